@@ -1,0 +1,263 @@
+// Package account is the records of accounts and servers as they stand in
+// config.json: their kinds, their checks, their stored form. No field of a
+// record can hold a secret, and nothing here decides where a token may go: the
+// bindings in the vault do (see broker), so that editing config.json by hand
+// can never send a token somewhere new.
+package account
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"keyporter/internal/hint"
+)
+
+// A Kind is a way to tokens.
+type Kind string
+
+// The kinds of account. The words are those of the command line.
+const (
+	OAuth             Kind = "oauth"              // MCP authorization: a person's sign-in
+	GoogleKey         Kind = "google-key"         // a Google service account's key file
+	ClientCredentials Kind = "client-credentials" // RFC 6749 section 4.4
+	Static            Kind = "static"             // a fixed bearer token or API-key header
+)
+
+// Words says the kind in plain words, in English.
+func (k Kind) Words() string {
+	switch k {
+	case OAuth:
+		return "sign-in"
+	case GoogleKey:
+		return "Google service-account key"
+	case ClientCredentials:
+		return "client credentials"
+	case Static:
+		return "fixed token"
+	}
+	return string(k)
+}
+
+// An Account is a way to get tokens that the user added. Which fields matter
+// depends on the kind; Check says so. Everything that decides where a token
+// goes (Issuer, TokenEndpoint, TokenURI, Audience, Header) is also in the
+// vault's record of the account, and the vault's word counts.
+type Account struct {
+	Name string `json:"-"`
+	Kind Kind   `json:"kind"`
+
+	Issuer        string   `json:"issuer,omitempty"`         // OAuth, ClientCredentials: the authorization server
+	TokenEndpoint string   `json:"token_endpoint,omitempty"` // ClientCredentials: instead of an issuer
+	ClientID      string   `json:"client_id,omitempty"`      // OAuth (pre-registered or as registered), ClientCredentials
+	AuthMethod    string   `json:"auth_method,omitempty"`    // ClientCredentials: token_endpoint_auth_method of RFC 7591
+	Alg           string   `json:"alg,omitempty"`            // ClientCredentials with a key: JWS algorithm; empty follows the key
+	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, GoogleKey (access token)
+	Audience      string   `json:"audience,omitempty"`       // GoogleKey: target_audience of an ID token, or aud of a self-signed JWT
+	SelfSigned    bool     `json:"self_signed,omitempty"`    // GoogleKey: sign the token with the key itself
+	TokenURI      string   `json:"token_uri,omitempty"`      // GoogleKey: of the key file, when not Google's default
+	Email         string   `json:"email,omitempty"`          // GoogleKey: client_email of the key file
+	KeyID         string   `json:"key_id,omitempty"`         // GoogleKey: the last four characters of private_key_id
+	Header        string   `json:"header,omitempty"`         // Static: the header field; empty is Authorization with Bearer
+
+	// Unknown keeps fields that this version does not know.
+	Unknown map[string]json.RawMessage `json:",unknown"`
+}
+
+// A SignIn says what a bridge may do when a sign-in is missing.
+type SignIn string
+
+const (
+	SignInNotify  SignIn = "notify"  // the default: one notification, and the sign_in tool
+	SignInBrowser SignIn = "browser" // open the browser at once
+	SignInNever   SignIn = "never"   // answer with an error
+)
+
+// A Server is an MCP server in the list: a name that the user chose, a URL, and
+// the account it uses.
+type Server struct {
+	Name    string `json:"-"`
+	URL     string `json:"url"`
+	Account string `json:"account,omitempty"` // empty: none, or none yet
+
+	// What the user fixed for the sign-in (kind oauth). Empty means: as the
+	// server's metadata says.
+	ClientID          string            `json:"client_id,omitempty"`           // a pre-registered client; its secret is in the vault
+	ClientMetadataURL string            `json:"client_metadata_url,omitempty"` // a client ID metadata document
+	Issuer            string            `json:"issuer,omitempty"`
+	Scopes            []string          `json:"scopes,omitempty"`
+	Audience          string            `json:"audience,omitempty"` // the audience parameter that Auth0 wants
+	Resource          string            `json:"resource,omitempty"` // instead of the server's own (RFC 8707)
+	NoResource        bool              `json:"no_resource,omitempty"`
+	AssumePKCE        bool              `json:"assume_pkce,omitempty"` // the issuer does S256 though its metadata does not say so
+	AuthorizeParams   map[string]string `json:"authorize_params,omitempty"`
+	RedirectURI       string            `json:"redirect_uri,omitempty"`
+
+	Headers       map[string]string `json:"headers,omitempty"`        // fixed header fields of every request
+	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
+	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
+	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
+	AllowHTTP     bool              `json:"allow_http,omitempty"`     // a bearer over plain http beyond loopback
+	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
+
+	// Unknown keeps fields that this version does not know.
+	Unknown map[string]json.RawMessage `json:",unknown"`
+}
+
+var (
+	nameForm   = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,62}[\pL\pN]$|^[\pL\pN]$`)
+	headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
+)
+
+// CheckName reports whether s can name a server or an account: 1 to 64 letters
+// and digits of any script, with spaces, dots, dashes and underscores inside.
+// A name is a key of config.json, an argument of a command and a part of file
+// names.
+func CheckName(s string) error {
+	if !nameForm.MatchString(s) {
+		return hint.New(hint.Usage, fmt.Sprintf("%q cannot be a name.", clip(s)),
+			"Use 1 to 64 letters and digits; spaces, dots, dashes and underscores may stand inside.")
+	}
+	return nil
+}
+
+// CheckHeader reports whether s is a header field name (RFC 9110 section 5.1)
+// that Keyporter does not set itself.
+func CheckHeader(s string) error {
+	if !headerForm.MatchString(s) {
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a header name.", clip(s)), "Use the name alone, such as X-API-Key.")
+	}
+	switch l := strings.ToLower(s); {
+	case strings.HasPrefix(l, "mcp-"), l == "host", l == "content-length", l == "content-type", l == "accept",
+		l == "transfer-encoding", l == "connection", l == "last-event-id", l == "te", l == "upgrade", l == "trailer":
+		return hint.New(hint.Usage, fmt.Sprintf("The header %s belongs to the protocol.", s), "Leave it out; Keyporter sets it.")
+	}
+	return nil
+}
+
+// ParseURL checks the address of an MCP server: absolute, https (or http on
+// loopback, or http at all with allowHTTP), with a host, without user, password
+// or fragment.
+func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
+	what := fmt.Sprintf("%q is not the address of an MCP server.", clip(s))
+	u, err := url.Parse(strings.TrimSpace(s))
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return nil, hint.New(hint.Usage, what, "Use the whole address, such as https://mcp.example.com/mcp.")
+	case u.User != nil:
+		return nil, hint.New(hint.Usage, "The address has a user name or password in it.",
+			"Leave it out and add the secret with --secret-header or as an account.")
+	case u.Fragment != "":
+		return nil, hint.New(hint.Usage, what, "Leave out the part after #.")
+	case u.Scheme == "http" && !allowHTTP && !Loopback(u.Hostname()):
+		return nil, hint.New(hint.Usage, "The address begins with http://, so a token would travel unprotected.",
+			"Use https://, or --allow-http if you trust the whole way to the server.")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, hint.New(hint.Usage, what, "It has to begin with https://.")
+	}
+	return u, nil
+}
+
+// Loopback reports whether host, a name or a literal address without port, is
+// this machine's own: localhost or a loopback address.
+func Loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// Origin returns the origin of u (RFC 6454 section 6.2): scheme, host in lower
+// case and port, the port left out where it is the scheme's own.
+func Origin(u *url.URL) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port == "" || port == "443" && u.Scheme == "https" || port == "80" && u.Scheme == "http" {
+		return u.Scheme + "://" + host
+	}
+	return u.Scheme + "://" + host + ":" + port
+}
+
+// Check reports what is wrong with the record.
+func (s *Server) Check() error {
+	if err := CheckName(s.Name); err != nil {
+		return err
+	}
+	if _, err := ParseURL(s.URL, s.AllowHTTP); err != nil {
+		return err
+	}
+	for h := range s.Headers {
+		if err := CheckHeader(h); err != nil {
+			return err
+		}
+	}
+	for _, h := range s.SecretHeaders {
+		if err := CheckHeader(h); err != nil {
+			return err
+		}
+	}
+	if s.TokenHeader != "" {
+		if err := CheckHeader(s.TokenHeader); err != nil {
+			return err
+		}
+	}
+	if s.NoResource && s.Resource != "" {
+		return hint.New(hint.Usage, "--resource and --no-resource exclude each other.", "Keep one of them.")
+	}
+	switch s.SignIn {
+	case "", SignInNotify, SignInBrowser, SignInNever:
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a way to sign in.", clip(string(s.SignIn))), "Use notify, browser or never.")
+	}
+	return nil
+}
+
+// Check reports what is wrong with the record.
+func (a *Account) Check() error {
+	if err := CheckName(a.Name); err != nil {
+		return err
+	}
+	switch a.Kind {
+	case OAuth:
+	case GoogleKey:
+		n := 0
+		for _, set := range []bool{a.Audience != "" && !a.SelfSigned, len(a.Scopes) > 0, a.SelfSigned} {
+			if set {
+				n++
+			}
+		}
+		if n != 1 {
+			return hint.New(hint.Usage, "A Google key needs to know what token to make.",
+				"Give one of --audience (an ID token, for Cloud Run), --scope (an access token, for Google APIs) or --self-signed.")
+		}
+	case ClientCredentials:
+		if a.ClientID == "" {
+			return hint.New(hint.Usage, "Client credentials need a client id.", "Give --client-id.")
+		}
+		if (a.Issuer == "") == (a.TokenEndpoint == "") {
+			return hint.New(hint.Usage, "Client credentials need one place to get tokens from.", "Give --issuer or --token-endpoint.")
+		}
+	case Static:
+		if a.Header != "" {
+			return CheckHeader(a.Header)
+		}
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a kind of account.", clip(string(a.Kind))),
+			"See keyporter account add --help.")
+	}
+	return nil
+}
+
+// clip shortens a text that came from outside for an error sentence.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}

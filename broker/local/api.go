@@ -1,0 +1,367 @@
+// Package local is the agent's local API: what the other programs of this user
+// (bridge, tray, command line) may ask the agent, over a unix socket or a named
+// pipe that only this user can open.
+//
+// Broker is the interface that the agent serves; Client has the same methods and
+// crosses the socket. Each method is one POST of JSON to /v1/NAME; methods that
+// take a function answer with a stream of JSON values, one a line. Errors cross
+// as hint.Error. The package opens no vault and makes no tokens.
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// APIVersion is the version of the local API, the first part of each path. It
+// changes only when an older program could misunderstand a newer one.
+const APIVersion = "v1"
+
+// A Broker is what the agent serves. Methods return errors with words
+// (hint.Error) and return once ctx is done. They are safe for concurrent use.
+type Broker interface {
+	// State returns the state as it is now.
+	State(ctx context.Context) (*State, error)
+	// Watch calls show with the state now and after each change, until ctx is
+	// done or show returns an error. Changes that come while show runs are
+	// delivered as one. role is "tray" for a program that shows notices itself.
+	Watch(ctx context.Context, w Watch, show func(*State) error) error
+
+	// ShowServer returns a server's record.
+	ShowServer(ctx context.Context, n Name) (*account.Server, error)
+	// AddServer adds a server, after asking it (3 s at most) what it wants.
+	AddServer(ctx context.Context, s PutServer) (*AddedServer, error)
+	// SetServer replaces the record of a server that exists.
+	SetServer(ctx context.Context, s PutServer) (*AddedServer, error)
+	RenameServer(ctx context.Context, r Rename) error
+	// RemoveServer removes the server, its secrets, and the account that its
+	// sign-in made if nothing else uses it.
+	RemoveServer(ctx context.Context, n Name) error
+
+	// ShowAccount returns an account's record; its Name is set.
+	ShowAccount(ctx context.Context, n Name) (*account.Account, error)
+	AddAccount(ctx context.Context, a PutAccount) (*AccountState, error)
+	// RotateAccount replaces the secret of an account and leaves where its
+	// tokens may go as it is.
+	RotateAccount(ctx context.Context, a PutAccount) (*AccountState, error)
+	// RemoveAccount removes an account with its secret and its grants.
+	RemoveAccount(ctx context.Context, n Name) (*RemovedAccount, error)
+
+	// SignIn signs a server or an account in. tell hears each step. If a sign-in
+	// for the same account is under way, it joins that one. When ctx ends and
+	// nobody else waits, the sign-in ends.
+	SignIn(ctx context.Context, r SignInRequest, tell func(*SignInEvent) error) error
+	// PasteRedirect gives a waiting sign-in the address that the browser ended at.
+	PasteRedirect(ctx context.Context, p PastedRedirect) error
+	// CancelSignIn ends a sign-in that is under way.
+	CancelSignIn(ctx context.Context, n Name) error
+	SignOut(ctx context.Context, r SignOutRequest) error
+
+	// Token returns a token for a server or an account, fresh enough to use.
+	Token(ctx context.Context, r TokenRequest) (*Token, error)
+
+	// Bridge joins a bridge to its server: it calls show with what the bridge
+	// needs now and after each change, until ctx is done.
+	Bridge(ctx context.Context, r BridgeRequest, show func(*BridgeState) error) error
+	// AwaitReady is called by a bridge that holds a call for a server which is
+	// not ready. It raises one notice, waits until the server is ready or
+	// r.Wait is over, and returns nil or what is still missing.
+	AwaitReady(ctx context.Context, r AwaitRequest) error
+	// RequestSignIn is the sign_in tool. A model may call it, so it is no proof
+	// of a person: see DESIGN section 7 for when it opens a browser. It waits as
+	// AwaitReady does.
+	RequestSignIn(ctx context.Context, r AwaitRequest) (*RequestedSignIn, error)
+	// Answers returns the last known answers of a server, for its present account.
+	Answers(ctx context.Context, n Name) (*Answers, error)
+	// KeepAnswers stores answers beside those that are already known.
+	KeepAnswers(ctx context.Context, a Answers) error
+	// Record adds to the audit log.
+	Record(ctx context.Context, r []AuditRecord) error
+	// Log calls show with the records of the audit log, oldest first; with
+	// Follow it goes on with new ones until ctx is done.
+	Log(ctx context.Context, r LogRequest, show func(*AuditRecord) error) error
+
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// Stop ends the agent, after renewals in flight, and keeps bridges from
+	// starting it again.
+	Stop(ctx context.Context) error
+
+	// UseVault moves the vault's identity to the other back end.
+	UseVault(ctx context.Context, r UseVault) error
+	// Unlock opens a vault that is locked.
+	Unlock(ctx context.Context, r Unlock) error
+	// RestoreVault puts the previous generation in place of a damaged vault.
+	RestoreVault(ctx context.Context) (*RestoredVault, error)
+}
+
+// A Name names one server or one account.
+type Name struct {
+	Name string `json:"name"`
+}
+
+// Rename is the argument of RenameServer.
+type Rename struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// Watch is the argument of Broker.Watch.
+type Watch struct {
+	Tray bool `json:"tray,omitempty"` // the caller shows notices and sign-ins to the user
+}
+
+// A Status is the condition of a server or an account.
+type Status string
+
+// The statuses. A status that a reader does not know counts as Failed.
+const (
+	Ready          Status = "ready"
+	Unknown        Status = "unknown" // never tried
+	SignInNeeded   Status = "sign_in_needed"
+	SigningIn      Status = "signing_in"
+	ApprovalNeeded Status = "approval_needed" // its binding does not cover its address
+	Locked         Status = "locked"          // the vault is not open
+	Paused         Status = "paused"
+	Failed         Status = "failed" // the last attempt to get a token failed; Problem says why
+)
+
+// A State is everything that a window, a tray or a listing shows. It holds no
+// secret. It is also the output of keyporter status --json.
+type State struct {
+	Seq      uint64         `json:"seq"` // grows with each change
+	Agent    Agent          `json:"agent"`
+	Paused   bool           `json:"paused"`
+	Stopped  bool           `json:"stopped"`
+	Vault    VaultState     `json:"vault"`
+	Servers  []ServerState  `json:"servers"`           // by name; never null
+	Accounts []AccountState `json:"accounts"`          // by name; never null
+	Notices  []Notice       `json:"notices"`           // what waits for the user; never null
+	Bridges  int            `json:"bridges"`           // how many are connected
+	Problem  *hint.Error    `json:"problem,omitempty"` // config.json cannot be read, say
+}
+
+// An Agent is the running agent.
+type Agent struct {
+	PID       int       `json:"pid"`
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+}
+
+// VaultState is the condition of the vault.
+type VaultState struct {
+	Backend string      `json:"backend"` // "keyring" or "passphrase"
+	Open    bool        `json:"open"`
+	Problem *hint.Error `json:"problem,omitempty"` // why it is not open
+}
+
+// A ServerState is one row of the list of servers.
+type ServerState struct {
+	Name      string       `json:"name"`
+	URL       string       `json:"url"`
+	Account   string       `json:"account,omitempty"`
+	Kind      account.Kind `json:"kind,omitempty"` // of the account, or what the server was seen to want
+	State     Status       `json:"state"`
+	Identity  string       `json:"identity,omitempty"`  // who is signed in, as people say it
+	ExpiresAt time.Time    `json:"expires_at,omitzero"` // of the token now in use
+	Renews    bool         `json:"renews,omitempty"`    // it is renewed without the user
+	Problem   *hint.Error  `json:"problem,omitempty"`
+	Bridges   int          `json:"bridges,omitempty"`
+	LastUsed  time.Time    `json:"last_used,omitzero"`
+	Tools     int          `json:"tools,omitempty"` // as last seen
+}
+
+// An AccountState is one row of the list of accounts.
+type AccountState struct {
+	Name      string       `json:"name"`
+	Kind      account.Kind `json:"kind"`
+	Identity  string       `json:"identity,omitempty"`
+	State     Status       `json:"state"`
+	UsedBy    []string     `json:"used_by,omitempty"`
+	Origins   []string     `json:"origins,omitempty"` // where its tokens may go
+	ExpiresAt time.Time    `json:"expires_at,omitzero"`
+	AddedAt   time.Time    `json:"added_at,omitzero"` // when its secret came
+	Problem   *hint.Error  `json:"problem,omitempty"`
+}
+
+// A NoticeKind says what a notice is about.
+type NoticeKind string
+
+// NoticeSignIn asks the user to sign in to Server.
+const NoticeSignIn NoticeKind = "sign_in"
+
+// A Notice is something that waits for the user. However many bridges ask, there
+// is one for each event.
+type Notice struct {
+	ID      string     `json:"id"`
+	Kind    NoticeKind `json:"kind"`
+	Server  string     `json:"server"`
+	Program string     `json:"program,omitempty"` // who wants it, if known
+	At      time.Time  `json:"at"`
+}
+
+// PutServer is the argument of AddServer and SetServer.
+type PutServer struct {
+	Name          string                  `json:"name"`
+	Server        account.Server          `json:"server"`
+	ClientSecret  *secret.Plain           `json:"client_secret,omitempty"`  // nil leaves it as it is
+	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"` // values of those named in the record; absent ones stay
+	Bind          bool                    `json:"bind,omitempty"`           // the user agreed that the account's tokens go to this address
+	Offline       bool                    `json:"offline,omitempty"`        // ask the server nothing
+}
+
+// AddedServer says what became of a server.
+type AddedServer struct {
+	Server  ServerState `json:"server"`
+	Found   string      `json:"found,omitempty"`   // what the server said it wants, a sentence
+	Warning *hint.Error `json:"warning,omitempty"` // it was added, but something is odd
+}
+
+// PutAccount is the argument of AddAccount and RotateAccount.
+type PutAccount struct {
+	Name          string          `json:"name"`
+	Account       account.Account `json:"account"`
+	Secret        secret.Plain    `json:"secret"`                    // key file, client secret, private key (PEM) or token
+	AllowTokenURI string          `json:"allow_token_uri,omitempty"` // a google-key's token_uri beyond Google's domains that the user agreed to
+}
+
+// RemovedAccount says what a removal left behind.
+type RemovedAccount struct {
+	UsedBy []string `json:"used_by,omitempty"` // servers that now have no account
+}
+
+// SignInRequest is the argument of SignIn.
+type SignInRequest struct {
+	Name      string `json:"name"`
+	AgentOpen bool   `json:"agent_open,omitempty"` // the agent opens the browser; else the caller does, on hearing Open
+	Switch    bool   `json:"switch,omitempty"`     // another person, though somebody is signed in
+	Bind      bool   `json:"bind,omitempty"`
+}
+
+// A SignInEvent is one step of a sign-in. The last one has Done set, unless the
+// sign-in failed.
+type SignInEvent struct {
+	Open     string `json:"open,omitempty"`    // the address to open in a browser
+	Issuer   string `json:"issuer,omitempty"`  // with Open: who signs the user in
+	Message  string `json:"message,omitempty"` // a sentence
+	Done     bool   `json:"done,omitempty"`
+	Already  bool   `json:"already,omitempty"`  // with Done: was signed in before
+	Identity string `json:"identity,omitempty"` // with Done: who is signed in, if known
+}
+
+// PastedRedirect is the argument of PasteRedirect.
+type PastedRedirect struct {
+	Name string       `json:"name"`
+	URL  secret.Plain `json:"url"` // holds the authorization code
+}
+
+// SignOutRequest is the argument of SignOut.
+type SignOutRequest struct {
+	Name   string `json:"name"`
+	Revoke bool   `json:"revoke,omitempty"` // also at the authorization server (RFC 7009)
+}
+
+// TokenRequest is the argument of Token.
+type TokenRequest struct {
+	Name      string   `json:"name"`                // a server or an account
+	Refused   string   `json:"refused,omitempty"`   // the hash of a token that the server answered with 401
+	Challenge []string `json:"challenge,omitempty"` // the WWW-Authenticate fields of that answer
+}
+
+// A Token is a token on its way to a request.
+type Token struct {
+	Header  string       `json:"header"` // the header field's name
+	Scheme  string       `json:"scheme,omitempty"`
+	Value   secret.Plain `json:"value"`
+	Hash    string       `json:"hash"`                // names it in TokenRequest.Refused
+	Expiry  time.Time    `json:"expires_at,omitzero"` // zero: unknown or never
+	RenewAt time.Time    `json:"renew_at,omitzero"`   // from when to ask again; zero: never
+}
+
+// FieldValue returns the header field's value, a secret in the clear.
+func (t *Token) FieldValue() string {
+	if t.Scheme == "" {
+		return t.Value.Reveal()
+	}
+	return t.Scheme + " " + t.Value.Reveal()
+}
+
+// BridgeRequest is the argument of Bridge.
+type BridgeRequest struct {
+	Server string `json:"server"` // a name, or the URL of a server that was added
+}
+
+// A BridgeState is what a bridge needs for its one server, complete each time.
+type BridgeState struct {
+	Server        string                  `json:"server"`
+	URL           string                  `json:"url"`
+	Headers       map[string]string       `json:"headers,omitempty"`
+	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
+	SignIn        account.SignIn          `json:"sign_in"`
+	Status        Status                  `json:"status"`            // Ready, Unknown (try without a token), or why not
+	Token         *Token                  `json:"token,omitempty"`   // nil if none is needed or none is there
+	Problem       *hint.Error             `json:"problem,omitempty"` // with a status other than Ready and Unknown
+}
+
+// AwaitRequest is the argument of AwaitReady and RequestSignIn.
+type AwaitRequest struct {
+	Server string        `json:"server"`
+	Wait   time.Duration `json:"wait"` // how long at most, in nanoseconds
+}
+
+// RequestedSignIn says what RequestSignIn did.
+type RequestedSignIn struct {
+	Ready   bool   `json:"ready"`
+	Message string `json:"message"` // for the model and its user, one or two sentences
+}
+
+// Answers are results of a server by method ("initialize", "server/discover",
+// "tools/list" …), as they came.
+type Answers struct {
+	Server  string                     `json:"server"`
+	Results map[string]json.RawMessage `json:"results"`
+}
+
+// An AuditRecord is one line of audit.jsonl. Names and sizes, never arguments.
+type AuditRecord struct {
+	Time     time.Time     `json:"time"`
+	Event    string        `json:"event"` // "call", "sign_in", "sign_out", "token", "renew", "add" …
+	Program  string        `json:"program,omitempty"`
+	Server   string        `json:"server,omitempty"`
+	Account  string        `json:"account,omitempty"`
+	Method   string        `json:"method,omitempty"`
+	Name     string        `json:"name,omitempty"` // the tool, prompt or resource
+	Outcome  string        `json:"outcome"`        // "ok", or the code of the error
+	Latency  time.Duration `json:"latency_ns,omitempty"`
+	BytesOut int64         `json:"bytes_out,omitempty"` // to the server
+	BytesIn  int64         `json:"bytes_in,omitempty"`  // from the server
+}
+
+// LogRequest is the argument of Log.
+type LogRequest struct {
+	Follow bool `json:"follow,omitempty"`
+}
+
+// UseVault is the argument of UseVault.
+type UseVault struct {
+	Backend    string        `json:"backend"`              // "keyring" or "passphrase"
+	Passphrase *secret.Plain `json:"passphrase,omitempty"` // of the passphrase back end that is moved to or from
+	// PassphraseFile is remembered, so that the agent can open the vault
+	// unattended; a systemd credential, say.
+	PassphraseFile string `json:"passphrase_file,omitempty"`
+}
+
+// Unlock is the argument of Unlock.
+type Unlock struct {
+	Passphrase *secret.Plain `json:"passphrase,omitempty"` // nil for the keyring back end, which asks by itself
+}
+
+// RestoredVault says what a restore brought back.
+type RestoredVault struct {
+	SignedOut []string `json:"signed_out,omitempty"` // accounts whose refresh token has rotated since
+}

@@ -1,0 +1,29 @@
+//go:build unix
+
+package paths
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"keyporter/internal/hint"
+)
+
+func socket(dir string) string { return filepath.Join(dir, "agent.sock") }
+
+// ownedByUser refuses a runtime folder that another user made or can write to
+// (a squatter in the temporary folder), or that is a symbolic link.
+func ownedByUser(dir string) error {
+	fi, err := os.Lstat(dir)
+	if err != nil {
+		return fmt.Errorf("check runtime folder: %w", err)
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !fi.IsDir() || !ok || int(st.Uid) != os.Getuid() || fi.Mode().Perm()&0o022 != 0 {
+		return hint.New(hint.Failed, fmt.Sprintf("The folder %s is not this user's own, so Keyporter does not use it.", dir),
+			"Remove it, or set KEYPORTER_HOME to another folder.")
+	}
+	return nil
+}

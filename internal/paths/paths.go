@@ -51,8 +51,13 @@ func runtimeIn(dir string) string {
 	if runtime.GOOS == "windows" || len(filepath.Join(dir, "agent.sock")) <= maxSocket {
 		return dir
 	}
+	return filepath.Join(os.TempDir(), fmt.Sprintf("keyporter-%d-%s", os.Getuid(), short(dir)))
+}
+
+// short names a folder in twelve hexadecimal digits.
+func short(dir string) string {
 	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(os.TempDir(), fmt.Sprintf("keyporter-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	return hex.EncodeToString(sum[:6])
 }
 
 // Make makes the folders, readable by this user only.

@@ -19,8 +19,9 @@ func platform(home string, getenv func(string) string) (Paths, error) {
 	p := Paths{Config: dir("XDG_CONFIG_HOME", ".config"), State: dir("XDG_STATE_HOME", ".local", "state")}
 	// The runtime folder must not depend on the environment: a host that passes
 	// no XDG_RUNTIME_DIR has to find the agent that a terminal started.
+	// It does depend on the state folder, so that two homes have two agents.
 	if run := fmt.Sprintf("/run/user/%d", os.Getuid()); isDir(run) {
-		p.Runtime = filepath.Join(run, "keyporter")
+		p.Runtime = filepath.Join(run, "keyporter-"+short(p.State))
 	} else {
 		p.Runtime = runtimeIn(p.State)
 	}

@@ -57,14 +57,14 @@ type Account struct {
 	Alg           string   `json:"alg,omitempty"`            // ClientCredentials with a key: JWS algorithm; empty follows the key
 	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, GoogleKey (access token)
 	Audience      string   `json:"audience,omitempty"`       // GoogleKey: target_audience of an ID token, or aud of a self-signed JWT
-	SelfSigned    bool     `json:"self_signed,omitempty"`    // GoogleKey: sign the token with the key itself
+	SelfSigned    bool     `json:"self_signed,omitzero"`    // GoogleKey: sign the token with the key itself
 	TokenURI      string   `json:"token_uri,omitempty"`      // GoogleKey: of the key file, when not Google's default
 	Email         string   `json:"email,omitempty"`          // GoogleKey: client_email of the key file
 	KeyID         string   `json:"key_id,omitempty"`         // GoogleKey: the last four characters of private_key_id
 	Header        string   `json:"header,omitempty"`         // Static: the header field; empty is Authorization with Bearer
 
 	// Unknown keeps fields that this version does not know.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 // A SignIn says what a bridge may do when a sign-in is missing.
@@ -91,8 +91,8 @@ type Server struct {
 	Scopes            []string          `json:"scopes,omitempty"`
 	Audience          string            `json:"audience,omitempty"` // the audience parameter that Auth0 wants
 	Resource          string            `json:"resource,omitempty"` // instead of the server's own (RFC 8707)
-	NoResource        bool              `json:"no_resource,omitempty"`
-	AssumePKCE        bool              `json:"assume_pkce,omitempty"` // the issuer does S256 though its metadata does not say so
+	NoResource        bool              `json:"no_resource,omitzero"`
+	AssumePKCE        bool              `json:"assume_pkce,omitzero"` // the issuer does S256 though its metadata does not say so
 	AuthorizeParams   map[string]string `json:"authorize_params,omitempty"`
 	RedirectURI       string            `json:"redirect_uri,omitempty"`
 
@@ -100,11 +100,11 @@ type Server struct {
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
 	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
-	AllowHTTP     bool              `json:"allow_http,omitempty"`     // a bearer over plain http beyond loopback
+	AllowHTTP     bool              `json:"allow_http,omitzero"`     // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
 
 	// Unknown keeps fields that this version does not know.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 var (

@@ -19,13 +19,13 @@ type Config struct {
 	Settings Settings            `json:"settings"`
 
 	// Unknown keeps fields that this version does not know.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 // Settings are the user's choices. The zero value of each means its default.
 type Settings struct {
 	// Unknown keeps settings that this version does not know.
-	Unknown map[string]json.RawMessage `json:",unknown"`
+	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
 // ServerNames returns the names of the servers, sorted.

@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"fmt"
+	"maps"
+	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"keyporter/broker/secret"
@@ -48,5 +52,109 @@ type TokenResponse struct {
 // errors nor logs hold any part of a body beyond error and, cleaned,
 // error_description.
 func (c *Client) Token(ctx context.Context, endpoint string, auth ClientAuth, form url.Values) (*TokenResponse, error) {
-	return nil, errors.New("not written yet")
+	res, err := c.post(ctx, endpoint, auth, form)
+	if err != nil {
+		return nil, fmt.Errorf("request token: %w", err)
+	}
+	fields, err := readFields(res)
+	if err != nil {
+		return nil, fmt.Errorf("request token: %w", err)
+	}
+	tok, err := c.tokenResponse(fields)
+	if err != nil {
+		return nil, fmt.Errorf("request token: %w", err)
+	}
+	return tok, nil
+}
+
+// Revoke asks the revocation endpoint to end token (RFC 7009 section 2.1).
+// hint is "refresh_token" or "access_token". A server that does not know the
+// token any more answers with success.
+func (c *Client) Revoke(ctx context.Context, endpoint string, auth ClientAuth, token secret.Value, hint string) error {
+	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {hint}}
+	res, err := c.post(ctx, endpoint, auth, form)
+	if err != nil {
+		return fmt.Errorf("revoke token: %w", err)
+	}
+	if res.ok() {
+		return nil
+	}
+	_, err = readFields(res)
+	return fmt.Errorf("revoke token: %w", err)
+}
+
+// post sends a form with the client's authentication. It follows no redirect
+// and never tries a second method: a failed first try may burn a one-time code.
+func (c *Client) post(ctx context.Context, endpoint string, auth ClientAuth, form url.Values) (*response, error) {
+	form = maps.Clone(form)
+	if form == nil {
+		form = url.Values{}
+	}
+	header := http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded"},
+		"Accept":       {"application/json"}, // GitHub answers with a form without it
+	}
+	if err := c.authenticate(auth, form, header); err != nil {
+		return nil, err
+	}
+	return c.do(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()))
+}
+
+// authenticate puts the client's authentication into form and header.
+func (c *Client) authenticate(auth ClientAuth, form url.Values, header http.Header) error {
+	if auth.ClientID == "" {
+		return errors.New("client authentication: ClientID is missing")
+	}
+	switch auth.Method {
+	case AuthNone:
+		form.Set("client_id", auth.ClientID)
+	case AuthSecretBasic, AuthSecretPost:
+		if auth.Secret.IsZero() {
+			return fmt.Errorf("client authentication: Secret is missing for %s", auth.Method)
+		}
+		if auth.Method == AuthSecretPost {
+			form.Set("client_id", auth.ClientID)
+			form.Set("client_secret", auth.Secret.Reveal())
+			return nil
+		}
+		// RFC 6749 section 2.3.1: both parts are form-encoded first.
+		r := http.Request{Header: header}
+		r.SetBasicAuth(url.QueryEscape(auth.ClientID), url.QueryEscape(auth.Secret.Reveal()))
+	case AuthPrivateKeyJWT:
+		assertion, err := clientAssertion(auth, c.now())
+		if err != nil {
+			return fmt.Errorf("client authentication: %w", err)
+		}
+		form.Set("client_id", auth.ClientID)
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion.Reveal())
+	default:
+		return fmt.Errorf("client authentication: Method %q is not known", clean(auth.Method, 60))
+	}
+	return nil
+}
+
+// tokenResponse checks and converts the fields of a successful answer.
+func (c *Client) tokenResponse(f fields) (*TokenResponse, error) {
+	tok := &TokenResponse{
+		AccessToken:  secret.New(f.str("access_token")),
+		RefreshToken: secret.New(f.str("refresh_token")),
+		IDToken:      secret.New(f.str("id_token")),
+		TokenType:    clean(f.str("token_type"), 60),
+		Scope:        f.words("scope"),
+		IssuedType:   clean(f.str("issued_token_type"), 200),
+	}
+	if tok.AccessToken.IsZero() {
+		return nil, errors.New("the answer has no access_token")
+	}
+	// RFC 6749 appendix A.12 and A.17; what is beyond it cannot stand in a header.
+	for name, v := range map[string]secret.Value{"access_token": tok.AccessToken, "refresh_token": tok.RefreshToken} {
+		if strings.ContainsFunc(v.Reveal(), func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+			return nil, fmt.Errorf("the answer's %s has characters that no token has", name)
+		}
+	}
+	if d, ok := f.seconds("expires_in"); ok {
+		tok.Expiry = c.now().Add(d)
+	}
+	return tok, nil
 }

@@ -1,0 +1,60 @@
+# Keyporter's commands. On a Debian machine with Go, "make demo" and "make test"
+# each set up what they need.
+
+# One set of flags everywhere: with others, Go compiles everything anew. The
+# version comes from git describe, so Go need not ask git as well.
+export GOFLAGS := -trimpath -buildvcs=false
+unexport CGO_ENABLED
+
+version = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ldflags = -ldflags '-s -w -X main.version=$(version)'
+# The C compiler, looked up by the shell: make would look before scripts/setup
+# has run.
+cc = "$$(scripts/cc)"
+
+FUZZTIME ?= 30s
+DEMOFLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build build-cli build-demo build-tray demo test bench fuzz lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: build-cli build-demo build-tray ## all three programs, in bin/
+
+build-cli: ## bin/keyporter: command line, bridge and agent; no C
+	@scripts/setup go
+	CGO_ENABLED=0 go build $(ldflags) -o bin/keyporter ./cmd/keyporter
+
+build-demo: ## bin/keyporter-demo; no C
+	@scripts/setup go
+	CGO_ENABLED=0 go build $(ldflags) -o bin/keyporter-demo ./cmd/keyporter-demo
+
+build-tray: ## bin/keyporter-tray: the tray app; needs a C compiler
+	@scripts/setup go tray
+	CGO_ENABLED=1 CC=$(cc) go build $(ldflags) -o bin/keyporter-tray ./cmd/keyporter-tray
+
+demo: build-cli build-demo ## sign in and call tools in a world on this machine
+	bin/keyporter-demo $(DEMOFLAGS)
+
+test: ## everything that is checked, and the set-up it needs
+	@scripts/setup go tray test node
+	CC=$(cc) scripts/lint
+	CGO_ENABLED=1 CC=$(cc) go test -race -timeout 15m ./...
+	scripts/fuzz 3s
+
+bench: ## Go benchmarks
+	@scripts/setup go
+	scripts/bench
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@scripts/setup go
+	scripts/fuzz '$(FUZZTIME)'
+
+lint: ## gofmt, vet, staticcheck, known vulnerabilities
+	@scripts/setup go tray
+	CC=$(cc) scripts/lint --all
+
+clean: ## remove what was built; keeps Go's caches
+	rm -rf bin .cache test/node/node_modules

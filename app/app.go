@@ -1,0 +1,165 @@
+// Package app is the tray app: a Fyne application around a session with the
+// agent. It decides nothing about tokens; it shows what the agent says and asks
+// it for what the user chooses.
+//
+// State flows one way: the session's goroutine receives it and makes a frame,
+// one fyne.Do shows the frame. Clicks go the other way: the session starts the
+// work and the callback returns at once.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"fyne.io/fyne/v2"
+	fyneapp "fyne.io/fyne/v2/app"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/systray"
+
+	"keyporter/app/session"
+	"keyporter/app/tray"
+	"keyporter/app/view"
+	"keyporter/assets"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+	"keyporter/internal/paths"
+)
+
+// ID names the application to the desktop.
+const ID = "dev.keyporter.Keyporter"
+
+// Options are the settings of Run.
+type Options struct {
+	Paths   paths.Paths // Required.
+	Version string      // Required.
+	// Getenv reads the environment; os.Getenv. Required.
+	Getenv func(string) string
+	// OpenURL opens a page in the browser. Required.
+	OpenURL func(ctx context.Context, url string) error
+	// Notifier shows desktop notifications. Optional; nil: the menu only.
+	Notifier session.Notifier
+	Log      *slog.Logger // Optional.
+}
+
+func (o *Options) check() error {
+	switch {
+	case o.Paths == paths.Paths{}:
+		return errors.New("app: Paths is missing")
+	case o.Version == "":
+		return errors.New("app: Version is missing")
+	case o.Getenv == nil:
+		return errors.New("app: Getenv is missing")
+	case o.OpenURL == nil:
+		return errors.New("app: OpenURL is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Run shows the tray until the user quits or ctx is done. It has to be called on
+// the main goroutine, once in a process. An error has words for the user
+// (hint.Error): without a display or a session bus there is nothing to show a
+// tray on.
+func Run(ctx context.Context, o Options) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := checkDesktop(ctx, o.Getenv, o.Log); err != nil {
+		return err
+	}
+	command, err := bridgeCommand()
+	if err != nil {
+		return err
+	}
+	a, desk, err := newApp(o.Version)
+	if err != nil {
+		return err
+	}
+	ctx, quit := context.WithCancel(ctx)
+	defer quit()
+
+	var face *tray.Tray
+	s, err := session.New(session.Options{
+		Connect: o.connect,
+		Show: func(f session.Frame) {
+			fyne.Do(func() {
+				if ctx.Err() == nil {
+					show(face, f)
+				}
+			})
+		},
+		OpenURL:  o.OpenURL,
+		Copy:     func(text string) { fyne.Do(func() { a.Clipboard().SetContent(text) }) },
+		Quit:     quit,
+		Command:  command,
+		Texts:    view.TextsIn(view.LanguageOf(o.Getenv)),
+		Notifier: o.Notifier,
+		Log:      o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	face = tray.New(desk, s.Do)
+	followPanel(a, face, o.Getenv)
+	show(face, s.Frame()) // before a.Run: Fyne starts the tray there
+
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Run(ctx)
+	}()
+	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Quit) })
+	defer stop()
+	a.Run()
+	// The last steps stand here and not in Fyne's OnStopped, which it may skip.
+	quit()
+	<-ended
+	return nil
+}
+
+// newApp makes the Fyne application.
+func newApp(version string) (fyne.App, desktop.App, error) {
+	icon := fyne.NewStaticResource("keyporter.png", assets.Icon)
+	fyneapp.SetMetadata(fyne.AppMetadata{ID: ID, Name: "Keyporter", Version: version, Icon: icon, Migrations: map[string]bool{"fyneDo": true}})
+	a := fyneapp.NewWithID(ID)
+	a.SetIcon(icon)
+	desk, ok := a.(desktop.App)
+	if !ok {
+		return nil, nil, hint.New(hint.Failed, "This build of keyporter-tray has no tray.", "Use one that was built without the tag ci.")
+	}
+	return a, desk, nil
+}
+
+// show shows a frame, on the UI goroutine.
+func show(t *tray.Tray, f session.Frame) {
+	t.Show(f.Menu, f.Icon)
+	if len(f.Menu.Items) > 0 {
+		systray.SetTooltip(f.Menu.Items[0].Text)
+	}
+}
+
+// followPanel draws the icon for the panel, now and after the theme changed.
+func followPanel(a fyne.App, t *tray.Tray, getenv func(string) string) {
+	t.SetDarkPanel(darkPanel(getenv, a.Settings().ThemeVariant() == theme.VariantDark))
+	a.Settings().AddListener(func(s fyne.Settings) {
+		dark := darkPanel(getenv, s.ThemeVariant() == theme.VariantDark)
+		fyne.Do(func() { t.SetDarkPanel(dark) })
+	})
+}
+
+// connect reaches the agent, and starts it where that is right.
+func (o *Options) connect(ctx context.Context, start bool) (session.Agent, error) {
+	how := local.UnlessStopped
+	if start {
+		how = local.Always
+	}
+	c, err := local.Dial(ctx, local.DialOptions{Paths: o.Paths, Start: how, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package app
+
+import (
+	"context"
+	"log/slog"
+)
+
+// checkDesktop finds nothing to ask: the system always has a tray.
+func checkDesktop(context.Context, func(string) string, *slog.Logger) error { return nil }

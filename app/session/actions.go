@@ -1,0 +1,160 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"keyporter/app/view"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// callLimit bounds what the agent does at once, or after asking a server. A
+// sign-in has no limit here: it ends with the agent's own or a cancel.
+const callLimit = 30 * time.Second
+
+// Do starts what the user chose and returns at once. Before and after Run it
+// does nothing.
+func (s *Session) Do(a view.Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx := s.actions; ctx != nil && ctx.Err() == nil {
+		s.work.Go(func() { s.act(ctx, a) })
+	}
+}
+
+// act does what the user chose, and shows it if that fails.
+func (s *Session) act(ctx context.Context, a view.Action) {
+	var err error
+	switch a.Verb {
+	case view.Quit:
+		s.o.Quit()
+	case view.Start:
+		signal(s.kick)
+	case view.CopyConfig:
+		err = s.copyConfig(ctx, a.Server)
+	case view.SignIn:
+		err = s.signIn(ctx, a.Server)
+	case view.CancelSignIn:
+		err = s.cancelSignIn(ctx, a.Server)
+	default:
+		err = s.call(ctx, func(ctx context.Context, agent Agent) error {
+			switch a.Verb {
+			case view.SignOut:
+				return agent.SignOut(ctx, local.SignOutRequest{Name: a.Server})
+			case view.Pause:
+				return agent.Pause(ctx)
+			case view.Resume:
+				return agent.Resume(ctx)
+			case view.Unlock:
+				return agent.Unlock(ctx, local.Unlock{})
+			}
+			return fmt.Errorf("unknown action %q", a.Verb)
+		})
+	}
+	if err != nil && ctx.Err() == nil {
+		s.fail(ctx, a, hint.Of(err))
+	}
+}
+
+// call runs f with the agent under callLimit.
+func (s *Session) call(ctx context.Context, f func(context.Context, Agent) error) error {
+	agent, err := s.connected()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return f(ctx, agent)
+}
+
+func (s *Session) connected() (Agent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.agent == nil {
+		return nil, hint.New(hint.Unreachable, "The Keyporter agent is not running.", "Try again in a moment.")
+	}
+	return s.agent, nil
+}
+
+func (s *Session) copyConfig(ctx context.Context, server string) error {
+	text, err := view.Config(server, s.o.Command)
+	if err != nil {
+		return err
+	}
+	s.o.Copy(text)
+	t := s.o.Texts
+	s.note(ctx, "copied", view.Note{Title: t.Copied, Body: fmt.Sprintf(t.CopiedBody, view.Name(server))})
+	return nil
+}
+
+// signIn signs in to a server: the agent does it, the browser is opened here,
+// because this program is the one that runs in the user's desktop session.
+func (s *Session) signIn(ctx context.Context, server string) error {
+	agent, err := s.connected()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !s.beginWaiting(server, cancel) {
+		return nil // a second click on the notification, say
+	}
+	defer s.set(func() {}) // draws after the deletion below
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.waiting, server)
+	}()
+	err = agent.SignIn(ctx, local.SignInRequest{Name: server}, func(e *local.SignInEvent) error {
+		if e.Open == "" {
+			return nil
+		}
+		return s.o.OpenURL(ctx, e.Open)
+	})
+	if ctx.Err() != nil { // cancelled by the user: no failure to speak of
+		return nil
+	}
+	return err
+}
+
+// beginWaiting marks a sign-in as under way and reports whether none was.
+func (s *Session) beginWaiting(server string, cancel context.CancelFunc) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[server] != nil {
+		return false
+	}
+	s.waiting[server] = cancel
+	delete(s.failed, server)
+	signal(s.changed)
+	return true
+}
+
+// cancelSignIn ends a sign-in, whoever started it, and stops waiting for it here.
+func (s *Session) cancelSignIn(ctx context.Context, server string) error {
+	s.mu.Lock()
+	stop := s.waiting[server]
+	s.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	err := s.call(ctx, func(ctx context.Context, agent Agent) error {
+		return agent.CancelSignIn(ctx, local.Name{Name: server})
+	})
+	if err != nil && stop != nil { // it ended with the wait, or ends when the agent finds nobody waiting
+		s.o.Log.Info("cancel sign-in", "server", view.Name(server), "error", err)
+		return nil
+	}
+	return err
+}
+
+// fail shows that something the user asked for did not work.
+func (s *Session) fail(ctx context.Context, a view.Action, err *hint.Error) {
+	s.o.Log.Warn("action failed", "action", a.Verb, "server", view.Name(a.Server), "error", err)
+	if a.Server != "" {
+		s.set(func() { s.failed[a.Server] = err })
+	}
+	s.note(ctx, "failed/"+a.Server, view.NoteOfFailure(s.o.Texts, a.Server, err))
+}

@@ -1,0 +1,91 @@
+package session
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"keyporter/app/view"
+	"keyporter/broker/local"
+)
+
+const (
+	noteLimit = 5 * time.Second // of one call to the notifier
+	noteBye   = 2 * time.Second // for closing all of them at the end
+)
+
+// notify keeps one notification for each notice of the state, and closes them
+// when the notice is gone, or the session.
+func (s *Session) notify(ctx context.Context) {
+	if s.o.Notifier == nil {
+		return
+	}
+	shown := map[string]bool{} // by the notice's ID
+	defer func() {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBye)
+		defer cancel()
+		for id := range shown {
+			s.closeNote(bye, id)
+		}
+	}()
+	for {
+		select {
+		case <-s.notices:
+		case <-ctx.Done():
+			return
+		}
+		wanted := s.wanted()
+		for id := range maps.Clone(shown) {
+			if _, still := wanted[id]; !still {
+				s.closeNote(ctx, id)
+				delete(shown, id)
+			}
+		}
+		for id, n := range wanted {
+			if note, ok := view.NoteOf(s.o.Texts, n); ok && !shown[id] {
+				s.note(ctx, id, note)
+				shown[id] = true // also after a failure: the menu shows it
+			}
+		}
+	}
+}
+
+// wanted returns the notices of the state by ID. Without a connection none is
+// gone and none is new, so that an agent's restart shows nothing twice.
+func (s *Session) wanted() map[string]local.Notice {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wanted := map[string]local.Notice{}
+	if s.state != nil {
+		for _, n := range s.state.Notices {
+			wanted[n.ID] = n
+		}
+	}
+	return wanted
+}
+
+// note shows a notification; what fails is only logged, because the menu says
+// the same.
+func (s *Session) note(ctx context.Context, id string, n view.Note) {
+	if s.o.Notifier == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
+	clicked := func() {
+		if n.Action.Verb != "" {
+			s.Do(n.Action)
+		}
+	}
+	if err := s.o.Notifier.Show(ctx, id, n, clicked); err != nil {
+		s.o.Log.Info("no notification", "error", err)
+	}
+}
+
+func (s *Session) closeNote(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, noteLimit)
+	defer cancel()
+	if err := s.o.Notifier.Close(ctx, id); err != nil {
+		s.o.Log.Debug("notification stays", "error", err)
+	}
+}

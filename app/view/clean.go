@@ -1,0 +1,43 @@
+package view
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxName = 40  // characters of a name or an identity
+	maxLine = 100 // characters of a sentence in a menu
+)
+
+// Name makes a name fit to be shown: control and format characters (line breaks,
+// marks that turn the direction of writing) are removed, the rest is cut to 40
+// characters.
+func Name(s string) string { return clip(clean(s), maxName) }
+
+// line makes a sentence that came from elsewhere fit for one row.
+func line(s string) string { return clip(clean(s), maxLine) }
+
+// clean removes what does not print and makes one space of each run of white space.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError, unicode.In(r, unicode.C):
+			return -1
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// clip cuts s to n characters, the last of them an ellipsis.
+func clip(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	r := []rune(s)
+	return strings.TrimRight(string(r[:n-1]), " ") + "…"
+}

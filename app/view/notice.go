@@ -1,0 +1,52 @@
+package view
+
+import (
+	"fmt"
+
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// A Note is a desktop notification as a value. Its texts are cleaned: names that
+// come from elsewhere hold no control characters and are short.
+type Note struct {
+	Title  string
+	Body   string
+	Button string // empty: none
+	Action Action // of the button and of a click
+}
+
+// NoteOf returns the notification for a notice; ok is false for a kind that this
+// version does not know.
+func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
+	if n.Kind != local.NoticeSignIn {
+		return Note{}, false
+	}
+	note = Note{
+		Title:  fmt.Sprintf(t.NoticeTitle, Name(n.Server)),
+		Body:   t.NoticeUnnamed,
+		Button: t.NoticeButton,
+		Action: Action{SignIn, n.Server},
+	}
+	if p := Name(n.Program); p != "" {
+		note.Body = fmt.Sprintf(t.NoticeBy, p)
+	}
+	return note, true
+}
+
+// NoteOfFailure returns the notification for something the user asked for that
+// failed. server may be empty.
+func NoteOfFailure(t *Texts, server string, err *hint.Error) Note {
+	title := Name(server)
+	if title == "" {
+		title = "Keyporter"
+	}
+	return Note{Title: fmt.Sprintf(t.FailedTitle, title), Body: line(err.What) + space(line(err.Do))}
+}
+
+func space(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}

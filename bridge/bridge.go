@@ -1,0 +1,224 @@
+// Package bridge joins an MCP client on standard input and output to one MCP
+// server over Streamable HTTP, and puts a fresh token on every request. Messages
+// pass as the bytes they came in; see package frame for what is looked at.
+//
+// Places where the bridge speaks for itself, and does not pass something on:
+//
+//	standin.go   the server cannot be reached yet because a sign-in is missing
+//	session.go   a legacy session that was lost is made anew
+//	tools.go     tools with invalid header annotations are left out (2026-07-28)
+//	failure.go   what cannot be answered by the server is answered with an error
+//
+// A bridge has no vault. It holds, in memory only, what the agent gives it for
+// its one server. Run owns all goroutines and waits for them.
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"keyporter/bridge/stdio"
+	"keyporter/bridge/streamable"
+	"keyporter/broker/local"
+)
+
+// An Agent is what a bridge asks of the agent; local.Broker and its client have it.
+type Agent interface {
+	Bridge(ctx context.Context, r local.BridgeRequest, show func(*local.BridgeState) error) error
+	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)
+	AwaitReady(ctx context.Context, r local.AwaitRequest) error
+	RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error)
+	Answers(ctx context.Context, n local.Name) (*local.Answers, error)
+	KeepAnswers(ctx context.Context, a local.Answers) error
+	Record(ctx context.Context, r []local.AuditRecord) error
+}
+
+var _ Agent = local.Broker(nil)
+
+// Options are the settings of Run.
+type Options struct {
+	// Connect returns the running agent and starts it if it is not there. It is
+	// called again when the agent is lost. An error with the code hint.Stopped
+	// means that the user stopped Keyporter. Required.
+	Connect func(ctx context.Context) (Agent, error)
+	Server  string    // Required. The server's name or its URL.
+	Stdin   io.Reader // Required. Closed, if it can be, when ctx ends first.
+	Stdout  io.Writer // Required. Gets protocol only.
+	// Log gets what goes wrong. Nil means nowhere.
+	Log       *slog.Logger
+	Transport http.RoundTripper // Optional. Instead of streamable.NewTransport.
+	Version   string            // Required. Of this program.
+	Now       func() time.Time  // Optional. Nil means time.Now.
+	MaxLine   int               // Optional. The largest message either way, in bytes; 0 means 64 MiB.
+}
+
+func (o *Options) check() error {
+	for name, missing := range map[string]bool{"Connect": o.Connect == nil, "Server": o.Server == "",
+		"Stdin": o.Stdin == nil, "Stdout": o.Stdout == nil, "Version": o.Version == ""} {
+		if missing {
+			return fmt.Errorf("bridge: Options.%s is required", name)
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// goodbye is how long each step of the end may take.
+const goodbye = 5 * time.Second
+
+// A bridge is one run.
+type bridge struct {
+	opts Options
+	log  *slog.Logger
+	in   *stdio.Reader
+	out  *stdio.Writer
+	link *link
+	http *streamable.Client
+
+	// ctx is the life of everything but the goodbyes; stop ends it.
+	ctx  context.Context
+	stop context.CancelCauseFunc
+	work group // goroutines that end with ctx
+
+	calls  calls
+	gate   gate
+	lane   lane
+	legacy atomic.Pointer[session]
+	modern atomic.Pointer[string] // the newest version that a modern client named
+	tools  toolTable
+	offer  atomic.Bool // the client has been shown the sign_in tool
+	keep   *keeper
+	audit  *auditor
+}
+
+// errClosing is the cause of everything that is broken off at the end.
+var errClosing = errors.New("bridge is closing")
+
+// Run joins the client to the server until the client closes its end and what is
+// in flight has finished (five seconds at most for each step), or until ctx ends.
+func Run(ctx context.Context, opts Options) error {
+	if err := opts.check(); err != nil {
+		return err
+	}
+	b := &bridge{opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
+	b.ctx, b.stop = context.WithCancelCause(ctx)
+	defer b.stop(errClosing)
+	rest, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx for the goodbyes
+	defer end()
+	b.link = newLink(rest, &opts)
+	b.http = streamable.New(streamable.Options{Access: b.link, Transport: opts.Transport,
+		UserAgent: "keyporter/" + opts.Version, MaxMessage: opts.MaxLine, Log: opts.Log})
+	b.keep = newKeeper(b.link)
+	b.audit = newAuditor(b.link, opts.Now)
+
+	var side group
+	side.Go(b.link.run)
+	side.Go(func() { b.keep.run(rest) })
+	side.Go(func() { b.audit.run(rest) })
+	b.spawn(b.followState)
+
+	read := make(chan error, 1)
+	go func() { read <- b.readAll() }()
+	var err error
+	select {
+	case err = <-read:
+		b.finish()
+	case <-b.ctx.Done():
+		err = context.Cause(b.ctx)
+		b.stopReading(read)
+	}
+	b.stop(errClosing)
+	b.calls.running.finish(goodbye)
+	b.work.finish(goodbye)
+	b.endSession(rest)
+	b.audit.finish()
+	b.keep.finish()
+	end()
+	side.finish(goodbye)
+	b.http.CloseIdle()
+	return err
+}
+
+// stopReading makes the reading goroutine end where that is possible. A blocking
+// read of a terminal or of an inherited pipe cannot be broken off; it ends with
+// the process.
+func (b *bridge) stopReading(read <-chan error) {
+	c, ok := b.opts.Stdin.(io.Closer)
+	if !ok {
+		return
+	}
+	go c.Close()
+	t := time.NewTimer(goodbye)
+	defer t.Stop()
+	select {
+	case <-read:
+	case <-t.C:
+	}
+}
+
+// finish lets what is in flight end. What waits for a person, and streams that
+// are open for ever, end at once.
+func (b *bridge) finish() {
+	b.calls.endWaiting()
+	b.calls.running.wait(goodbye)
+}
+
+// spawn starts a goroutine that ends with the bridge.
+func (b *bridge) spawn(f func()) { b.work.Go(f) }
+
+// A group is goroutines that somebody waits for, within bounds.
+type group struct {
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// Go starts f, unless finish has been called.
+func (g *group) Go(f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.wg.Go(f)
+	}
+}
+
+// wait waits for all, but not longer than d.
+func (g *group) wait(d time.Duration) {
+	done := make(chan struct{})
+	go func() { g.wg.Wait(); close(done) }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
+}
+
+// finish lets no more goroutines start and waits for those that run.
+func (g *group) finish(d time.Duration) {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.wait(d)
+}
+
+// write sends one message to the client. If the client is gone, so is the bridge.
+func (b *bridge) write(msg []byte) error {
+	err := b.out.Write(msg)
+	if err != nil {
+		b.stop(err)
+	}
+	return err
+}

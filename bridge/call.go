@@ -1,0 +1,211 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"keyporter/bridge/frame"
+)
+
+// errCancelled is the cause when the client took a request back.
+var errCancelled = errors.New("cancelled by the client")
+
+// A call is one request of the client, or one batch, on its way.
+type call struct {
+	f       frame.Frame
+	key     string            // of the id; empty for a batch
+	version string            // 2026-07-28 or later; empty for a legacy request
+	pending map[string][]byte // of a batch: ids without an answer, by key
+	ctx     context.Context   // ends with the call
+	cancel  context.CancelCauseFunc
+	after   <-chan struct{} // closed when the notifications before it are delivered; may be nil
+	began   time.Time
+
+	sent      atomic.Bool // it has gone to the server
+	cancelled atomic.Bool // legacy: the server has been told
+
+	// For the goroutine that serves the call.
+	touched  bool   // something came back
+	answered bool   // the client has its answer
+	acked    bool   // the acknowledgement of a subscription has been sent by us
+	outcome  string // for the audit log; empty means ok
+	received int64  // bytes
+}
+
+// modern reports whether the call is of 2026-07-28 or later.
+func (c *call) modern() bool { return c.version != "" }
+
+// calls are the requests on their way.
+type calls struct {
+	running group // goroutines that serve calls or deliver notifications
+
+	mu      sync.Mutex
+	byKey   map[string]*call
+	waiting map[*call]bool // waiting for a person, or open for ever
+	closing bool           // the client has closed its end
+}
+
+func (cs *calls) add(c *call) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.byKey == nil {
+		cs.byKey = map[string]*call{}
+	}
+	cs.byKey[c.key] = c
+}
+
+func (cs *calls) remove(c *call) {
+	cs.mu.Lock()
+	if cs.byKey[c.key] == c {
+		delete(cs.byKey, c.key)
+	}
+	delete(cs.waiting, c)
+	cs.mu.Unlock()
+	c.cancel(nil)
+}
+
+func (cs *calls) get(key string) *call {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.byKey[key]
+}
+
+// wait marks a call as one that does not hold up the end.
+func (cs *calls) wait(c *call, on bool) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if !on {
+		delete(cs.waiting, c)
+		return
+	}
+	if cs.waiting == nil {
+		cs.waiting = map[*call]bool{}
+	}
+	if cs.waiting[c] = true; cs.closing {
+		c.cancel(errClosing)
+	}
+}
+
+// endWaiting breaks off the calls that wait, those that will, too.
+func (cs *calls) endWaiting() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.closing = true
+	for c := range cs.waiting {
+		c.cancel(errClosing)
+	}
+}
+
+// A gate holds messages back while an initialize is under way, and lets them
+// through in the order they came.
+type gate struct {
+	mu      sync.Mutex
+	shut    bool
+	backlog []frame.Frame
+	bytes   int
+	room    chan struct{} // has a value after something was taken out
+}
+
+// maxBacklog is how many bytes wait behind an initialize before the client is
+// not read any more.
+const maxBacklog = 16 << 20
+
+// enter reports whether f may go through now. If not, it is kept.
+func (g *gate) enter(ctx context.Context, f frame.Frame) bool {
+	for {
+		g.mu.Lock()
+		if !g.shut {
+			g.mu.Unlock()
+			return true
+		}
+		if g.bytes <= maxBacklog {
+			g.backlog = append(g.backlog, f)
+			g.bytes += len(f.Raw)
+			g.mu.Unlock()
+			return false
+		}
+		if g.room == nil {
+			g.room = make(chan struct{}, 1)
+		}
+		room := g.room
+		g.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+}
+
+// next returns the next message that was kept; when there is none it opens the gate.
+func (g *gate) next() (f frame.Frame, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.room != nil {
+		select {
+		case g.room <- struct{}{}:
+		default:
+		}
+	}
+	if len(g.backlog) == 0 {
+		g.shut, g.backlog = false, nil
+		return f, false
+	}
+	f, g.backlog = g.backlog[0], g.backlog[1:]
+	g.bytes -= len(f.Raw)
+	return f, true
+}
+
+// remove takes a request out that has not gone through.
+func (g *gate) remove(key string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, f := range g.backlog {
+		if f.Kind == frame.Request && frame.Key(f.ID) == key {
+			g.backlog = append(g.backlog[:i:i], g.backlog[i+1:]...)
+			g.bytes -= len(f.Raw)
+			return true
+		}
+	}
+	return false
+}
+
+// A lane is the order of notifications and responses: each waits for the one before.
+type lane struct {
+	mu   sync.Mutex
+	tail chan struct{} // closed when the last one is delivered
+}
+
+// join returns what to wait for and what to close when done.
+func (l *lane) join() (before <-chan struct{}, done chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, done = l.tail, make(chan struct{})
+	l.tail = done
+	return before, done
+}
+
+// position returns what a request has to wait for; nil if there is nothing.
+func (l *lane) position() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tail == nil {
+		return nil
+	}
+	select {
+	case <-l.tail:
+		l.tail = nil
+		return nil
+	default:
+		return l.tail
+	}
+}

@@ -1,0 +1,269 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"keyporter/bridge/frame"
+	"keyporter/bridge/streamable"
+	"keyporter/internal/hint"
+)
+
+// Codes of JSON-RPC 2.0 section 5.1. What the bridge itself has to say travels
+// as an internal error with structured data, because all other codes between
+// -32768 and -32000 belong to the protocol.
+const (
+	codeParse          = -32700
+	codeInvalidRequest = -32600
+	codeMethodNotFound = -32601
+	codeInternal       = -32603
+)
+
+// A rpcError is an error object that goes to the client as it is.
+type rpcError struct{ raw []byte }
+
+func (e *rpcError) Error() string { return "server answered with error " + errorCode(e.raw) }
+
+// errorCode returns the code of an error object, for the log.
+func errorCode(raw []byte) string {
+	if code := frame.Get(raw, "code"); len(code) > 0 && len(code) < 12 {
+		return string(code)
+	}
+	return "error"
+}
+
+// failure is the data of an error that the bridge made.
+type failure struct {
+	Keyporter hint.Code `json:"keyporter"`            // what kind of failure
+	What      string    `json:"what"`                 // what happened, a sentence
+	Do        string    `json:"do,omitempty"`         // what to do, a sentence
+	Status    int       `json:"status,omitempty"`     // of the server's HTTP answer
+	Excerpt   string    `json:"excerpt,omitempty"`    // how that answer begins; the server's words
+	Detail    string    `json:"detail,omitempty"`     // the cause
+	Retry     string    `json:"retryAfter,omitempty"` // of the HTTP answer
+}
+
+// fail answers a call that cannot be answered by the server.
+func (b *bridge) fail(c *call, err error) {
+	switch cause := context.Cause(c.ctx); {
+	case c.answered:
+		b.log.Debug("answer ended oddly", "error", err)
+		return
+	case errors.Is(cause, errCancelled) || c.cancelled.Load():
+		c.outcome = "cancelled"
+		return
+	case b.ctx.Err() != nil || errors.Is(cause, errClosing):
+		c.outcome = "closed"
+		return
+	case c.f.Method == methodListen && c.touched:
+		// A subscription that ends without a result (2026-07-28 basic/transports/stdio).
+		c.outcome, c.answered = "ended", true
+		b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled"}`), "params",
+			frame.Set([]byte(`{"reason":"The server ended the subscription."}`), "requestId", c.f.ID)))
+		return
+	}
+	b.log.Warn("request failed", "method", c.f.Method, "error", err)
+	object := b.errorFor(c, err)
+	c.outcome, c.answered = outcomeOf(object, err), true
+	if c.pending == nil {
+		b.write(frame.NewError(c.f.ID, object))
+		return
+	}
+	for _, id := range c.pending {
+		b.write(frame.NewError(id, object))
+	}
+}
+
+func outcomeOf(object []byte, err error) string {
+	if isHint(err) {
+		return string(hint.CodeOf(err))
+	}
+	var e *streamable.StatusError
+	if errors.As(err, &e) {
+		return fmt.Sprintf("http_%d", e.Status)
+	}
+	return errorCode(object)
+}
+
+func isHint(err error) bool {
+	var e *hint.Error
+	return errors.As(err, &e)
+}
+
+// errorFor returns the error object for err.
+func (b *bridge) errorFor(c *call, err error) []byte {
+	var rpc *rpcError
+	var status *streamable.StatusError
+	var redirect *streamable.RedirectError
+	switch {
+	case errors.As(err, &rpc):
+		return rpc.raw
+	case errors.As(err, &status):
+		return b.statusError(c, status)
+	case isHint(err):
+		return b.object(hint.Of(err), nil)
+	case errors.As(err, &redirect):
+		return b.object(hint.Wrap(err, hint.Refused, "The server sends requests elsewhere, where its token must not go.",
+			"Change the server's address in Keyporter if the new one is right."), nil)
+	case errors.Is(err, streamable.ErrTooLarge):
+		return b.object(hint.Wrap(err, hint.Failed, "The server's answer is too large.", "Ask for less at a time."), nil)
+	case errors.Is(err, streamable.ErrNoAnswer):
+		return b.object(hint.Wrap(err, hint.Unreachable, "The server ended the connection without an answer.",
+			"Check whether the call had an effect before you try again."), nil)
+	}
+	return b.object(hint.Wrap(err, hint.Unreachable, "The server "+b.host()+" cannot be reached.", "Check the network and try again."), nil)
+}
+
+// host names the server's host, for sentences.
+func (b *bridge) host() string {
+	if v := b.link.view.Load(); v != nil && v.cred != nil {
+		return v.cred.URL.Host
+	}
+	return b.opts.Server
+}
+
+// statusError returns the error object for an HTTP error. If the server sent an
+// error object of its own, that is it.
+func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
+	if f, err := frame.Scan(e.Body); err == nil && f.Error != nil && frame.Get(f.Error, "code") != nil {
+		f.OneLine() // Error is a part of it
+		return f.Error
+	}
+	h := statusHint(e, b.host())
+	more := &failure{Status: e.Status, Excerpt: b.excerpt(e), Retry: e.RetryAfter}
+	// A client that probes for the modern protocol goes on with initialize when
+	// it hears that the method is unknown (2026-07-28 basic/versioning).
+	if c.f.Method == methodDiscover && (e.Status == 400 || e.Status == 404 || e.Status == 405) {
+		more.Keyporter, more.What = hint.Refused, h.What
+		return frame.ErrorObject(codeMethodNotFound, "Method not found.", more)
+	}
+	return b.object(h, more)
+}
+
+// statusHint puts an HTTP status into words.
+func statusHint(e *streamable.StatusError, host string) *hint.Error {
+	cause := fmt.Errorf("HTTP status %d", e.Status)
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return hint.Wrap(cause, hint.Refused, "The server "+host+" refuses the token that was just renewed.", "Sign in again with Keyporter, or ask the server's owner.")
+	case e.Status == http.StatusForbidden:
+		return forbidden(e, cause)
+	case e.Status == http.StatusNotFound:
+		return hint.Wrap(cause, hint.Refused, "There is no MCP server at this address of "+host+".", "Check the server's address in Keyporter.")
+	case e.Status == http.StatusTooManyRequests:
+		return hint.Wrap(cause, hint.Unreachable, "The server "+host+" gets too many requests.", "Wait a moment and try again.")
+	case e.Status >= 500:
+		return hint.Wrap(cause, hint.Unreachable, "The server "+host+" has a problem.", "Try again later.")
+	case e.Status < 300:
+		return hint.Wrap(cause, hint.Refused, "The server "+host+" did not answer as an MCP server does.", "Check the server's address in Keyporter.")
+	}
+	return hint.Wrap(cause, hint.Refused, fmt.Sprintf("The server %s refused the request with status %d.", host, e.Status), "")
+}
+
+// forbidden puts a 403 into words. This is where a step-up belongs (2025-11-25
+// basic/authorization, scope challenge handling): error="insufficient_scope"
+// names the scopes that are missing.
+func forbidden(e *streamable.StatusError, cause error) *hint.Error {
+	if challengeParam(e.Challenge, "error") == "insufficient_scope" {
+		scope := clean(challengeParam(e.Challenge, "scope"), 200)
+		if scope == "" {
+			scope = "not named"
+		}
+		return hint.Wrap(cause, hint.Refused, "Signed in, but the server refuses: a permission is missing ("+scope+").",
+			"Ask the server's owner for the permission, or sign in again with Keyporter.")
+	}
+	return hint.Wrap(cause, hint.Refused, "Signed in, but the server refuses this request.", "Ask the server's owner for permission.")
+}
+
+// challengeParam returns a parameter of the WWW-Authenticate fields (RFC 9110
+// section 11.6.1), or nothing. It only serves to choose words.
+func challengeParam(fields []string, name string) string {
+	for _, f := range fields {
+		for i := 0; i < len(f); {
+			at := strings.Index(strings.ToLower(f[i:]), name+"=")
+			if at < 0 {
+				break
+			}
+			i += at
+			before := i == 0 || strings.ContainsRune(" ,\t", rune(f[i-1]))
+			i += len(name) + 1
+			if !before {
+				continue
+			}
+			rest := f[i:]
+			if quoted, ok := strings.CutPrefix(rest, `"`); ok {
+				value, _, _ := strings.Cut(quoted, `"`)
+				return value
+			}
+			if end := strings.IndexAny(rest, ", \t"); end >= 0 {
+				rest = rest[:end]
+			}
+			return rest
+		}
+	}
+	return ""
+}
+
+// object makes an error object out of a hint. more may be nil.
+func (b *bridge) object(h *hint.Error, more *failure) []byte {
+	if more == nil {
+		more = &failure{}
+	}
+	more.Keyporter, more.What, more.Do = h.Code, h.What, h.Do
+	if more.Keyporter == "" {
+		more.Keyporter = hint.Failed
+	}
+	if h.Cause != nil && more.Excerpt == "" {
+		more.Detail = b.redact(clean(h.Cause.Error(), 300))
+	}
+	return frame.ErrorObject(codeInternal, h.Text(), more)
+}
+
+// excerpt returns how an HTTP error body begins, if it is text.
+func (b *bridge) excerpt(e *streamable.StatusError) string {
+	if e.ContentType != "" && !strings.HasPrefix(e.ContentType, "text/") && !strings.Contains(e.ContentType, "json") {
+		return ""
+	}
+	return clean(b.redact(string(e.Body[:min(len(e.Body), 4<<10)])), 300)
+}
+
+// redact takes the secrets out that a server may have sent back.
+func (b *bridge) redact(s string) string {
+	v := b.link.view.Load()
+	if v == nil || v.state == nil {
+		return s
+	}
+	if t := v.state.Token; t != nil && !t.Value.IsZero() {
+		s = strings.ReplaceAll(s, t.Value.Reveal(), "REDACTED")
+	}
+	for _, h := range v.state.SecretHeaders {
+		if !h.IsZero() {
+			s = strings.ReplaceAll(s, h.Reveal(), "REDACTED")
+		}
+	}
+	return s
+}
+
+// clean makes text of a server fit for a sentence: one line, no control
+// characters, at most n characters.
+func clean(s string, n int) string {
+	s = strings.ToValidUTF8(s, "")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > n {
+		s = string(r[:n]) + "…"
+	}
+	return s
+}

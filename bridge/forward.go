@@ -1,0 +1,250 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"keyporter/bridge/frame"
+	"keyporter/bridge/streamable"
+)
+
+// serve does the work of one call, from its turn to its answer.
+func (b *bridge) serve(c *call) {
+	defer b.calls.remove(c)
+	if c.after != nil {
+		select {
+		case <-c.after:
+		case <-c.ctx.Done():
+		}
+	}
+	if err := b.request(c); err != nil {
+		b.fail(c, err)
+	}
+	b.audit.add(c, b.link.view.Load())
+}
+
+// request gets an answer for the call: from the server, or, if a person has to
+// do something first, from standIn.
+func (b *bridge) request(c *call) error {
+	if c.f.Method == methodInitialize && !c.modern() {
+		b.replaceSession(newSession(b, c.f))
+	}
+	v, err := b.link.current(c.ctx)
+	if err != nil {
+		return err
+	}
+	if b.isOurSignIn(c) {
+		return b.signIn(c)
+	}
+	if !v.ready() {
+		return b.standIn(c, v, v.err)
+	}
+	if err = b.through(c); missing(err) && !c.answered {
+		return b.standIn(c, v, err)
+	}
+	return err
+}
+
+// through sends the call to the server.
+func (b *bridge) through(c *call) error {
+	switch {
+	case c.modern():
+		return b.throughModern(c)
+	case c.f.Method == methodInitialize:
+		return b.legacy.Load().begin(c)
+	}
+	s := b.legacy.Load()
+	if s == nil {
+		return b.exchange(c, streamable.Meta{})
+	}
+	w, err := s.establish(c.ctx, nil)
+	if err != nil {
+		return err
+	}
+	err = b.exchange(c, w.meta())
+	if lost(err, w) && !c.touched {
+		if w, err = s.establish(c.ctx, w); err == nil {
+			err = b.exchange(c, w.meta())
+		}
+	}
+	if err == nil {
+		s.remember(c)
+	}
+	return err
+}
+
+// exchange sends the call once. A call that only reads is sent once more if the
+// connection breaks before anything came back: a server may close an idle
+// connection at the moment it is used.
+func (b *bridge) exchange(c *call, meta streamable.Meta) error {
+	c.sent.Store(true)
+	m := &streamable.Message{Body: c.f.Raw, Meta: meta, Resume: !c.modern()}
+	sink := func(msg []byte) (bool, error) { return b.deliver(c, msg) }
+	err := b.http.Exchange(c.ctx, m, sink)
+	if err != nil && !c.touched && c.ctx.Err() == nil && onlyReads(c.f.Method) && ofNetwork(err) {
+		err = b.http.Exchange(c.ctx, m, sink)
+	}
+	return err
+}
+
+func onlyReads(method string) bool {
+	switch method {
+	case methodListTools, "prompts/list", "resources/list", "resources/templates/list", methodDiscover,
+		methodPing, "resources/read", "prompts/get", "completion/complete":
+		return true
+	}
+	return false
+}
+
+// deliver takes one message of the answer to c.
+func (b *bridge) deliver(c *call, msg []byte) (done bool, err error) {
+	c.received += int64(len(msg))
+	f, err := frame.Scan(msg)
+	if err != nil {
+		// Some servers send pings in words. If it was the answer, its
+		// absence is noticed.
+		b.log.Debug("message of the server is not JSON", "error", err)
+		return false, nil
+	}
+	c.touched = true
+	switch {
+	case f.Kind == frame.Batch:
+		return b.deliverBatch(c, f)
+	case f.Kind == frame.Response && c.pending == nil && (!f.HasID() || frame.Key(f.ID) == c.key):
+		return true, b.answer(c, f)
+	case f.Kind == frame.Response && c.pending != nil:
+		delete(c.pending, frame.Key(f.ID))
+		err = b.write(f.OneLine())
+		return len(c.pending) == 0, err
+	}
+	return false, b.pass(c, f)
+}
+
+// deliverBatch takes an array of the server: whole for a client of 2025-03-26,
+// one by one for others.
+func (b *bridge) deliverBatch(c *call, f frame.Frame) (done bool, err error) {
+	whole := c.pending != nil
+	for raw := range frame.Elements(f.Raw) {
+		e, err := frame.Scan(raw[:len(raw):len(raw)])
+		if err != nil || e.Kind == frame.Batch {
+			continue
+		}
+		switch key := frame.Key(e.ID); {
+		case whole && e.Kind == frame.Response:
+			delete(c.pending, key)
+		case whole:
+		case e.Kind == frame.Response && key == c.key:
+			done, err = true, b.answer(c, e)
+		default:
+			err = b.pass(c, e)
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+	if whole {
+		return len(c.pending) == 0, b.write(f.OneLine())
+	}
+	return done, nil
+}
+
+// pass gives the client a message that is not the answer to c.
+func (b *bridge) pass(c *call, f frame.Frame) error {
+	if f.Kind == frame.Invalid {
+		b.log.Debug("message of the server is no JSON-RPC")
+		return nil
+	}
+	if c != nil && c.acked && f.Method == noteAcknowledged {
+		c.acked = false
+		return nil
+	}
+	return b.write(f.OneLine())
+}
+
+// answer gives the client the answer to c. An error that the server could not
+// tie to a request gets the id of the one it came for.
+func (b *bridge) answer(c *call, f frame.Frame) error {
+	if c.answered {
+		return nil
+	}
+	c.answered = true
+	msg := f.OneLine()
+	if !f.HasID() {
+		msg = frame.NewError(c.f.ID, f.Error)
+	}
+	if f.Error != nil {
+		c.outcome = errorCode(f.Error)
+	} else {
+		msg = b.learn(c, f, msg)
+	}
+	return b.write(msg)
+}
+
+// notify sends a notification or a response of the client to the server. What
+// the server says to it is only logged: nobody asked.
+func (b *bridge) notify(ctx context.Context, f frame.Frame) {
+	s := b.legacy.Load()
+	if v := b.eraOf(&f); v != "" || s == nil {
+		b.notifyModern(ctx, f, v)
+		return
+	}
+	if f.Method == noteInitialized {
+		s.clientReady(ctx, f)
+		return
+	}
+	w := s.wire.Load()
+	if w == nil {
+		b.log.Debug("notification not sent: the server is not ready", "method", f.Method)
+		return
+	}
+	err := b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
+	if f.Kind == frame.Notification && lost(err, w) {
+		if w, err = s.establish(ctx, w); err == nil {
+			err = b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
+		}
+	}
+	if err != nil {
+		b.log.Warn("notification not accepted", "method", f.Method, "error", err)
+	}
+}
+
+// notifyModern sends a notification without a session. Modern clients send no
+// responses (2026-07-28 basic/transports/streamable-http).
+func (b *bridge) notifyModern(ctx context.Context, f frame.Frame, version string) {
+	if f.Kind != frame.Notification {
+		b.log.Warn("response of the client dropped: there is no session")
+		return
+	}
+	if last := b.modern.Load(); version == "" && last != nil {
+		version = *last
+	}
+	m := &streamable.Message{Body: f.Raw}
+	if version != "" {
+		m.Meta = streamable.Meta{Version: version, Method: f.Method}
+	}
+	if err := b.http.Notify(ctx, m); err != nil {
+		b.log.Warn("notification not accepted", "method", f.Method, "error", err)
+	}
+}
+
+// lost reports whether the server has refused a request because it does not know
+// the session any more. The specification says 404; servers made after the
+// TypeScript SDK's example say 400 and name the session.
+func lost(err error, w *wire) bool {
+	var e *streamable.StatusError
+	if w == nil || w.id == "" || !errors.As(err, &e) {
+		return false
+	}
+	return e.Status == http.StatusNotFound ||
+		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(string(frame.Get(e.Body, "error", "message"))), "session id")
+}
+
+// ofNetwork reports whether err came from the connection and not from the server.
+func ofNetwork(err error) bool {
+	var status *streamable.StatusError
+	var redirect *streamable.RedirectError
+	return !errors.As(err, &status) && !errors.As(err, &redirect) && !isHint(err) &&
+		!errors.Is(err, streamable.ErrNoAnswer) && !errors.Is(err, streamable.ErrTooLarge)
+}

@@ -1,0 +1,290 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"keyporter/bridge/streamable"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// A view is what the bridge knows about its server at one moment. It does not
+// change; a newer one takes its place.
+type view struct {
+	state *local.BridgeState // nil before the agent has said anything
+	cred  *streamable.Credentials
+	err   *hint.Error // why requests cannot go out; nil if they can
+}
+
+// ready reports whether requests can go out.
+func (v *view) ready() bool { return v.err == nil }
+
+// outdated reports whether w is ready in a way that v was not: at all, or with
+// another token.
+func (v *view) outdated(w *view) bool {
+	return w.ready() && (!v.ready() || w.cred.Hash != v.cred.Hash || w.state.Status == local.Ready && v.state.Status != local.Ready)
+}
+
+// A link is the bridge's connection to the agent: it keeps the newest view and
+// asks for tokens. It is the Access of the HTTP side.
+type link struct {
+	life    context.Context // of the whole connection; questions that several wait for run under it
+	connect func(context.Context) (Agent, error)
+	server  string
+	now     func() time.Time
+	log     *slog.Logger
+
+	view  atomic.Pointer[view]
+	known chan struct{} // closed when view is set for the first time
+	calls singleflight.Group
+
+	mu      sync.Mutex
+	agent   Agent         // nil if it has to be connected to
+	changed chan struct{} // closed and replaced with each new view
+}
+
+func newLink(life context.Context, o *Options) *link {
+	return &link{life: life, connect: o.Connect, server: o.Server, now: o.Now, log: o.Log,
+		known: make(chan struct{}), changed: make(chan struct{})}
+}
+
+// run follows what the agent says until the link's life ends. It goes on with
+// what it knows while the agent is away.
+func (l *link) run() {
+	ctx := l.life
+	for wait := time.Duration(0); ; {
+		if wait > 0 {
+			t := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+				t.Stop()
+				return
+			case <-t.C:
+			}
+		}
+		began := l.now()
+		err := l.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if l.now().Sub(began) > 10*time.Second {
+			wait = 0
+		}
+		wait = min(max(2*wait, 100*time.Millisecond), 10*time.Second)
+		l.log.Debug("agent lost", "error", err)
+	}
+}
+
+// follow connects and shows what the agent says until it says nothing more.
+func (l *link) follow(ctx context.Context) error {
+	a, err := l.get(ctx)
+	if err == nil {
+		err = a.Bridge(ctx, local.BridgeRequest{Server: l.server}, func(s *local.BridgeState) error {
+			l.show(viewOf(s))
+			return nil
+		})
+		l.drop(a)
+	}
+	if ctx.Err() == nil {
+		l.lost(err)
+	}
+	return err
+}
+
+// lost takes note of why there is no agent. What was known stays good, unless
+// the user stopped Keyporter or the server is no longer in the list.
+func (l *link) lost(err error) {
+	old := l.view.Load()
+	if err == nil {
+		err = errors.New("agent ended the connection")
+	}
+	switch code := hint.CodeOf(err); {
+	case old == nil, old.state == nil, code == hint.Stopped, code == hint.NotFound:
+		v := &view{err: hint.Of(err)}
+		if old != nil {
+			v.state = old.state
+		}
+		l.show(v)
+	}
+}
+
+// get returns the agent, connecting to it if need be.
+func (l *link) get(ctx context.Context) (Agent, error) {
+	l.mu.Lock()
+	a := l.agent
+	l.mu.Unlock()
+	if a != nil {
+		return a, nil
+	}
+	r, err := l.shared(ctx, "connect", time.Minute, func(ctx context.Context) (any, error) {
+		a, err := l.connect(ctx)
+		if err == nil {
+			l.mu.Lock()
+			l.agent = a
+			l.mu.Unlock()
+		}
+		return a, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r.(Agent), nil
+}
+
+// drop forgets an agent that is gone.
+func (l *link) drop(a Agent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.agent == a {
+		l.agent = nil
+	}
+}
+
+// shared runs f once for all who ask at the same time. Each leaves when its own
+// ctx ends; f goes on until it is done, its time is over or the link ends.
+func (l *link) shared(ctx context.Context, key string, limit time.Duration, f func(context.Context) (any, error)) (any, error) {
+	ch := l.calls.DoChan(key, func() (any, error) {
+		own, cancel := context.WithTimeout(l.life, limit)
+		defer cancel()
+		return f(own)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case r := <-ch:
+		return r.Val, r.Err
+	}
+}
+
+// ask calls f with the agent, and once more with a new one if the agent turns
+// out to be gone.
+func (l *link) ask(ctx context.Context, f func(Agent) error) error {
+	for again := false; ; again = true {
+		a, err := l.get(ctx)
+		if err != nil {
+			return err
+		}
+		if err = f(a); err == nil || again || ctx.Err() != nil || !l.gone(a, err) {
+			return err
+		}
+		l.drop(a)
+	}
+}
+
+// gone reports whether err means that the agent is not there any more: its
+// stream has ended, or err is one of the connection and not the agent's answer.
+func (l *link) gone(a Agent, err error) bool {
+	l.mu.Lock()
+	current := l.agent == a
+	l.mu.Unlock()
+	var words *hint.Error
+	var network *net.OpError
+	return !current || !errors.As(err, &words) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// show puts v in place.
+func (l *link) show(v *view) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.put(v)
+}
+
+// put is show with the lock held.
+func (l *link) put(v *view) {
+	first := l.view.Swap(v) == nil
+	if first {
+		close(l.known)
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// current returns the view, waiting for the first one.
+func (l *link) current(ctx context.Context) (*view, error) {
+	if v := l.view.Load(); v != nil {
+		return v, nil
+	}
+	select {
+	case <-l.known:
+		return l.view.Load(), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// await waits until ok says yes to the view.
+func (l *link) await(ctx context.Context, ok func(*view) bool) (*view, error) {
+	for {
+		l.mu.Lock()
+		v, changed := l.view.Load(), l.changed
+		l.mu.Unlock()
+		if v != nil && ok(v) {
+			return v, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// viewOf makes a view of what the agent said.
+func viewOf(s *local.BridgeState) *view {
+	v := &view{state: s}
+	u, err := url.Parse(s.URL)
+	switch {
+	case s.Status != local.Ready && s.Status != local.Unknown:
+		v.err = s.Problem
+		if v.err == nil {
+			v.err = words(s.Status, s.Server)
+		}
+		return v
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		v.err = hint.New(hint.Failed, "The address of "+s.Server+" cannot be used.", "Look at it in Keyporter.")
+		return v
+	}
+	h := make(http.Header, len(s.Headers)+len(s.SecretHeaders)+1)
+	for k, val := range s.Headers {
+		h.Set(k, val)
+	}
+	for k, val := range s.SecretHeaders {
+		h.Set(k, val.Reveal())
+	}
+	v.cred = &streamable.Credentials{URL: u, Header: h, Bound: len(s.SecretHeaders) > 0}
+	if t := s.Token; t != nil {
+		name := t.Header
+		if name == "" {
+			name = "Authorization"
+		}
+		h.Set(name, t.FieldValue())
+		v.cred.Hash, v.cred.Bound = t.Hash, true
+	}
+	return v
+}
+
+// words says what is missing when the agent has not.
+func words(s local.Status, server string) *hint.Error {
+	switch s {
+	case local.SignInNeeded, local.SigningIn:
+		return hint.New(hint.SignInNeeded, "Nobody is signed in to "+server+".", "Sign in with Keyporter: click its icon, or run keyporter login "+server+".")
+	case local.ApprovalNeeded:
+		return hint.New(hint.ApprovalNeeded, server+" waits for your approval.", "Open Keyporter and approve it.")
+	case local.Locked:
+		return hint.New(hint.Locked, "Keyporter's vault is locked.", "Open Keyporter and unlock it.")
+	case local.Paused:
+		return hint.New(hint.Paused, "Keyporter is paused.", "Resume it from its icon, or run keyporter resume.")
+	}
+	return hint.New(hint.Failed, "No token could be made for "+server+".", "Run keyporter doctor "+server+".")
+}

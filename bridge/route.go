@@ -1,0 +1,202 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"keyporter/bridge/frame"
+	"keyporter/bridge/stdio"
+)
+
+// Methods that the bridge knows by name.
+const (
+	methodInitialize   = "initialize"
+	methodDiscover     = "server/discover"
+	methodListTools    = "tools/list"
+	methodCallTool     = "tools/call"
+	methodListen       = "subscriptions/listen"
+	methodPing         = "ping"
+	methodSetLevel     = "logging/setLevel"
+	methodSubscribe    = "resources/subscribe"
+	methodUnsubscribe  = "resources/unsubscribe"
+	noteInitialized    = "notifications/initialized"
+	noteCancelled      = "notifications/cancelled"
+	noteAcknowledged   = "notifications/subscriptions/acknowledged"
+	newestLegacy       = "2025-11-25"
+	versionWithBatches = "2025-03-26"
+	versionWithHeader  = "2025-06-18" // the first with MCP-Protocol-Version
+)
+
+// readAll reads what the client writes until its end. A line that is no message
+// is answered and does no harm to the next.
+func (b *bridge) readAll() error {
+	for {
+		line, err := b.in.Read()
+		var long *stdio.TooLongError
+		switch {
+		case errors.As(err, &long):
+			b.log.Warn("message of the client is too long", "error", err)
+			b.write(frame.NewError(frame.GuessID(long.Head, long.Tail), frame.ErrorObject(codeInvalidRequest, "Message is too large.", map[string]int{"limit": long.Limit})))
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		default:
+			b.receive(line)
+		}
+		if b.ctx.Err() != nil {
+			return context.Cause(b.ctx)
+		}
+	}
+}
+
+// receive takes one line of the client. Taking a request back overtakes what
+// waits; answers to the server pass the gate, because the server may need one to
+// finish its initialize.
+func (b *bridge) receive(line []byte) {
+	f, err := frame.Scan(line)
+	if err != nil {
+		b.log.Warn("line of the client is not JSON", "error", err)
+		b.write(frame.NewError(nil, frame.ErrorObject(codeParse, "Parse error: "+err.Error()+".", nil)))
+		return
+	}
+	if f.Kind == frame.Notification && f.Method == noteCancelled && b.takeBack(f) {
+		return
+	}
+	if f.Kind == frame.Response || b.gate.enter(b.ctx, f) {
+		b.dispatch(f)
+	}
+}
+
+// dispatch starts the work on one message and reports whether the next ones have
+// to wait for it.
+func (b *bridge) dispatch(f frame.Frame) (barrier bool) {
+	switch f.Kind {
+	case frame.Request:
+		c := b.newCall(f)
+		c.key = frame.Key(f.ID)
+		c.version = b.eraOf(&f)
+		b.calls.add(c)
+		if f.Method == methodInitialize {
+			b.gate.close()
+			b.calls.running.Go(func() { b.serve(c); b.open() })
+			return true
+		}
+		b.calls.running.Go(func() { b.serve(c) })
+	case frame.Notification, frame.Response:
+		b.inOrder(func(ctx context.Context) { b.notify(ctx, f) })
+	case frame.Batch:
+		b.dispatchBatch(f)
+	default:
+		id := f.ID
+		if !f.HasID() {
+			id = nil
+		}
+		b.write(frame.NewError(id, frame.ErrorObject(codeInvalidRequest, "Not a JSON-RPC message.", nil)))
+	}
+	return false
+}
+
+func (b *bridge) newCall(f frame.Frame) *call {
+	c := &call{f: f, began: b.opts.Now(), after: b.lane.position()}
+	c.ctx, c.cancel = context.WithCancelCause(b.ctx)
+	return c
+}
+
+// open lets through what came while an initialize was under way.
+func (b *bridge) open() {
+	for {
+		f, ok := b.gate.next()
+		if !ok || b.dispatch(f) {
+			return
+		}
+	}
+}
+
+// eraOf returns the modern version that a message names, or nothing for a legacy
+// one (2026-07-28 basic/versioning: each request names its version).
+func (b *bridge) eraOf(f *frame.Frame) string {
+	v, ok := frame.Text(f.Version)
+	if !ok || v <= newestLegacy {
+		return ""
+	}
+	if old := b.modern.Load(); old == nil || *old != v {
+		b.modern.Store(&v)
+	}
+	return v
+}
+
+// deliveryLimit is how long the server may take to accept a notification.
+const deliveryLimit = 15 * time.Second
+
+// inOrder runs f after the notifications and responses before it.
+func (b *bridge) inOrder(f func(context.Context)) {
+	before, done := b.lane.join()
+	b.calls.running.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, deliveryLimit)
+		defer cancel()
+		f(ctx)
+	})
+}
+
+// takeBack handles notifications/cancelled and reports whether that is all there
+// is to do. A modern request is cancelled by closing its stream (2026-07-28
+// basic/patterns); a legacy server is told, because a closed stream means nothing
+// to it (2025-11-25 basic/transports).
+func (b *bridge) takeBack(f frame.Frame) bool {
+	key := frame.Key(f.RequestID)
+	c := b.calls.get(key)
+	switch {
+	case c == nil:
+		return b.gate.remove(key) || b.legacy.Load() == nil
+	case c.f.Method == methodInitialize:
+		return true // it must not be cancelled
+	case c.modern() || !c.sent.Load():
+		c.cancel(errCancelled)
+		return true
+	}
+	c.cancelled.Store(true)
+	b.calls.running.Go(func() {
+		ctx, cancel := context.WithTimeout(b.ctx, deliveryLimit)
+		defer cancel()
+		b.notify(ctx, f)
+		// The server may still answer, but nobody waits for ever.
+		t := time.AfterFunc(goodbye, func() { c.cancel(errCancelled) })
+		context.AfterFunc(c.ctx, func() { t.Stop() })
+	})
+	return true
+}
+
+// dispatchBatch takes a JSON array, which only 2025-03-26 has.
+func (b *bridge) dispatchBatch(f frame.Frame) {
+	s := b.legacy.Load()
+	if s == nil || s.version() != versionWithBatches {
+		b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "Batches are not part of this protocol version.", nil)))
+		return
+	}
+	c := b.newCall(f)
+	c.pending = map[string][]byte{}
+	for raw := range frame.Elements(f.Raw) {
+		e, err := frame.Scan(raw)
+		if err != nil || e.Kind == frame.Invalid || e.Kind == frame.Batch || e.Method == methodInitialize {
+			c.cancel(nil)
+			b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "The batch has an element that cannot be in one.", nil)))
+			return
+		}
+		if e.Kind == frame.Request {
+			c.pending[frame.Key(e.ID)] = e.ID
+		}
+	}
+	if len(c.pending) == 0 {
+		c.cancel(nil)
+		b.inOrder(func(ctx context.Context) { b.notify(ctx, f) })
+		return
+	}
+	b.calls.running.Go(func() { b.serve(c) })
+}

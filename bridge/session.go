@@ -1,0 +1,345 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"keyporter/bridge/frame"
+	"keyporter/bridge/streamable"
+)
+
+// A wire is a legacy session as the server knows it. It does not change once it is in use.
+type wire struct {
+	id      string // Mcp-Session-Id; empty if the server keeps none
+	version string // what was agreed on
+	caps    []byte // the server's capabilities
+
+	// The life of the GET stream, which is that of the wire.
+	ctx  context.Context
+	stop context.CancelFunc
+}
+
+// meta returns the header fields of a message in the session
+// (2025-06-18 basic/transports: MCP-Protocol-Version after initialize).
+func (w *wire) meta() streamable.Meta {
+	m := streamable.Meta{Session: w.id}
+	if w.version >= versionWithHeader {
+		m.Version = w.version
+	}
+	return m
+}
+
+// A session is the session of a legacy client. The server's side of it, the
+// wire, may be lost and made anew, or not be there yet, without the client
+// noticing.
+type session struct {
+	b    *bridge
+	init frame.Frame // the client's initialize
+	wire atomic.Pointer[wire]
+	make singleflight.Group
+
+	mu      sync.Mutex
+	closed  bool
+	standIn bool           // the client's initialize was answered by us
+	ready   *frame.Frame   // the client's notifications/initialized
+	owes    bool           // the client is to hear that lists have changed
+	level   *frame.Frame   // the last logging/setLevel
+	subs    []*frame.Frame // resources/subscribe
+}
+
+func newSession(b *bridge, init frame.Frame) *session { return &session{b: b, init: init} }
+
+// replaceSession makes s the session. A client that initializes again is done
+// with the session before.
+func (b *bridge) replaceSession(s *session) {
+	if old := b.legacy.Swap(s); old != nil {
+		b.spawn(func() { old.end(b.ctx) })
+	}
+}
+
+// endSession ends the session at the end of the bridge.
+func (b *bridge) endSession(ctx context.Context) {
+	if s := b.legacy.Load(); s != nil {
+		s.end(ctx)
+	}
+}
+
+// end tells the server that the session is over, in five seconds at most.
+func (s *session) end(ctx context.Context) {
+	s.mu.Lock()
+	s.closed = true
+	w := s.wire.Load()
+	s.mu.Unlock()
+	if w == nil {
+		return
+	}
+	w.stop()
+	if w.id == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	if err := s.b.http.End(ctx, w.meta()); err != nil {
+		s.b.log.Debug("session not ended", "error", err)
+	}
+}
+
+// version returns what client and server agreed on, or nothing yet.
+func (s *session) version() string {
+	if w := s.wire.Load(); w != nil {
+		return w.version
+	}
+	return ""
+}
+
+// begin sends the client's own initialize.
+func (s *session) begin(c *call) error {
+	c.sent.Store(true)
+	w, err := s.handshake(c.ctx, func(f frame.Frame) error { return s.b.answer(c, f) }, c)
+	if err != nil || w == nil {
+		return err
+	}
+	s.use(w)
+	return nil
+}
+
+// handshake POSTs the client's initialize and gives take the answer. The wire is
+// nil if the answer was an error.
+func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
+	var id string
+	var w *wire
+	m := &streamable.Message{Body: s.init.Raw, Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
+	err := s.b.http.Exchange(ctx, m, func(msg []byte) (bool, error) {
+		f, err := frame.Scan(msg)
+		if err != nil {
+			return false, nil
+		}
+		if f.Kind != frame.Response || f.HasID() && frame.Key(f.ID) != frame.Key(s.init.ID) {
+			return false, s.b.pass(c, f)
+		}
+		if f.Result != nil {
+			v, _ := frame.Text(frame.Get(f.Result, "protocolVersion"))
+			w = &wire{id: id, version: v, caps: bytes.Clone(frame.Get(f.Result, "capabilities"))}
+		}
+		return true, take(f)
+	})
+	return w, err
+}
+
+// use puts w in place and returns what the client has sent as
+// notifications/initialized by now. It reports false if the session is over.
+func (s *session) use(w *wire) (ready *frame.Frame, ok bool) {
+	w.ctx, w.stop = context.WithCancel(s.b.ctx)
+	s.mu.Lock()
+	old := s.wire.Load()
+	if s.closed {
+		s.mu.Unlock()
+		w.stop()
+		return nil, false
+	}
+	s.wire.Store(w)
+	ready = s.ready
+	s.mu.Unlock()
+	if old != nil {
+		old.stop()
+	}
+	if ready != nil {
+		s.listen(w)
+	}
+	return ready, true
+}
+
+// listen keeps the server's GET stream open, beside everything else. While
+// requests may not go out, the stream is closed.
+func (s *session) listen(w *wire) {
+	s.b.spawn(func() {
+		for w.ctx.Err() == nil {
+			if _, err := s.b.link.await(w.ctx, (*view).ready); err != nil {
+				return
+			}
+			ctx, cancel := context.WithCancel(w.ctx)
+			s.b.spawn(func() {
+				defer cancel()
+				_, _ = s.b.link.await(ctx, func(v *view) bool { return !v.ready() })
+			})
+			err := s.b.http.Listen(ctx, w.meta(), s.heard)
+			cut := ctx.Err() != nil
+			cancel()
+			if errors.Is(err, streamable.ErrSessionLost) {
+				_, err = s.establish(s.b.ctx, w)
+			}
+			if !cut {
+				s.b.log.Debug("GET stream ended", "error", err)
+				return
+			}
+		}
+	})
+}
+
+// heard takes a message of the GET stream.
+func (s *session) heard(msg []byte) (bool, error) {
+	f, err := frame.Scan(msg)
+	switch {
+	case err != nil:
+		return false, nil
+	case f.Kind == frame.Batch && s.version() == versionWithBatches:
+		return false, s.b.write(f.OneLine())
+	case f.Kind == frame.Batch:
+		_, err = s.b.deliverBatch(&call{}, f)
+		return false, err
+	}
+	return false, s.b.pass(nil, f)
+}
+
+// clientReady takes the client's notifications/initialized. After it the server
+// may speak by itself.
+func (s *session) clientReady(ctx context.Context, f frame.Frame) {
+	s.mu.Lock()
+	first := s.ready == nil
+	s.ready = &f
+	owes := s.owes
+	s.owes = false
+	w := s.wire.Load()
+	s.mu.Unlock()
+	if w == nil {
+		return // sent when the server is there
+	}
+	s.tellReady(ctx, w, &f)
+	if first {
+		s.listen(w)
+	}
+	if owes {
+		s.tellChanged(w)
+	}
+}
+
+// tellReady sends the client's notifications/initialized to the server.
+func (s *session) tellReady(ctx context.Context, w *wire, f *frame.Frame) {
+	if err := s.b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()}); err != nil {
+		s.b.log.Warn("notification not accepted", "method", f.Method, "error", err)
+	}
+}
+
+// establishLimit is how long making a session may take.
+const establishLimit = time.Minute
+
+// establish returns a wire other than the lost one. However many ask, one
+// initialize goes to the server (2025-11-25 basic/transports: after a 404 a
+// client starts a new session).
+func (s *session) establish(ctx context.Context, lost *wire) (*wire, error) {
+	if w := s.wire.Load(); w != nil && w != lost {
+		return w, nil
+	}
+	ch := s.make.DoChan("", func() (any, error) {
+		if w := s.wire.Load(); w != nil && w != lost {
+			return w, nil
+		}
+		ctx, cancel := context.WithTimeout(s.b.ctx, establishLimit)
+		defer cancel()
+		return s.again(ctx, lost)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case r := <-ch:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*wire), nil
+	}
+}
+
+// again makes the server's side of the session with what the client has said:
+// its initialize, notifications/initialized, log level and subscriptions.
+func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
+	var refused []byte
+	w, err := s.handshake(ctx, func(f frame.Frame) error {
+		refused = bytes.Clone(f.Error)
+		return nil
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if w == nil {
+		return nil, &rpcError{raw: refused}
+	}
+	s.mu.Lock()
+	ready, level, subs, standIn := s.ready, s.level, append([]*frame.Frame(nil), s.subs...), s.standIn
+	s.mu.Unlock()
+	if ready != nil {
+		s.tellReady(ctx, w, ready)
+	}
+	if level != nil {
+		subs = append(subs, level)
+	}
+	for _, f := range subs {
+		m := &streamable.Message{Body: f.Raw, Meta: w.meta()}
+		if err := s.b.http.Exchange(ctx, m, func([]byte) (bool, error) { return true, nil }); err != nil {
+			s.b.log.Warn("request not repeated in the new session", "method", f.Method, "error", err)
+		}
+	}
+	now, ok := s.use(w)
+	if !ok {
+		return nil, errClosing
+	}
+	if ready == nil && now != nil {
+		s.tellReady(ctx, w, now)
+	}
+	if standIn && lost == nil || lost != nil && !bytes.Equal(lost.caps, w.caps) {
+		s.changed(w)
+	}
+	return w, nil
+}
+
+// changed tells the client that the server's lists have changed, as soon as the
+// client may be told.
+func (s *session) changed(w *wire) {
+	s.mu.Lock()
+	ready := s.ready != nil
+	s.owes = !ready
+	s.mu.Unlock()
+	if ready {
+		s.tellChanged(w)
+	}
+}
+
+func (s *session) tellChanged(w *wire) {
+	for _, kind := range []string{"tools", "prompts", "resources"} {
+		if kind == "tools" || frame.Get(w.caps, kind) != nil {
+			s.b.write([]byte(`{"jsonrpc":"2.0","method":"notifications/` + kind + `/list_changed"}`))
+		}
+	}
+}
+
+// remember keeps what has to be said again in a new session.
+func (s *session) remember(c *call) {
+	switch c.f.Method {
+	case methodSetLevel, methodSubscribe, methodUnsubscribe:
+	default:
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := c.f
+	if f.Method == methodSetLevel {
+		s.level = &f
+		return
+	}
+	kept := s.subs[:0:0]
+	for _, old := range s.subs {
+		if !bytes.Equal(old.URI, f.URI) {
+			kept = append(kept, old)
+		}
+	}
+	if f.Method == methodSubscribe && c.outcome == "" {
+		kept = append(kept, &f)
+	}
+	s.subs = kept
+}

@@ -1,0 +1,255 @@
+package streamable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// A Sink takes the messages of an answer in the order they come. msg is the
+// sink's to change, the byte behind it too, and lives until it returns. done
+// means that nothing more is waited for; an error ends the exchange.
+type Sink func(msg []byte) (done bool, err error)
+
+// A Message is what is POSTed.
+type Message struct {
+	Body   []byte
+	Meta   Meta
+	Resume bool              // a legacy request: a stream that breaks off is resumed by GET
+	Header func(http.Header) // Optional. Sees the answer's header before its messages.
+}
+
+// linger is how long a stream may stay open behind the last message.
+const linger = time.Second
+
+// Exchange POSTs a request and gives the sink what comes back, until the sink
+// is done. Errors are those of the Access, *StatusError, *RedirectError,
+// ErrNoAnswer, ErrTooLarge, or the network's.
+func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
+	resp, err := c.do(ctx, http.MethodPost, m.Body, m.fill)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return statusError(resp)
+	}
+	if m.Header != nil {
+		m.Header(resp.Header)
+	}
+	switch mediaType(resp) {
+	case "text/event-stream":
+		return c.stream(ctx, m, resp, sink)
+	case "application/json":
+		return c.whole(resp, sink)
+	}
+	if resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
+		drop(resp)
+		return ErrNoAnswer
+	}
+	return statusError(resp)
+}
+
+// Notify POSTs a message that is not answered. What the body of a 2xx answer
+// says does not matter.
+func (c *Client) Notify(ctx context.Context, m *Message) error {
+	resp, err := c.do(ctx, http.MethodPost, m.Body, m.fill)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return statusError(resp)
+	}
+	drop(resp)
+	return nil
+}
+
+// End ends a session with DELETE (2025-03-26 and later, session management).
+// Servers that do not do that answer 405, which is fine.
+func (c *Client) End(ctx context.Context, meta Meta) error {
+	resp, err := c.do(ctx, http.MethodDelete, nil, meta.fill)
+	if err != nil {
+		return err
+	}
+	drop(resp)
+	return nil
+}
+
+func (m *Message) fill(h http.Header) {
+	h["Accept"] = []string{"application/json, text/event-stream"}
+	m.Meta.fill(h)
+}
+
+// whole reads an answer that is one JSON text.
+func (c *Client) whole(resp *http.Response, sink Sink) error {
+	defer resp.Body.Close()
+	body, err := c.readBody(resp)
+	if err != nil {
+		return fmt.Errorf("read answer: %w", err)
+	}
+	if len(body) == 0 {
+		return ErrNoAnswer
+	}
+	done, err := sink(body)
+	if err == nil && !done {
+		err = ErrNoAnswer
+	}
+	return err
+}
+
+// readBody reads a body through the limit, in one piece where its length is
+// known, and leaves room for a line end behind it.
+func (c *Client) readBody(resp *http.Response) ([]byte, error) {
+	n := resp.ContentLength
+	if n > int64(c.max) {
+		return nil, ErrTooLarge
+	}
+	if n >= 0 {
+		body := make([]byte, n, n+1)
+		_, err := io.ReadFull(resp.Body, body)
+		if err == nil {
+			// Reading the end lets the connection be used again.
+			resp.Body.Read(body[n : n+1 : n+1])
+		}
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.max)+1))
+	if err == nil && len(body) > c.max {
+		err = ErrTooLarge
+	}
+	return body, err
+}
+
+// stream reads an answer that is an event stream and resumes it if it breaks
+// off, has given event ids and may be resumed.
+func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, sink Sink) error {
+	var at position
+	done, err := c.events(resp, &at, sink)
+	if done || err != nil && !broken(err) || !m.Resume || at.id == "" {
+		return ended(done, err)
+	}
+	for failures := 0; failures < 5; failures++ {
+		if err := pause(ctx, at.wait(failures)); err != nil {
+			return err
+		}
+		resp, err := c.do(ctx, http.MethodGet, nil, resumed(m.Meta, at.id))
+		if err != nil {
+			if ctx.Err() != nil || !retriable(err) {
+				return err
+			}
+			continue
+		}
+		if resp.StatusCode != http.StatusOK || mediaType(resp) != "text/event-stream" {
+			err := statusError(resp)
+			if temporary(resp.StatusCode) {
+				continue
+			}
+			return err
+		}
+		before := at.id
+		done, err := c.events(resp, &at, sink)
+		if done || err != nil && !broken(err) {
+			return ended(done, err)
+		}
+		if at.id != before {
+			failures = -1
+		}
+	}
+	return ErrNoAnswer
+}
+
+// ended says how a stream ended that is not resumed.
+func ended(done bool, err error) error {
+	switch {
+	case done:
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return ErrNoAnswer
+	default:
+		return err
+	}
+}
+
+// A position is how far a stream has been read.
+type position struct {
+	id    string
+	retry time.Duration
+}
+
+// wait returns how long to wait before connecting again: what the server asked
+// for, otherwise a second, and longer after failures.
+func (p *position) wait(failures int) time.Duration {
+	d := time.Second
+	if p.retry > 0 {
+		d = p.retry
+	}
+	return min(d<<min(failures, 6), max(d, time.Minute))
+}
+
+// events gives the sink the events of one answer. It closes the body. The error
+// is a brokenError if the stream broke off or ended.
+func (c *Client) events(resp *http.Response, at *position, sink Sink) (done bool, err error) {
+	defer resp.Body.Close()
+	r := NewEventReader(resp.Body, c.max)
+	r.LastID, r.Retry = at.id, at.retry
+	for {
+		msg, err := r.Next()
+		at.id, at.retry = r.LastID, r.Retry
+		if err != nil {
+			if errors.Is(err, ErrTooLarge) {
+				return done, err
+			}
+			return done, &brokenError{err}
+		}
+		now, err := sink(msg)
+		if err != nil {
+			return done, err
+		}
+		if now && !done {
+			done = true
+			// The server ends the stream now; the connection is good for
+			// another request if that is seen.
+			defer time.AfterFunc(linger, func() { resp.Body.Close() }).Stop()
+		}
+	}
+}
+
+// A brokenError is the end of a stream, in order or not.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return "stream ended: " + e.err.Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+func broken(err error) bool {
+	var b *brokenError
+	return errors.As(err, &b)
+}
+
+func resumed(m Meta, id string) func(http.Header) {
+	return func(h http.Header) {
+		h["Accept"] = []string{"text/event-stream"}
+		m.Method, m.Named, m.Params = "", false, nil
+		m.fill(h)
+		if id != "" {
+			h[headerLastID] = []string{id}
+		}
+	}
+}
+
+func temporary(status int) bool {
+	return status == http.StatusRequestTimeout || status == http.StatusConflict || status == http.StatusTooManyRequests || status >= 500
+}
+
+// pause waits.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

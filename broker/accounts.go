@@ -1,0 +1,209 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/broker/oauth"
+	"keyporter/broker/secret"
+	"keyporter/broker/source/clientcred"
+	"keyporter/broker/source/google"
+	"keyporter/broker/source/static"
+	"keyporter/broker/vault"
+	"keyporter/internal/hint"
+)
+
+// ShowAccount returns an account's record.
+func (b *Broker) ShowAccount(_ context.Context, n local.Name) (*account.Account, error) {
+	return lookupAccount(b.config(), n.Name)
+}
+
+// AddAccount adds an account with its secret.
+func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
+	a := p.Account
+	a.Name = p.Name
+	if a.Kind == account.OAuth {
+		return nil, hint.New(hint.Usage, "An account of kind oauth is made by signing in.", "Add the server and run keyporter login.")
+	}
+	if err := examine(&a, p.Secret.Value, p.AllowTokenURI); err != nil {
+		return nil, err
+	}
+	if err := a.Check(); err != nil {
+		return nil, err
+	}
+	if err := b.checkEndpoints(&a); err != nil {
+		return nil, err
+	}
+	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+		if cfg.Accounts[a.Name] != nil {
+			return hint.New(hint.Exists, fmt.Sprintf("There is an account named %q already.", a.Name),
+				"Choose another name, or give it a new secret with keyporter account rotate.")
+		}
+		cfg.Accounts[a.Name] = &a
+		return tx.Put(accountKey(a.Name), accountRecord{
+			Kind: a.Kind, Secret: p.Secret, Issuer: a.Issuer, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
+			Audience: a.Audience, SelfSigned: a.SelfSigned, Header: a.Header, AllowTokenURI: p.AllowTokenURI,
+			Targets: []target{}, AddedAt: b.opt.Now(),
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.record(local.AuditRecord{Event: "account_add", Account: a.Name, Outcome: "ok"})
+	return b.stateOfAccount(&a), nil
+}
+
+// RotateAccount replaces an account's secret.
+func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
+	var now *account.Account
+	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+		a, err := lookupAccount(cfg, p.Name)
+		if err != nil {
+			return err
+		}
+		if a.Kind == account.OAuth {
+			return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key; it is a sign-in.", a.Name), "Run keyporter login to sign in again.")
+		}
+		var rec accountRecord
+		if err := getRecord(tx, accountKey(a.Name), &rec); err != nil {
+			return err
+		}
+		allow := rec.AllowTokenURI
+		if p.AllowTokenURI != "" {
+			allow = p.AllowTokenURI
+		}
+		email := a.Email
+		if err := examine(a, p.Secret.Value, allow); err != nil {
+			return err
+		}
+		if email != a.Email {
+			return hint.New(hint.Usage, fmt.Sprintf("The new key belongs to %s and the account %q to %s.", clip(a.Email), a.Name, clip(email)),
+				"Use a key of the same service account, or add another account.")
+		}
+		rec.Secret, rec.AllowTokenURI, rec.AddedAt = p.Secret, allow, b.opt.Now()
+		now = a
+		return tx.Put(accountKey(a.Name), rec)
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.forgetTokens(p.Name)
+	b.record(local.AuditRecord{Event: "account_rotate", Account: p.Name, Outcome: "ok"})
+	return b.stateOfAccount(now), nil
+}
+
+// RemoveAccount removes an account, its secret and its grants.
+func (b *Broker) RemoveAccount(ctx context.Context, n local.Name) (*local.RemovedAccount, error) {
+	out := &local.RemovedAccount{}
+	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+		if _, err := lookupAccount(cfg, n.Name); err != nil {
+			return err
+		}
+		out.UsedBy = cfg.UsedBy(n.Name)
+		for _, s := range out.UsedBy {
+			changed := *cfg.Servers[s]
+			changed.Account = ""
+			cfg.Servers[s] = &changed
+		}
+		b.deleteAccount(cfg, tx, n.Name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	b.forgetTokens(n.Name)
+	b.record(local.AuditRecord{Event: "account_remove", Account: n.Name, Outcome: "ok"})
+	return out, nil
+}
+
+// deleteAccount removes an account with everything that the vault has of it.
+func (b *Broker) deleteAccount(cfg *account.Config, tx *vault.Tx, name string) {
+	delete(cfg.Accounts, name)
+	tx.Delete(accountKey(name))
+	for _, key := range tx.Keys(grantPrefix(name)) {
+		tx.Delete(key)
+	}
+}
+
+// forgetTokens drops what is known of an account's tokens, so that connected
+// bridges let go of them at once.
+func (b *Broker) forgetTokens(name string) {
+	b.cache.Drop(name)
+	b.update(func() {
+		for k := range b.problems {
+			if strings.HasPrefix(k, name+"\x00") {
+				delete(b.problems, k)
+			}
+		}
+		for k := range b.seeded {
+			if strings.HasPrefix(k, grantPrefix(name)) {
+				delete(b.seeded, k)
+			}
+		}
+		for k := range b.live {
+			if strings.HasPrefix(k, grantPrefix(name)) {
+				delete(b.live, k)
+			}
+		}
+	})
+}
+
+func (b *Broker) stateOfAccount(a *account.Account) *local.AccountState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st := b.accountState(a)
+	return &st
+}
+
+// examine checks a secret against the account's kind and fills in what the
+// secret says about itself.
+func examine(a *account.Account, v secret.Value, allowTokenURI string) error {
+	switch a.Kind {
+	case account.GoogleKey:
+		key, err := google.ParseKey(v)
+		if err != nil {
+			return err
+		}
+		if err := google.CheckTokenURI(key, allowTokenURI); err != nil {
+			return err
+		}
+		a.Email, a.KeyID, a.TokenURI = key.Email, lastFour(key.KeyID), key.TokenURI
+	case account.ClientCredentials:
+		if a.AuthMethod == oauth.AuthPrivateKeyJWT {
+			_, err := clientcred.ParsePrivateKey(v)
+			return err
+		}
+		if v.IsZero() {
+			return hint.New(hint.Usage, "The client secret is empty.", "Check the file.")
+		}
+	case account.Static:
+		_, err := static.New(static.Options{Value: v, Header: a.Header})
+		return err
+	}
+	return nil
+}
+
+func lastFour(s string) string {
+	if len(s) <= 4 {
+		return s
+	}
+	return s[len(s)-4:]
+}
+
+// checkEndpoints refuses addresses that a secret must not be sent to.
+func (b *Broker) checkEndpoints(a *account.Account) error {
+	for _, u := range []string{a.Issuer, a.TokenEndpoint} {
+		if u == "" {
+			continue
+		}
+		if _, err := account.ParseURL(u, false); err != nil {
+			return hint.Wrap(errors.Unwrap(err), hint.Usage, fmt.Sprintf("%q is not an address for getting tokens.", clip(u)),
+				"It has to begin with https://, or be on this computer.")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+	"keyporter/internal/browser"
+	"keyporter/internal/hint"
+	"keyporter/internal/notify"
+	"keyporter/internal/paths"
+)
+
+// idle is after how long without clients the agent ends itself.
+const idle = 30 * time.Minute
+
+// AgentOptions are the settings of RunAgent.
+type AgentOptions struct {
+	Paths      paths.Paths         // Required.
+	Version    string              // Required.
+	Getenv     func(string) string // Required. os.Getenv.
+	Log        *slog.Logger        // Required.
+	Foreground bool                // Optional. Never end for want of clients.
+}
+
+// RunAgent is the agent process: it takes the lock, serves the local API and
+// returns when it is told to stop, when ctx is done, or after half an hour
+// without clients. If another agent runs already, that is fine, and it returns
+// at once.
+func RunAgent(ctx context.Context, o AgentOptions) error {
+	backend, err := chosenBackend(o.Getenv)
+	if err != nil {
+		return err
+	}
+	l, err := local.Listen(ctx, o.Paths)
+	if errors.Is(err, local.ErrOwned) {
+		o.Log.Info("another agent runs")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	if err := local.MarkStopped(o.Paths, false); err != nil {
+		o.Log.Warn("stop mark not removed", "err", err)
+	}
+	desktop := &desktop{log: o.Log, getenv: o.Getenv}
+	defer desktop.close()
+	b, err := New(Options{
+		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(),
+		Vault:      vault.Options{Backend: backend},
+		Passphrase: passphraseFrom(o.Getenv),
+		OpenBrowser: func(ctx context.Context, url string) error {
+			return browser.Open(ctx, url, o.Getenv)
+		},
+		Notify: desktop.show, Withdraw: desktop.withdraw,
+	})
+	if err != nil {
+		return err
+	}
+	return b.serve(ctx, l, o)
+}
+
+// serve runs the Broker and its local API until one of them ends, then ends the
+// other. The API goes first, so that no call meets a closed vault.
+func (b *Broker) serve(ctx context.Context, l *local.Listener, o AgentOptions) error {
+	api, endAPI := context.WithCancel(ctx)
+	defer endAPI()
+	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer endWork()
+	var ran error
+	var wg sync.WaitGroup
+	wg.Go(func() { ran = b.Run(work) })
+	wg.Go(func() {
+		select {
+		case <-b.stopped:
+			endAPI()
+		case <-api.Done():
+		}
+	})
+	so := local.ServeOptions{Version: o.Version, KeepAlive: b.keepsAlive, Log: o.Log}
+	if !o.Foreground {
+		so.IdleTimeout = idle
+	}
+	o.Log.Info("agent started", "version", o.Version, "pid", os.Getpid())
+	err := local.Serve(api, l, b, so)
+	endAPI()
+	endWork()
+	wg.Wait()
+	if errors.Is(err, local.ErrIdle) {
+		err = nil
+	}
+	o.Log.Info("agent ended")
+	return errors.Join(err, ran)
+}
+
+// keepsAlive reports whether the agent must stay although nobody uses it: a
+// passphrase that somebody typed would have to be typed again, and a sign-in
+// may be under way in the browser.
+func (b *Broker) keepsAlive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.prompted || len(b.attempts) > 0
+}
+
+// chosenBackend reads KEYPORTER_VAULT, the back end of a vault that does not
+// exist yet.
+func chosenBackend(getenv func(string) string) (vault.Backend, error) {
+	switch v := vault.Backend(getenv("KEYPORTER_VAULT")); v {
+	case "", vault.Keyring, vault.Passphrase:
+		return v, nil
+	default:
+		return "", hint.New(hint.Usage, fmt.Sprintf("KEYPORTER_VAULT is %q.", clip(string(v))), "Set it to keyring or passphrase.")
+	}
+}
+
+// passphraseFrom reads the file that KEYPORTER_PASSPHRASE_FILE names, a systemd
+// credential for example.
+func passphraseFrom(getenv func(string) string) func(context.Context) (secret.Value, error) {
+	file := getenv("KEYPORTER_PASSPHRASE_FILE")
+	if file == "" {
+		return nil
+	}
+	return func(context.Context) (secret.Value, error) { return ReadPassphrase(file) }
+}
+
+// desktop shows the agent's notices while no tray is connected. Its connection
+// to the desktop is made when the first one is shown.
+type desktop struct {
+	log    *slog.Logger
+	getenv func(string) string
+
+	mu       sync.Mutex
+	notifier *notify.Notifier
+	closed   bool
+}
+
+// get returns the notifier, or nil where there is none.
+func (d *desktop) get() *notify.Notifier {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.notifier
+}
+
+func (d *desktop) show(ctx context.Context, n local.Notice, click func()) error {
+	nt := d.get()
+	if nt == nil {
+		made, err := notify.New(ctx, notify.Options{Getenv: d.getenv, Log: d.log})
+		if err != nil {
+			return err
+		}
+		if nt = d.keep(made); nt == nil {
+			return context.Canceled
+		}
+	}
+	return nt.Show(ctx, notify.Notification{
+		ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click,
+	})
+}
+
+// keep stores a new notifier unless there is one already or the agent is ending.
+func (d *desktop) keep(made *notify.Notifier) *notify.Notifier {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || d.notifier != nil {
+		made.Close()
+		return d.notifier
+	}
+	d.notifier = made
+	return made
+}
+
+func (d *desktop) withdraw(id string) {
+	if nt := d.get(); nt != nil {
+		nt.Withdraw(id)
+	}
+}
+
+func (d *desktop) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.notifier != nil {
+		d.notifier.Close()
+	}
+}
+
+// wants is the text of a notice that asks for a sign-in.
+func wants(n local.Notice) string {
+	if n.Program == "" {
+		return "A program wants to use it."
+	}
+	return n.Program + " wants to use it."
+}
+
+// programOf names the program behind a call, for the audit log: the parent of
+// the keyporter process at the other end of the socket, if the system says.
+func programOf(ctx context.Context) string {
+	p, ok := local.PeerFrom(ctx)
+	if !ok || p.PID == 0 {
+		return ""
+	}
+	return parentName(p.PID)
+}
+
+// parentName returns the base name of the program that started process pid, or
+// "" where the system does not tell.
+func parentName(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// proc(5): the name in parentheses may hold anything; the parent is the
+	// second field after its end.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 2 {
+		return ""
+	}
+	exe, err := os.Readlink(fmt.Sprintf("/proc/%s/exe", fields[1]))
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(exe)
+}

@@ -1,0 +1,263 @@
+// Package audit is audit.jsonl: who used what, when, and how it ended. Records
+// hold names and sizes, never arguments, results or tokens. The file is only
+// appended to; when it is full it is rotated, and a few old ones are kept.
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"unicode"
+
+	"keyporter/broker/local"
+)
+
+// Defaults of Options.
+const (
+	defaultSize = 8 << 20
+	defaultKeep = 4
+)
+
+// maxText is how many characters of a name are kept.
+const maxText = 200
+
+// Options are the settings of a Log.
+type Options struct {
+	Path string // Required. audit.jsonl.
+	Size int64  // Optional. The file is rotated when it is longer than this, in bytes; zero is 8 MiB.
+	Keep int    // Optional. How many rotated files are kept; zero is 4.
+}
+
+// A Log appends to the audit log. Its methods are safe for concurrent use.
+type Log struct {
+	opt Options
+
+	mu    sync.Mutex // guards the order of lines in the file; held while one batch is appended
+	file  *os.File
+	size  int64
+	added chan struct{} // closed and replaced after each batch
+}
+
+// Open opens the log for appending.
+func Open(opt Options) (*Log, error) {
+	if opt.Path == "" {
+		return nil, errors.New("audit: Options.Path is required")
+	}
+	if opt.Size == 0 {
+		opt.Size = defaultSize
+	}
+	if opt.Keep == 0 {
+		opt.Keep = defaultKeep
+	}
+	l := &Log{opt: opt, added: make(chan struct{})}
+	return l, l.open()
+}
+
+func (l *Log) open() error {
+	f, err := os.OpenFile(l.opt.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open audit log: %w", err)
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil && size > 0 {
+		// A line that a crash cut short must not swallow the next one.
+		last := make([]byte, 1)
+		if _, err = f.ReadAt(last, size-1); err == nil && last[0] != '\n' {
+			_, err = f.Write([]byte("\n"))
+			size++
+		}
+	}
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("open audit log: %w", err)
+	}
+	l.file, l.size = f, size
+	return nil
+}
+
+// Append writes the records, in order. It is one write, so that a crash leaves
+// whole records and at most one cut line.
+func (l *Log) Append(records ...local.AuditRecord) error {
+	var b []byte
+	for _, r := range records {
+		for _, s := range []*string{&r.Event, &r.Program, &r.Server, &r.Account, &r.Method, &r.Name, &r.Outcome} {
+			*s = clean(*s)
+		}
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("write audit log: %w", err)
+		}
+		b = append(append(b, line...), '\n')
+	}
+	if len(b) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return errors.New("write audit log: it is closed")
+	}
+	if l.size > l.opt.Size {
+		if err := l.rotate(); err != nil {
+			return err
+		}
+	}
+	n, err := l.file.Write(b)
+	l.size += int64(n)
+	if err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	close(l.added)
+	l.added = make(chan struct{})
+	return nil
+}
+
+// rotate renames the file to .1 and the older ones to the number above.
+func (l *Log) rotate() error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("rotate audit log: %w", err)
+	}
+	l.file = nil
+	for i := l.opt.Keep - 1; i >= 0; i-- {
+		if err := os.Rename(l.name(i), l.name(i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(fmt.Errorf("rotate audit log: %w", err), l.open())
+		}
+	}
+	return l.open()
+}
+
+// name returns the path of the i-th oldest file; 0 is the one in use.
+func (l *Log) name(i int) string {
+	if i == 0 {
+		return l.opt.Path
+	}
+	return fmt.Sprintf("%s.%d", l.opt.Path, i)
+}
+
+// Read calls show with the records, oldest first. With follow it goes on with
+// new ones until ctx is done or show returns an error. A line that cannot be
+// read is left out.
+func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecord) error) error {
+	for i := l.opt.Keep; i > 0; i-- {
+		f, err := os.Open(l.name(i))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+		_, err = readLines(ctx, f, show)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	f, err := os.Open(l.opt.Path)
+	if err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	defer func() { f.Close() }()
+	for {
+		added := l.news()
+		if _, err := readLines(ctx, f, show); err != nil || !follow {
+			return err
+		}
+		// After a rotation the open file is an old one: its rest was just read.
+		if next, err := l.reopened(f); err != nil {
+			return err
+		} else if next != nil {
+			f.Close()
+			f = next
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-added:
+		}
+	}
+}
+
+// news returns a channel that is closed when the next batch has been written.
+func (l *Log) news() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.added
+}
+
+// reopened returns the file in use if it is another one than f.
+func (l *Log) reopened(f *os.File) (*os.File, error) {
+	was, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read audit log: %w", err)
+	}
+	is, err := os.Stat(l.opt.Path)
+	if err != nil || os.SameFile(was, is) {
+		return nil, nil // being rotated, or the same
+	}
+	return os.Open(l.opt.Path)
+}
+
+// readLines shows the whole lines from f's position on and leaves f after them.
+func readLines(ctx context.Context, f *os.File, show func(*local.AuditRecord) error) (int64, error) {
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, fmt.Errorf("read audit log: %w", err)
+	}
+	r := bufio.NewReaderSize(f, 64<<10)
+	for {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			_, err = f.Seek(start, io.SeekStart)
+			return start, err
+		}
+		if err != nil {
+			return start, fmt.Errorf("read audit log: %w", err)
+		}
+		start += int64(len(line))
+		if ctx.Err() != nil {
+			return start, ctx.Err()
+		}
+		var rec local.AuditRecord
+		if json.Unmarshal(line, &rec) != nil {
+			continue
+		}
+		if err := show(&rec); err != nil {
+			return start, err
+		}
+	}
+}
+
+// Close closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	err := l.file.Close()
+	l.file = nil
+	return err
+}
+
+// clean removes what could move a terminal's cursor and cuts a text that came
+// from outside.
+func clean(s string) string {
+	out := make([]rune, 0, min(len(s), maxText))
+	for _, r := range s {
+		if len(out) == maxText {
+			break
+		}
+		if unicode.IsControl(r) || !unicode.IsPrint(r) {
+			r = '\uFFFD'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

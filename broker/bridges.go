@@ -1,0 +1,279 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// firstToken is how long a bridge's first state waits for a token that has to
+// be made; after that the bridge hears that it is not there yet.
+const firstToken = 8 * time.Second
+
+// Bridge joins a bridge to its server.
+func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*local.BridgeState) error) error {
+	s, err := lookupServer(b.config(), r.Server)
+	if err != nil {
+		return err
+	}
+	name := s.Name
+	b.update(func() { b.bridges[name]++ })
+	defer b.update(func() {
+		if b.bridges[name]--; b.bridges[name] == 0 {
+			delete(b.bridges, name)
+		}
+	})
+	b.prepare(ctx, s)
+	var last bridgeKey
+	for first := true; ; first = false {
+		news := b.news()
+		st, err := b.bridgeState(name)
+		if err != nil {
+			return err
+		}
+		if key := keyOf(st); first || key != last {
+			if err := show(st); err != nil {
+				return err
+			}
+			last = key
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-news:
+		}
+	}
+}
+
+// prepare opens the vault and gets a token before a bridge's first state, so
+// that its first request can carry one. What fails is part of the state.
+func (b *Broker) prepare(ctx context.Context, s *account.Server) {
+	ctx, cancel := context.WithTimeout(ctx, firstToken)
+	defer cancel()
+	if s.Account == "" && len(s.SecretHeaders) == 0 {
+		return
+	}
+	if _, err := b.openedVault(ctx); err != nil {
+		return
+	}
+	if s.Account == "" {
+		return
+	}
+	if _, err := b.serverToken(ctx, s, local.TokenRequest{Name: s.Name}); err != nil {
+		b.opt.Log.Debug("no token for a new bridge", "server", s.Name, "err", err)
+	}
+}
+
+// bridgeState is what a bridge of that server needs now.
+func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.cfg.Servers[name]
+	if s == nil {
+		return nil, hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed or renamed.", name), "Take it out of the MCP client's configuration, or put in its new name.")
+	}
+	a := b.standing(s)
+	if !a.ready() && b.attempts[name] != nil && a.status != local.Paused {
+		a.is(local.SigningIn, signingIn(name))
+	}
+	st := &local.BridgeState{
+		Server: s.Name, URL: s.URL, Headers: s.Headers, SignIn: s.SignIn,
+		Status: a.status, Problem: a.problem,
+	}
+	if st.SignIn == "" {
+		st.SignIn = account.SignInNotify
+	}
+	if !a.ready() {
+		return st, nil
+	}
+	if len(s.SecretHeaders) > 0 && b.vault != nil {
+		var rec serverRecord
+		if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
+			return nil, err
+		}
+		st.SecretHeaders = map[string]secret.Plain{}
+		for _, h := range s.SecretHeaders {
+			st.SecretHeaders[h] = rec.SecretHeaders[h]
+		}
+	}
+	if a.token != nil {
+		st.Token = b.wireToken(s, a.token)
+	}
+	return st, nil
+}
+
+// A bridgeKey tells two states of a bridge apart, secrets by their hash.
+type bridgeKey struct {
+	url, headers, secrets, token, problem string
+	status                                local.Status
+	signIn                                account.SignIn
+}
+
+func keyOf(st *local.BridgeState) bridgeKey {
+	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn}
+	hashes := map[string]string{}
+	for h, v := range st.SecretHeaders {
+		hashes[h] = v.Hash()
+	}
+	k.secrets = fmt.Sprint(hashes) // fmt sorts a map's keys
+	if st.Token != nil {
+		k.token = st.Token.Hash
+	}
+	if st.Problem != nil {
+		k.problem = st.Problem.Text()
+	}
+	return k
+}
+
+// AwaitReady waits until a server is ready, for a bridge that holds a call.
+func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
+	s, err := lookupServer(b.config(), r.Server)
+	if err != nil {
+		return err
+	}
+	if s.SignIn == account.SignInNever {
+		return b.missing(s.Name)
+	}
+	if err := b.missing(s.Name); err == nil {
+		return nil
+	}
+	if _, err := b.openedVault(ctx); err != nil && ctx.Err() == nil {
+		b.opt.Log.Debug("call waits for the vault", "err", err)
+	}
+	if needsSignIn(b.missing(s.Name)) {
+		b.callForSignIn(s)
+	}
+	return b.await(ctx, s.Name, r.Wait)
+}
+
+// callForSignIn does what a server's way of signing in says about a call that
+// needs one: a notice, or a browser at once.
+func (b *Broker) callForSignIn(s *account.Server) {
+	if s.SignIn == account.SignInBrowser && b.mayBegin(s.Name, bridge) && b.startSignIn(s, bridge) == nil {
+		return
+	}
+	b.raiseNotice(s.Name)
+}
+
+func needsSignIn(err error) bool {
+	return err != nil && hint.CodeOf(err) == hint.SignInNeeded
+}
+
+// missing returns what keeps a server from being ready, or nil.
+func (b *Broker) missing(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.cfg.Servers[name]
+	if s == nil {
+		return hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed.", name), "")
+	}
+	a := b.standing(s)
+	if a.ready() {
+		return nil
+	}
+	if a.problem == nil {
+		return hint.New(hint.Failed, fmt.Sprintf("%s is not ready.", name), "See keyporter status.")
+	}
+	return a.problem
+}
+
+// await waits until a server is ready, at most for limit.
+func (b *Broker) await(ctx context.Context, name string, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		news := b.news()
+		err := b.missing(name)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-timer.C:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// RequestSignIn is the sign_in tool. A model may call it, so it is no proof of a
+// person: it opens a browser at most once in ten minutes for each server, and
+// only for an issuer at which the user has signed in before. Otherwise a notice
+// asks the user to click.
+func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error) {
+	s, err := lookupServer(b.config(), r.Server)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.missing(s.Name); err == nil {
+		return &local.RequestedSignIn{Ready: true, Message: fmt.Sprintf("Signed in. The tools of %s are there now.", s.Name)}, nil
+	} else if !needsSignIn(err) || s.SignIn == account.SignInNever {
+		return nil, err
+	}
+	if !b.mayBegin(s.Name, tool) || b.startSignIn(s, tool) != nil {
+		b.raiseNotice(s.Name)
+	}
+	if err := b.await(ctx, s.Name, r.Wait); err == nil {
+		return &local.RequestedSignIn{Ready: true, Message: fmt.Sprintf("Signed in. The tools of %s are there now.", s.Name)}, nil
+	} else if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	where := fmt.Sprintf("in the Keyporter notification or tray, or with the command: keyporter login %s", quoteArg(s.Name))
+	return &local.RequestedSignIn{Message: fmt.Sprintf("%s still waits for its user to sign in %s. Ask the user to do it, then try again.", s.Name, where)}, nil
+}
+
+// Pause takes all tokens away from all bridges until Resume.
+func (b *Broker) Pause(context.Context) error  { return b.setPaused(true, "pause") }
+func (b *Broker) Resume(context.Context) error { return b.setPaused(false, "resume") }
+
+func (b *Broker) setPaused(paused bool, event string) error {
+	b.update(func() { b.mem.Paused = paused })
+	b.record(local.AuditRecord{Event: event, Outcome: "ok"})
+	return b.saveMemory()
+}
+
+// Stop ends the agent. The caller's connection ends with it.
+func (b *Broker) Stop(context.Context) error {
+	b.stopOnce.Do(func() { close(b.stopped) })
+	return nil
+}
+
+// Record adds what bridges did to the audit log.
+func (b *Broker) Record(ctx context.Context, records []local.AuditRecord) error {
+	program := programOf(ctx)
+	b.mu.Lock()
+	for i := range records {
+		if records[i].Program == "" {
+			records[i].Program = program
+		}
+		if b.cfg.Servers[records[i].Server] != nil && records[i].Event == "call" {
+			b.mem.server(records[i].Server).LastUsed = records[i].Time
+		}
+	}
+	b.mu.Unlock()
+	return b.audit.Append(records...)
+}
+
+// record adds one record of the agent's own doing.
+func (b *Broker) record(r local.AuditRecord) {
+	if r.Time.IsZero() {
+		r.Time = b.opt.Now()
+	}
+	if err := b.audit.Append(r); err != nil {
+		b.opt.Log.Warn("audit record lost", "err", err)
+	}
+}
+
+// Log shows the audit log.
+func (b *Broker) Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error {
+	return b.audit.Read(ctx, r.Follow, show)
+}
+
+// empty is the empty secret.
+var empty secret.Value

@@ -1,0 +1,304 @@
+// Package broker is the agent's heart: accounts, servers, sign-ins, tokens. It
+// is the one place that opens the vault. It serves broker/local's interface and
+// knows no window, no terminal and no socket.
+//
+// A Broker owns three kinds of goroutines: Run's own (the watch on config.json,
+// the writer of state.json), one for each sign-in under way, and those of the
+// token cache. Run waits for all of them.
+//
+// Callers make one with New, call Run in a goroutine, and serve it with
+// local.Serve; RunAgent does all of that.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/audit"
+	"keyporter/broker/config"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/broker/token"
+	"keyporter/broker/vault"
+	"keyporter/internal/hint"
+	"keyporter/internal/paths"
+)
+
+// Options are the settings of a Broker.
+type Options struct {
+	Paths   paths.Paths // Required. The folders exist.
+	Version string      // Required. The program's version.
+
+	Now  func() time.Time  // Optional. The wall clock; nil is time.Now.
+	Log  *slog.Logger      // Optional. nil is silence.
+	PID  int               // Optional. Shown in the state.
+	HTTP http.RoundTripper // Optional. In place of the network, for tests.
+
+	// Vault completes the options with which the vault is opened: back end,
+	// keyring, work factor. Optional; its paths and its Passphrase are set by the
+	// Broker.
+	Vault vault.Options
+	// Passphrase gets the passphrase of the vault without asking anybody, from a
+	// file that the environment names. Optional.
+	Passphrase func(context.Context) (secret.Value, error)
+
+	// OpenBrowser opens a URL when the agent itself has to. Optional; nil means
+	// that there is no browser.
+	OpenBrowser func(ctx context.Context, url string) error
+	// Notify shows a notice on the desktop when no tray is connected; click is
+	// called when the user acts on it. Notices that are over are withdrawn.
+	// Optional.
+	Notify   func(ctx context.Context, n local.Notice, click func()) error
+	Withdraw func(id string)
+}
+
+// A Broker holds the accounts. Its methods are safe for concurrent use.
+type Broker struct {
+	opt   Options
+	cache *token.Cache
+	audit *audit.Log
+	file  *config.File
+
+	life  context.Context // ends when Run returns; parent of sign-ins and of the vault's opening
+	end   context.CancelFunc
+	tasks sync.WaitGroup // sign-ins and openings of the vault
+
+	edits      chan struct{} // one slot: who holds it edits config.json (file) and the vault together
+	memWrites  chan struct{} // one slot: who holds it writes state.json and memWritten
+	memWritten []byte
+	keeping    chan struct{}   // one slot: who holds it writes kept answers
+	transport  *http.Transport // for token requests to addresses that the user chose
+
+	startedAt time.Time
+	stopped   chan struct{} // closed by Stop
+	stopOnce  sync.Once
+
+	mu           sync.Mutex
+	cfg          *account.Config // replaced as a whole, never changed in place
+	cfgProblem   *hint.Error
+	mem          *memory
+	memProblem   *hint.Error
+	vault        *vault.File // nil until it is open
+	vaultProblem *hint.Error
+	opening      *opening
+	passphrase   secret.Value              // from a prompt, kept while the agent runs so that it can reopen its vault
+	prompted     bool                      // the passphrase came from a prompt
+	problems     map[string]*hint.Error    // by account and target: why the last token could not be had
+	challenges   map[string][]string       // by server: the WWW-Authenticate fields it last refused with
+	seeded       map[string]bool           // by grant: its stored access token has been given to the cache
+	metadata     map[string]keptMetadata   // by issuer
+	attempts     map[string]*attempt       // by server or account: sign-ins under way
+	history      map[string]*signInHistory // by server
+	notices      []*notice
+	bridges      map[string]int // by server
+	trays        int
+	seq          uint64
+	changed      chan struct{} // closed and replaced at each change
+}
+
+var _ local.Broker = (*Broker)(nil)
+
+// New reads config.json and state.json and begins to open the vault. What is
+// wrong with a file is not an error here: it is part of the State, and of the
+// answers to the calls that need the file.
+func New(opt Options) (*Broker, error) {
+	switch {
+	case opt.Paths == (paths.Paths{}):
+		return nil, errors.New("broker: Options.Paths is required")
+	case opt.Version == "":
+		return nil, errors.New("broker: Options.Version is required")
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit()})
+	if err != nil {
+		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", opt.Paths.Audit()), "Check that the disk has room and the folder is yours.")
+	}
+	b := &Broker{
+		opt: opt, audit: log,
+		file:       &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()},
+		edits:      make(chan struct{}, 1),
+		memWrites:  make(chan struct{}, 1),
+		keeping:    make(chan struct{}, 1),
+		transport:  newTransport(),
+		live:       map[string]*liveGrant{},
+		metadata:   map[string]keptMetadata{},
+		startedAt:  opt.Now(),
+		stopped:    make(chan struct{}),
+		problems:   map[string]*hint.Error{},
+		challenges: map[string][]string{},
+		seeded:     map[string]bool{},
+		attempts:   map[string]*attempt{},
+		history:    map[string]*signInHistory{},
+		bridges:    map[string]int{},
+		changed:    make(chan struct{}),
+	}
+	b.life, b.end = context.WithCancel(context.Background())
+	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
+	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
+	b.loadConfig()
+	b.openVault()
+	return b, nil
+}
+
+// loadConfig reads config.json. One that cannot be understood changes nothing;
+// if nothing was read before, its last good version serves.
+func (b *Broker) loadConfig() {
+	cfg, err := b.file.Load()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.opt.Log.Warn("config.json not read", "err", err)
+		b.cfgProblem = hint.Of(err)
+		if b.cfg != nil {
+			return
+		}
+		if cfg, err = b.file.LoadBackup(); err != nil {
+			cfg = &account.Config{}
+		}
+		b.cfg = cfg
+		return
+	}
+	b.cfg, b.cfgProblem = cfg, nil
+}
+
+// Run works until ctx is done or Stop is called, then ends what is under way,
+// with renewals in flight finished (four seconds at most), and closes the vault.
+func (b *Broker) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, f := range []func(context.Context){b.watchConfig, b.keepMemory} {
+		wg.Go(func() { f(work) })
+	}
+	select {
+	case <-ctx.Done():
+	case <-b.stopped:
+	}
+	cancel()
+	wg.Wait()
+	return b.close()
+}
+
+func (b *Broker) close() error {
+	limit, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	err := b.cache.Close(limit)
+	b.end()
+	b.tasks.Wait()
+	b.transport.CloseIdleConnections()
+	err = errors.Join(err, b.saveMemory(), b.audit.Close())
+	b.mu.Lock()
+	v := b.vault
+	b.vault = nil
+	b.mu.Unlock()
+	if v != nil {
+		err = errors.Join(err, v.Close())
+	}
+	return err
+}
+
+// memoryDelay is how long state.json may lag behind what is remembered without
+// being asked for (last use, number of tools).
+const memoryDelay = 5 * time.Second
+
+// keepMemory writes state.json when something changed, now and then.
+func (b *Broker) keepMemory(ctx context.Context) {
+	tick := time.NewTicker(memoryDelay)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := b.saveMemory(); err != nil {
+				b.opt.Log.Warn("state.json not written", "err", err)
+			}
+		}
+	}
+}
+
+// update runs f under the lock and tells everybody who watches.
+func (b *Broker) update(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	b.seq++
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// news returns a channel that is closed at the next change.
+func (b *Broker) news() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+// config returns the configuration, a value that is never changed in place.
+func (b *Broker) config() *account.Config {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cfg
+}
+
+// edit runs f while it alone may change config.json and the vault. f gets both;
+// what it changes is written when it returns nil: the vault first, so that
+// config.json never names a secret that is not there.
+func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) error) error {
+	v, err := b.openedVault(ctx)
+	if err != nil {
+		return err
+	}
+	select {
+	case b.edits <- struct{}{}:
+		defer func() { <-b.edits }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	cfg, err := b.file.Edit(func(cfg *account.Config) error {
+		return v.Update(ctx, func(tx *vault.Tx) error { return f(cfg, tx) })
+	})
+	if err != nil {
+		return err
+	}
+	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
+	return nil
+}
+
+// lookup finds a server by name, or by URL if name is one.
+func lookupServer(cfg *account.Config, name string) (*account.Server, error) {
+	if s := cfg.Servers[name]; s != nil {
+		return s, nil
+	}
+	for _, n := range cfg.ServerNames() {
+		if s := cfg.Servers[n]; s.URL == name {
+			return s, nil
+		}
+	}
+	if isURL(name) {
+		return nil, hint.New(hint.NotFound, fmt.Sprintf("No server with the address %s was added.", clip(name)),
+			"Add it first: keyporter add NAME "+clip(name))
+	}
+	return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no server named %q.", clip(name)),
+		"See keyporter list, or add it: keyporter add "+quoteArg(clip(name))+" URL")
+}
+
+func lookupAccount(cfg *account.Config, name string) (*account.Account, error) {
+	if a := cfg.Accounts[name]; a != nil {
+		return a, nil
+	}
+	return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no account named %q.", clip(name)), "See keyporter account list.")
+}

@@ -1,0 +1,131 @@
+package local
+
+import (
+	"context"
+
+	"keyporter/broker/account"
+)
+
+// The methods of Broker, over the socket; Stop is in stop.go.
+
+func (c *Client) State(ctx context.Context) (*State, error) { return state.one(ctx, c, none{}) }
+
+func (c *Client) Watch(ctx context.Context, w Watch, show func(*State) error) error {
+	return watch.each(ctx, c, w, show)
+}
+
+func (c *Client) ShowServer(ctx context.Context, n Name) (*account.Server, error) {
+	return showServer.one(ctx, c, n)
+}
+
+func (c *Client) AddServer(ctx context.Context, s PutServer) (*AddedServer, error) {
+	return addServer.one(ctx, c, s)
+}
+
+func (c *Client) SetServer(ctx context.Context, s PutServer) (*AddedServer, error) {
+	return setServer.one(ctx, c, s)
+}
+
+func (c *Client) RenameServer(ctx context.Context, r Rename) error {
+	_, err := renameServer.one(ctx, c, r)
+	return err
+}
+
+func (c *Client) RemoveServer(ctx context.Context, n Name) error {
+	_, err := removeServer.one(ctx, c, n)
+	return err
+}
+
+func (c *Client) ShowAccount(ctx context.Context, n Name) (*account.Account, error) {
+	return showAccount.one(ctx, c, n)
+}
+
+func (c *Client) AddAccount(ctx context.Context, a PutAccount) (*AccountState, error) {
+	return addAccount.one(ctx, c, a)
+}
+
+func (c *Client) RotateAccount(ctx context.Context, a PutAccount) (*AccountState, error) {
+	return rotateAccount.one(ctx, c, a)
+}
+
+func (c *Client) RemoveAccount(ctx context.Context, n Name) (*RemovedAccount, error) {
+	return removeAccount.one(ctx, c, n)
+}
+
+func (c *Client) SignIn(ctx context.Context, r SignInRequest, tell func(*SignInEvent) error) error {
+	return signIn.each(ctx, c, r, tell)
+}
+
+func (c *Client) PasteRedirect(ctx context.Context, p PastedRedirect) error {
+	_, err := pasteRedirect.one(ctx, c, p)
+	return err
+}
+
+func (c *Client) CancelSignIn(ctx context.Context, n Name) error {
+	_, err := cancelSignIn.one(ctx, c, n)
+	return err
+}
+
+func (c *Client) SignOut(ctx context.Context, r SignOutRequest) error {
+	_, err := signOut.one(ctx, c, r)
+	return err
+}
+
+func (c *Client) Token(ctx context.Context, r TokenRequest) (*Token, error) {
+	return getToken.one(ctx, c, r)
+}
+
+func (c *Client) Bridge(ctx context.Context, r BridgeRequest, show func(*BridgeState) error) error {
+	return bridge.each(ctx, c, r, show)
+}
+
+func (c *Client) AwaitReady(ctx context.Context, r AwaitRequest) error {
+	_, err := awaitReady.one(ctx, c, r)
+	return err
+}
+
+func (c *Client) RequestSignIn(ctx context.Context, r AwaitRequest) (*RequestedSignIn, error) {
+	return requestSignIn.one(ctx, c, r)
+}
+
+func (c *Client) Answers(ctx context.Context, n Name) (*Answers, error) {
+	return answers.one(ctx, c, n)
+}
+
+func (c *Client) KeepAnswers(ctx context.Context, a Answers) error {
+	_, err := keepAnswers.one(ctx, c, a)
+	return err
+}
+
+func (c *Client) Record(ctx context.Context, r []AuditRecord) error {
+	_, err := record.one(ctx, c, r)
+	return err
+}
+
+func (c *Client) Log(ctx context.Context, r LogRequest, show func(*AuditRecord) error) error {
+	return readLog.each(ctx, c, r, show)
+}
+
+func (c *Client) Pause(ctx context.Context) error {
+	_, err := pause.one(ctx, c, none{})
+	return err
+}
+
+func (c *Client) Resume(ctx context.Context) error {
+	_, err := resume.one(ctx, c, none{})
+	return err
+}
+
+func (c *Client) UseVault(ctx context.Context, u UseVault) error {
+	_, err := useVault.one(ctx, c, u)
+	return err
+}
+
+func (c *Client) Unlock(ctx context.Context, u Unlock) error {
+	_, err := unlock.one(ctx, c, u)
+	return err
+}
+
+func (c *Client) RestoreVault(ctx context.Context) (*RestoredVault, error) {
+	return restoreVault.one(ctx, c, none{})
+}

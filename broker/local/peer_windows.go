@@ -1,0 +1,58 @@
+package local
+
+import (
+	"errors"
+	"net"
+
+	"golang.org/x/sys/windows"
+)
+
+// peerOf asks the pipe for the process at its other end. The server's end and
+// the client's are told apart by trying.
+func peerOf(c net.Conn) (Peer, error) {
+	f, ok := c.(interface{ Fd() uintptr })
+	if !ok {
+		return Peer{}, errors.New("not a named pipe")
+	}
+	pipe := windows.Handle(f.Fd())
+	self := uint32(windows.GetCurrentProcessId())
+	var client, server uint32
+	if err := windows.GetNamedPipeClientProcessId(pipe, &client); err != nil {
+		return Peer{}, err
+	}
+	if err := windows.GetNamedPipeServerProcessId(pipe, &server); err != nil {
+		return Peer{}, err
+	}
+	if client == self {
+		return Peer{UID: -1, PID: int(server)}, nil
+	}
+	return Peer{UID: -1, PID: int(client)}, nil
+}
+
+// sameUser compares the user of the peer's process with ours. The pipe's access
+// list keeps other users' clients out already; this is what keeps a client from
+// a pipe that somebody else made under our name.
+func sameUser(p Peer) error {
+	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.PID))
+	if err != nil {
+		return errOtherUser // not even its name may be asked
+	}
+	defer windows.CloseHandle(h)
+	var t windows.Token
+	if err := windows.OpenProcessToken(h, windows.TOKEN_QUERY, &t); err != nil {
+		return errOtherUser
+	}
+	defer t.Close()
+	theirs, err := t.GetTokenUser()
+	if err != nil {
+		return err
+	}
+	ours, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return err
+	}
+	if !theirs.User.Sid.Equals(ours.User.Sid) {
+		return errOtherUser
+	}
+	return nil
+}

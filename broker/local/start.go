@@ -1,0 +1,217 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"keyporter/internal/hint"
+	"keyporter/internal/paths"
+)
+
+// start starts an agent, or waits for the one that somebody else is starting:
+// of several starters one holds the lock agent.starting and starts, the others
+// connect to its agent. The agent's own lock would be enough for there to be
+// one; this one saves the processes that would lose.
+func (o DialOptions) start(ctx context.Context) (*Client, error) {
+	if err := checkAddress(o.Paths.Socket()); err != nil {
+		return nil, err
+	}
+	if err := o.Paths.Make(); err != nil {
+		return nil, err
+	}
+	limit, cancel := context.WithTimeout(ctx, o.within)
+	defer cancel()
+	starting := flock.New(filepath.Join(o.Paths.Runtime, "agent.starting"))
+	defer starting.Unlock()
+	c, err := o.await(limit, func() (bool, error) { return starting.TryLock() })
+	if c == nil && err == nil {
+		c, err = o.launch(limit)
+	}
+	if err != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, notStarted(errors.New("no answer in " + o.within.String()))
+	}
+	return c, err
+}
+
+// await connects as soon as somebody answers, unless done says before that the
+// wait is over.
+func (o DialOptions) await(ctx context.Context, done func() (bool, error)) (*Client, error) {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		over, err := done()
+		if err != nil {
+			return nil, err
+		}
+		// After done: an agent that came before it said so is not missed.
+		c, err := reach(ctx, o.Paths)
+		if !errors.Is(err, errNobody) || over {
+			if errors.Is(err, errNobody) {
+				err = nil
+			}
+			return c, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// launch is called by the one starter. It starts the agent through the service
+// manager if it knows Keyporter, else directly.
+func (o DialOptions) launch(ctx context.Context) (*Client, error) {
+	if err := mayStart(o); err != nil { // it may have been stopped while we waited
+		return nil, err
+	}
+	if o.getenv("KEYPORTER_HOME") == "" {
+		if c, err := o.throughService(ctx); c != nil || ctx.Err() != nil {
+			return c, errors.Join(err, ctx.Err())
+		} else if err != nil {
+			o.Log.Warn("the service manager did not start the agent", "err", err)
+		}
+	}
+	program, err := o.program()
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(o.Paths)
+	if err != nil {
+		return nil, err
+	}
+	defer log.file.Close()
+	ended, err := spawn(func() *exec.Cmd {
+		cmd := exec.Command(program, "agent")
+		cmd.Dir, cmd.Env, cmd.Stderr = o.Paths.State, agentEnv(o.Environ), log.file
+		return cmd
+	})
+	if err != nil {
+		return nil, notStarted(err)
+	}
+	o.Log.Debug("agent started", "program", program)
+	c, err := o.await(ctx, func() (bool, error) { return o.lost(ended) })
+	if c == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
+		err = notStarted(errors.New("the end of its log: " + log.tail()))
+	}
+	return c, err
+}
+
+// lost reports whether the agent that was started has ended and no other owns
+// the lock, so that nothing is left to wait for.
+func (o DialOptions) lost(ended <-chan struct{}) (bool, error) {
+	select {
+	case <-ended:
+		return lockFree(o.Paths)
+	default:
+		return false, nil
+	}
+}
+
+func notStarted(cause error) error {
+	return hint.Wrap(cause, hint.Failed, "The Keyporter agent did not start.", "Run keyporter agent --foreground to see why.")
+}
+
+// serviceLimit is how long an agent that a service manager starts may take,
+// until it is started directly.
+const serviceLimit = 4 * time.Second
+
+// throughService starts the agent through systemd or launchd. It returns neither
+// a client nor an error where that is not set up.
+func (o DialOptions) throughService(ctx context.Context) (*Client, error) {
+	limit, cancel := context.WithTimeout(ctx, serviceLimit)
+	defer cancel()
+	cmd := service(limit, o.getenv)
+	if cmd == nil {
+		return nil, nil
+	}
+	cmd.Dir = o.Paths.State
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, bytes.TrimSpace(out))
+	}
+	return o.await(limit, func() (bool, error) { return false, nil })
+}
+
+// program returns the path of the program that is the agent.
+func (o DialOptions) program() (string, error) {
+	if o.Program != "" {
+		return o.Program, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the program keyporter: %w", err)
+	}
+	name, ext := filepath.Base(self), ""
+	if strings.EqualFold(filepath.Ext(name), ".exe") {
+		ext = filepath.Ext(name)
+	}
+	switch strings.TrimSuffix(name, ext) {
+	case "keyporter-tray", "keyporter-demo":
+		return filepath.Join(filepath.Dir(self), "keyporter"+ext), nil
+	}
+	return self, nil
+}
+
+// maxLog is how large agent.log may be when an agent starts, in bytes; a larger
+// one becomes agent.log.1.
+const maxLog = 1 << 20
+
+// An agentLog is agent.log while an agent starts.
+type agentLog struct {
+	file *os.File
+	from int64 // where the new agent's lines begin
+}
+
+func openLog(p paths.Paths) (*agentLog, error) {
+	if fi, err := os.Stat(p.AgentLog()); err == nil && fi.Size() > maxLog {
+		if err := os.Rename(p.AgentLog(), p.AgentLog()+".1"); err != nil {
+			return nil, fmt.Errorf("rotate the agent's log: %w", err)
+		}
+	}
+	f, err := os.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the agent's log: %w", err)
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open the agent's log: %w", err)
+	}
+	return &agentLog{file: f, from: fi.Size()}, nil
+}
+
+// tail returns the last five lines since the start, 2 KiB at most, on one line.
+func (l *agentLog) tail() string {
+	fi, err := l.file.Stat()
+	if err != nil {
+		return ""
+	}
+	b := make([]byte, min(fi.Size()-l.from, 2<<10))
+	n, _ := l.file.ReadAt(b, fi.Size()-int64(len(b))) // less is better than nothing
+	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], " | ")
+}
+
+// reap waits for a program that was started, as long as it lives, and closes
+// the channel when it has ended.
+func reap(cmd *exec.Cmd) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended is in its log
+	}()
+	return ended
+}

@@ -1,0 +1,93 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"keyporter/internal/hint"
+	"keyporter/internal/paths"
+)
+
+// Stop ends the agent and returns when it is gone: when its lock is free, and
+// a new agent could start. It waits 5 seconds at most.
+func (c *Client) Stop(ctx context.Context) error {
+	if _, err := stop.one(ctx, c, none{}); err != nil && !errors.Is(err, ErrAgentGone) {
+		return err
+	}
+	c.Close()
+	limit, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if free, err := lockFree(c.paths); err != nil || free {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.Done():
+			return hint.New(hint.Failed, "The Keyporter agent was told to stop, but has not ended yet.",
+				fmt.Sprintf("Wait a moment and try again; the number of its process is in %s.", c.paths.Lock()))
+		case <-tick.C:
+		}
+	}
+}
+
+// lockFree reports whether no agent holds the lock. It takes it shared for an
+// instant, which an agent that starts waits out.
+func lockFree(p paths.Paths) (bool, error) {
+	l := flock.New(p.Lock())
+	ok, err := l.TryRLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // no runtime folder, no agent
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at the agent's lock: %w", err)
+	}
+	if ok {
+		err = l.Unlock()
+	}
+	return ok, err
+}
+
+// stopMark is the file that says that the user stopped Keyporter: it is there
+// or it is not. It is a file of its own, beside state.json, so that a bridge
+// can look without an agent to ask.
+func stopMark(p paths.Paths) string { return filepath.Join(p.State, "stopped") }
+
+// Stopped reports whether the user stopped Keyporter. While that is so, no
+// bridge starts an agent. It survives restarts of the machine.
+func Stopped(p paths.Paths) (bool, error) {
+	_, err := os.Lstat(stopMark(p))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for the stop mark: %w", err)
+	}
+	return true, nil
+}
+
+// MarkStopped remembers that the user stopped Keyporter, or that it is no
+// longer so. The agent marks before it ends; Dial with Always removes the mark.
+func MarkStopped(p paths.Paths, stopped bool) error {
+	if !stopped {
+		if err := os.Remove(stopMark(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the stop mark: %w", err)
+		}
+		return nil
+	}
+	f, err := os.OpenFile(stopMark(p), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the stop mark: %w", err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,106 @@
+package broker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"keyporter/broker/local"
+)
+
+// noticeAgain is how long after a notice was shown on the desktop it is shown
+// again, when calls still wait for it.
+const noticeAgain = 10 * time.Minute
+
+// A notice is one thing that waits for the user, however many bridges ask.
+type notice struct {
+	local.Notice
+	shown time.Time // when it was last shown by the agent
+}
+
+// raiseNotice asks the user to sign in to a server. The tray shows it if one is
+// connected, else the agent does.
+func (b *Broker) raiseNotice(server string) {
+	var show *local.Notice // a copy
+	b.update(func() {
+		if b.attempts[server] != nil {
+			return
+		}
+		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Server == server })
+		if i < 0 {
+			b.notices = append(b.notices, &notice{Notice: local.Notice{
+				ID: "sign-in " + server, Kind: local.NoticeSignIn, Server: server, At: b.opt.Now(),
+			}})
+			i = len(b.notices) - 1
+		}
+		n := b.notices[i]
+		if b.trays == 0 && b.opt.Notify != nil && (n.shown.IsZero() || b.opt.Now().Sub(n.shown).Abs() >= noticeAgain) {
+			n.shown = b.opt.Now()
+			shown := n.Notice
+			show = &shown
+		}
+	})
+	if show == nil {
+		return
+	}
+	n := *show
+	b.task(func(ctx context.Context) {
+		if err := b.opt.Notify(ctx, n, func() { b.noticeClicked(server) }); err != nil {
+			b.opt.Log.Warn("notification not shown", "err", err)
+		}
+	})
+}
+
+// noticeClicked is the user's click on a notification that the agent showed: a
+// person wants to sign in, so the browser opens.
+func (b *Broker) noticeClicked(server string) {
+	s, err := lookupServer(b.config(), server)
+	if err != nil {
+		return
+	}
+	b.task(func(context.Context) {
+		if err := b.startSignIn(s, person); err != nil {
+			b.opt.Log.Warn("sign-in from a notification", "server", server, "err", err)
+		}
+	})
+}
+
+// dropNotice withdraws the notices of a server. b.mu is held.
+func (b *Broker) dropNotice(server string) {
+	b.notices = slices.DeleteFunc(b.notices, func(n *notice) bool {
+		if n.Server != server {
+			return false
+		}
+		b.withdraw(n)
+		return true
+	})
+}
+
+// withdrawNotices takes the agent's own notifications away, because a tray shows
+// them from now on.
+func (b *Broker) withdrawNotices() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range b.notices {
+		b.withdraw(n)
+	}
+}
+
+// withdraw takes one notification away without waiting for it. b.mu is held.
+func (b *Broker) withdraw(n *notice) {
+	if n.shown.IsZero() || b.opt.Withdraw == nil {
+		return
+	}
+	n.shown = time.Time{}
+	id := n.ID
+	b.task(func(context.Context) { b.opt.Withdraw(id) })
+}
+
+// task runs f in a goroutine that Run waits for, unless the Broker is ending. f
+// returns once its context is done.
+func (b *Broker) task(f func(context.Context)) {
+	if b.life.Err() != nil {
+		return
+	}
+	b.tasks.Go(func() { f(b.life) })
+}

@@ -1,0 +1,195 @@
+// Package oauth speaks with authorization servers as a client: challenges (RFC
+// 9110 section 11.6.1, RFC 6750), metadata (RFC 9728, RFC 8414, OpenID Connect
+// Discovery), registration (RFC 7591) and token requests (RFC 6749, RFC 7523,
+// RFC 8707, RFC 7009), with the rules of MCP authorization 2026-07-28 and the
+// fall-backs for servers of 2025-03-26.
+//
+// A caller makes a Client for each MCP server, because what addresses a Client
+// may speak to follows from the address that the user typed. It does not run
+// sign-ins and keeps no tokens; those are broker/source/... and broker/vault.
+// It starts no goroutines beyond net/http's own.
+package oauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"keyporter/internal/hint"
+)
+
+const (
+	maxBody      = 1 << 20          // bytes of an answer that are read at most
+	maxTime      = 30 * time.Second // for one request with its answer
+	maxRedirects = 3                // of a metadata request
+)
+
+// Options say what a Client may speak to, and with what.
+type Options struct {
+	// ServerURL is the address of the MCP server, as the user typed it. Optional:
+	// empty for an account without a server. Its host may be private; on loopback
+	// it may speak plain http.
+	ServerURL string
+
+	// AllowHosts are further hosts that the user named: names or literal
+	// addresses, without a port. They have the same rights as ServerURL's host.
+	// Optional.
+	AllowHosts []string
+
+	// AllowHTTP permits plain http to ServerURL's host and AllowHosts beyond
+	// loopback. Optional.
+	AllowHTTP bool
+
+	// RootCAs verify servers' certificates. Optional; nil means the system's.
+	RootCAs *x509.CertPool
+
+	// Proxy chooses the proxy for a request. Optional; nil means
+	// http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// Resolver looks up host names. Optional; nil means net.DefaultResolver.
+	Resolver *net.Resolver
+
+	// Transport sends requests in place of the guarded transport; the rules on
+	// addresses are then checked on names and literals only. Optional; for tests.
+	Transport http.RoundTripper
+
+	// Now is the clock. Optional; nil means time.Now.
+	Now func() time.Time
+
+	// Log hears method, host, path and status of each request, at level debug.
+	// Optional; nil means silence.
+	Log *slog.Logger
+}
+
+// A Client sends requests to authorization servers and for metadata. Each
+// request has a limit on time (30 s) and on the size of its answer (1 MiB), and
+// goes only where the address rule allows: to the hosts that the user named, or
+// to public addresses over https. It is safe for concurrent use.
+type Client struct {
+	rule rule
+	http *http.Client
+	now  func() time.Time
+	log  *slog.Logger
+}
+
+// NewClient returns a Client. Its error names the option that is wrong.
+func NewClient(o Options) (*Client, error) {
+	r, err := newRule(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{rule: *r, now: o.Now, log: o.Log}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	rt := o.Transport
+	if rt == nil {
+		rt = newTransport(r, o)
+	}
+	c.http = &http.Client{Transport: rt, CheckRedirect: c.checkRedirect}
+	return c, nil
+}
+
+// CloseIdle closes connections that no request uses.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+// A response is an answer that has been read.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (r *response) ok() bool { return r.status >= 200 && r.status < 300 }
+
+// do sends one request and reads the answer. Its errors are hints, and hold
+// neither the query of the address nor any part of a body.
+func (c *Client) do(ctx context.Context, method, rawURL string, header http.Header, body []byte) (*response, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not an address", clean(rawURL, 200))
+	}
+	if err := c.rule.checkURL(u); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("make request to %s: %w", u.Host, unwrapURL(err))
+	}
+	req.Header = header
+	req.Header.Set("User-Agent", "keyporter")
+	res, err := c.http.Do(req)
+	if err != nil {
+		c.log.DebugContext(ctx, "request failed", "method", method, "host", u.Host, "path", u.Path, "error", unwrapURL(err))
+		return nil, unreachable(ctx, u, unwrapURL(err))
+	}
+	defer res.Body.Close()
+	c.log.DebugContext(ctx, "request", "method", method, "host", u.Host, "path", u.Path, "status", res.StatusCode)
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, unreachable(ctx, u, err)
+	case len(b) > maxBody:
+		return nil, hint.New(hint.Refused, fmt.Sprintf("%s answered with more than 1 MiB.", u.Host),
+			"Ask whoever runs it; an answer of this kind is small.")
+	}
+	return &response{res.StatusCode, res.Header, b}, nil
+}
+
+// checkRedirect lets metadata requests follow a few redirects on the same host,
+// and nothing else. What is not followed is answered as it came.
+func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet || len(via) > maxRedirects ||
+		hostOf(req.URL) != hostOf(first.URL) || first.URL.Scheme == "https" && req.URL.Scheme != "https" ||
+		c.rule.checkURL(req.URL) != nil {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// unwrapURL takes the address, whose query may be secret, off a net/http error.
+func unwrapURL(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// unreachable gives a network error its words.
+func unreachable(ctx context.Context, u *url.URL, err error) error {
+	var words *hint.Error
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &words): // the address rule, at dial time
+		return words
+	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
+		return fmt.Errorf("ask %s: %w", u.Host, context.Canceled)
+	case errors.As(err, &unknown), errors.As(err, &name), errors.As(err, &cert):
+		return hint.Wrap(err, hint.Refused, fmt.Sprintf("The certificate of %s is not trusted.", u.Host),
+			"If your organisation has its own certificate authority, name its file with --ca or SSL_CERT_FILE.")
+	}
+	return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s cannot be reached.", u.Host), "Check the network and try again.")
+}
+
+func tlsConfig(o Options) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs}
+}

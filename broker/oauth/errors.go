@@ -1,0 +1,95 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// Error codes that callers branch on (RFC 6749 section 5.2, RFC 6750 section
+// 3.1, RFC 8707 section 2).
+const (
+	InvalidRequest       = "invalid_request"
+	InvalidClient        = "invalid_client"
+	InvalidGrant         = "invalid_grant"
+	UnauthorizedClient   = "unauthorized_client"
+	UnsupportedGrantType = "unsupported_grant_type"
+	InvalidScope         = "invalid_scope"
+	InvalidTarget        = "invalid_target"
+	InvalidToken         = "invalid_token"
+	InsufficientScope    = "insufficient_scope"
+)
+
+// An Error is what an authorization server answered instead of what was asked
+// for (RFC 6749 section 5.2, RFC 7591 section 3.2.2). It holds nothing else of
+// the answer.
+type Error struct {
+	Code        string // error, cleaned; empty if the answer had none
+	Description string // error_description, cleaned: at most 200 characters, none of them control characters
+	Status      int    // the HTTP status; 0 for an answer that came by the browser
+}
+
+// Error gives the code, the status and the description on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("the authorization server answered ")
+	switch {
+	case e.Status == 0:
+		b.WriteString(e.Code)
+	case e.Code == "":
+		b.WriteString(strings.TrimSpace(fmt.Sprintf("HTTP %d %s", e.Status, http.StatusText(e.Status))))
+	default:
+		fmt.Fprintf(&b, "%s (HTTP %d)", e.Code, e.Status)
+	}
+	if e.Description != "" {
+		b.WriteString(": " + e.Description)
+	}
+	return b.String()
+}
+
+// Temporary reports whether the same request may do better later.
+func (e *Error) Temporary() bool {
+	switch e.Code {
+	case "temporarily_unavailable", "server_error", "slow_down":
+		return true
+	}
+	return e.Status >= 500 || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout
+}
+
+// CodeOf returns the code of the *Error in err's chain, or "".
+func CodeOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// clean makes a text that came from outside fit for an error: at most limit
+// characters, none of them control, format or other unprintable ones, on one line.
+func clean(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if r == '\n' || r == '\r' || r == '\t' {
+			r = ' '
+		}
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			continue
+		}
+		if n == limit {
+			break
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// NewError returns the Error for an error response at the authorization endpoint
+// (RFC 6749 section 4.1.2.1), which has no status.
+func NewError(code, description string) *Error {
+	return &Error{Code: clean(code, 100), Description: clean(description, 200)}
+}

@@ -1,0 +1,113 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// fields are the members of an answer. Their values are read leniently: the
+// servers in the field write numbers as strings and lists as words.
+type fields map[string]json.RawMessage
+
+// readFields reads an answer of a token or registration endpoint. An answer
+// that says error, or a status other than 2xx, is an *Error; GitHub sends errors
+// with 200.
+func readFields(res *response) (fields, error) {
+	f, err := parseFields(res.body)
+	code := f.str("error")
+	if !res.ok() || code != "" {
+		return nil, &Error{Code: clean(code, 100), Description: clean(f.str("error_description"), 200), Status: res.status}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// parseFields reads a JSON object or, for servers that know no better, a form.
+// Its errors quote nothing.
+func parseFields(body []byte) (fields, error) {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
+	if len(body) > 0 && body[0] == '{' {
+		var f fields
+		if json.Unmarshal(body, &f) != nil {
+			return nil, errors.New("the answer is not valid JSON")
+		}
+		return f, nil
+	}
+	if v, err := url.ParseQuery(string(body)); err == nil && (v.Has("access_token") || v.Has("error")) {
+		f := fields{}
+		for k := range v {
+			f[k], _ = json.Marshal(v.Get(k)) // a string always has a JSON form
+		}
+		return f, nil
+	}
+	return nil, errors.New("the answer is neither a JSON object nor a form")
+}
+
+// str returns a member that is a string, or "".
+func (f fields) str(name string) string {
+	var s string
+	if json.Unmarshal(f[name], &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// words returns a member that is a string or a list of strings, joined with spaces.
+func (f fields) words(name string) string {
+	if l := f.list(name); len(l) > 0 {
+		return strings.Join(l, " ")
+	}
+	return f.str(name)
+}
+
+// list returns a member that is a list of strings, or nil.
+func (f fields) list(name string) []string {
+	var l []string
+	if json.Unmarshal(f[name], &l) != nil {
+		return nil
+	}
+	return l
+}
+
+// number returns a member that is a number or a string with a number in it.
+func (f fields) number(name string) (float64, bool) {
+	raw := string(f[name])
+	if s := f.str(name); s != "" {
+		raw = strings.TrimSpace(s)
+	}
+	n, err := strconv.ParseFloat(raw, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, false
+	}
+	return n, true
+}
+
+// longest is what a life or a time is cut to, so that arithmetic with it is safe.
+const longest = 100 * 365 * 24 * time.Hour
+
+// seconds returns a member that is a positive number of seconds.
+func (f fields) seconds(name string) (time.Duration, bool) {
+	n, ok := f.number(name)
+	if !ok || n <= 0 {
+		return 0, false
+	}
+	return time.Duration(min(n, longest.Seconds()) * float64(time.Second)), true
+}
+
+// unix returns a member that is a time in seconds since 1970. Zero and absent
+// mean no time (RFC 7591 section 3.2.1).
+func (f fields) unix(name string) time.Time {
+	n, ok := f.number(name)
+	if !ok || n <= 0 || n > 1e11 {
+		return time.Time{}
+	}
+	return time.Unix(int64(n), 0).UTC()
+}

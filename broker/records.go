@@ -1,0 +1,179 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/secret"
+	"keyporter/broker/source/authcode"
+	"keyporter/internal/hint"
+)
+
+// The vault's records. They hold the secrets, and they decide where a secret may
+// go: what config.json says about the same things is for people, and a
+// difference between the two is an error, never a new destination.
+
+// A target is where a secret may be sent: an origin and a path with everything
+// below it.
+type target struct {
+	Origin string `json:"origin"`
+	Path   string `json:"path"` // without the slash at its end; empty: the whole origin
+}
+
+// targetOf returns the target of a server's URL.
+func targetOf(rawURL string) (target, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return target{}, fmt.Errorf("server URL has no origin")
+	}
+	return target{Origin: account.Origin(u), Path: strings.TrimRight(u.EscapedPath(), "/")}, nil
+}
+
+// covers reports whether what may go to t may go to other: the same origin, and
+// the same path or one below it. Paths are compared as written, so that no
+// server's idea of "..", case or escapes matters; one with dot segments is
+// covered only by itself.
+func (t target) covers(other target) bool {
+	if t.Origin != other.Origin {
+		return false
+	}
+	if t.Path == other.Path {
+		return true
+	}
+	return strings.HasPrefix(other.Path, t.Path+"/") && !strings.Contains(other.Path+"/", "/./") &&
+		!strings.Contains(other.Path+"/", "/../") && !strings.Contains(strings.ToLower(other.Path), "%2e")
+}
+
+func (t target) String() string { return t.Origin + t.Path }
+
+// An accountRecord is an account's secret with everything that decides where
+// its tokens may go and whom they are asked from.
+type accountRecord struct {
+	Kind          account.Kind `json:"kind"`
+	Secret        secret.Plain `json:"secret"`
+	Issuer        string       `json:"issuer,omitempty"`
+	TokenEndpoint string       `json:"token_endpoint,omitempty"`
+	ClientID      string       `json:"client_id,omitempty"`
+	Audience      string       `json:"audience,omitempty"`
+	SelfSigned    bool         `json:"self_signed,omitempty"`
+	Header        string       `json:"header,omitempty"`
+	AllowTokenURI string       `json:"allow_token_uri,omitempty"`
+	Targets       []target     `json:"targets"`
+	AddedAt       time.Time    `json:"added_at"`
+}
+
+// boundFields are the fields of config.json that are also in the vault, with the
+// vault's value and config.json's.
+func (r *accountRecord) boundFields(a *account.Account) [][3]string {
+	return [][3]string{
+		{"kind", string(r.Kind), string(a.Kind)},
+		{"issuer", r.Issuer, a.Issuer},
+		{"token_endpoint", r.TokenEndpoint, a.TokenEndpoint},
+		{"client_id", r.ClientID, a.ClientID},
+		{"audience", r.Audience, a.Audience},
+		{"self_signed", fmt.Sprint(r.SelfSigned), fmt.Sprint(a.SelfSigned)},
+		{"header", r.Header, a.Header},
+	}
+}
+
+// agrees returns an error when config.json says something else about the account
+// than the vault.
+func (r *accountRecord) agrees(a *account.Account) error {
+	for _, f := range r.boundFields(a) {
+		if f[1] != f[2] {
+			return hint.New(hint.ApprovalNeeded,
+				fmt.Sprintf("The account %q was changed in config.json: %s is %q there and %q in the vault, so no token is made.", a.Name, f[0], clip(f[2]), clip(f[1])),
+				"Put it back as it was, or remove the account and add it again.")
+		}
+	}
+	return nil
+}
+
+// mayGoTo returns an error when the account's tokens may not go to the server.
+func (r *accountRecord) mayGoTo(accountName string, s *account.Server) error {
+	to, err := targetOf(s.URL)
+	if err != nil {
+		return err
+	}
+	for _, t := range r.Targets {
+		if t.covers(to) {
+			return nil
+		}
+	}
+	return needsBinding(accountName, s.Name, to)
+}
+
+func needsBinding(accountName, server string, to target) error {
+	return hint.New(hint.ApprovalNeeded,
+		fmt.Sprintf("Tokens of the account %q have not been allowed to go to %s.", accountName, to),
+		fmt.Sprintf("If the server %q should get them, run: keyporter set %s account=%s --bind", server, quoteArg(server), quoteArg(accountName)))
+}
+
+// bind adds the target unless it is covered already.
+func (r *accountRecord) bind(to target) {
+	for _, t := range r.Targets {
+		if t.covers(to) {
+			return
+		}
+	}
+	r.Targets = append(r.Targets, to)
+}
+
+// A serverRecord is a server's own secrets and where they may go.
+type serverRecord struct {
+	Target        target                  `json:"target"`
+	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
+	ClientID      string                  `json:"client_id,omitempty"` // of the pre-registered client that ClientSecret belongs to
+	ClientSecret  secret.Plain            `json:"client_secret,omitzero"`
+	Issuer        string                  `json:"issuer,omitempty"` // the one that ClientSecret was first used at
+}
+
+// A grantRecord is what an authorization server gave one account for one server.
+type grantRecord struct {
+	authcode.Grant
+	Registration string `json:"registration"`         // how the client came to its id, as in oauth.ClientRegistration.Kind
+	Target       target `json:"target"`               // where its tokens may go
+	Lineage      string `json:"lineage"`              // names the refresh token's family in state.json
+	Rotation     int    `json:"rotation,omitempty"`   // how many of the family had been redeemed when this was written
+	SignedOut    string `json:"signed_out,omitempty"` // a sentence on why it has ended; empty while it lives
+}
+
+// Keys of the vault. Names are names that account.CheckName passed, so no two
+// keys can run into each other.
+func accountKey(name string) string         { return "account/" + name }
+func serverKey(name string) string          { return "server/" + name }
+func grantPrefix(acct string) string        { return "grant/" + acct + "/" }
+func grantKey(acct string, t target) string { return grantPrefix(acct) + digest(t.String()) }
+
+// issuersKey is the key of the list of issuers at which the user has signed in.
+const issuersKey = "issuers"
+
+// registrationKey is the key of our client identity at one issuer, an
+// oauth.ClientRegistration.
+func registrationKey(issuer string) string { return "registration/" + digest(issuer) }
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:12])
+}
+
+// clip shortens a text that came from outside for a sentence.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		return string(r[:80]) + "…"
+	}
+	return s
+}
+
+// quoteArg writes a name as one argument of a command line, for sentences.
+func quoteArg(s string) string {
+	if strings.ContainsAny(s, " '\"") {
+		return `"` + s + `"`
+	}
+	return s
+}

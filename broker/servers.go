@@ -1,0 +1,328 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+	"keyporter/internal/hint"
+)
+
+// ShowServer returns a server's record.
+func (b *Broker) ShowServer(_ context.Context, n local.Name) (*account.Server, error) {
+	return lookupServer(b.config(), n.Name)
+}
+
+// AddServer adds a server, after asking it what it wants.
+func (b *Broker) AddServer(ctx context.Context, p local.PutServer) (*local.AddedServer, error) {
+	if _, taken := b.config().Servers[p.Name]; taken {
+		return nil, hint.New(hint.Exists, fmt.Sprintf("There is a server named %q already.", p.Name),
+			"Choose another name, or change it with keyporter set.")
+	}
+	return b.putServer(ctx, p, false)
+}
+
+// SetServer replaces the record of a server that exists.
+func (b *Broker) SetServer(ctx context.Context, p local.PutServer) (*local.AddedServer, error) {
+	if _, err := lookupServer(b.config(), p.Name); err != nil {
+		return nil, err
+	}
+	p.Offline = true
+	return b.putServer(ctx, p, true)
+}
+
+func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) (*local.AddedServer, error) {
+	s := p.Server
+	s.Name = p.Name
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	out := &local.AddedServer{}
+	var seen *serverMemory
+	if !p.Offline {
+		seen, out.Found, out.Warning = b.ask(ctx, &s)
+	}
+	write := func(cfg *account.Config, tx *vault.Tx) error {
+		if _, taken := cfg.Servers[s.Name]; taken != exists {
+			return hint.New(hint.Exists, fmt.Sprintf("The server %q was changed by somebody else meanwhile.", s.Name), "Look at it again with keyporter show.")
+		}
+		if err := b.putServerSecrets(cfg, tx, &s, p); err != nil {
+			return err
+		}
+		if err := b.bindServer(cfg, tx, &s, p.Bind); err != nil {
+			return err
+		}
+		cfg.Servers[s.Name] = &s
+		return nil
+	}
+	if err := b.editServer(ctx, &s, p, write); err != nil {
+		return nil, err
+	}
+	b.update(func() {
+		if seen != nil {
+			old := b.mem.server(s.Name)
+			old.Wants, old.Open = seen.Wants, seen.Open
+		}
+		delete(b.problems, problemKey(&s))
+		delete(b.challenges, s.Name)
+		out.Server = b.serverState(&s)
+	})
+	b.record(local.AuditRecord{Event: eventOf(exists), Server: s.Name, Account: s.Account, Outcome: "ok"})
+	return out, b.saveMemory()
+}
+
+func eventOf(exists bool) string {
+	if exists {
+		return "set"
+	}
+	return "add"
+}
+
+// editServer runs write. A server that has no secret and no account needs no
+// vault, so it can be added where there is none yet.
+func (b *Broker) editServer(ctx context.Context, s *account.Server, p local.PutServer, write func(*account.Config, *vault.Tx) error) error {
+	if s.Account != "" || len(s.SecretHeaders) > 0 || p.ClientSecret != nil {
+		return b.edit(ctx, write)
+	}
+	if _, err := b.openedVault(ctx); err == nil {
+		return b.edit(ctx, write)
+	}
+	return b.editConfig(ctx, func(cfg *account.Config) error { return write(cfg, nil) })
+}
+
+// putServerSecrets stores the server's own secrets with the address that they
+// may go to. tx is nil if there is no vault and nothing to store.
+func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.Server, p local.PutServer) error {
+	if tx == nil {
+		return nil
+	}
+	to, err := targetOf(s.URL)
+	if err != nil {
+		return err
+	}
+	var rec serverRecord
+	if _, ok := tx.Get(serverKey(s.Name)); ok && cfg.Servers[s.Name] != nil {
+		if err := getRecord(tx, serverKey(s.Name), &rec); err != nil {
+			return err
+		}
+		if len(rec.SecretHeaders) > 0 && !rec.Target.covers(to) && !p.Bind && len(s.SecretHeaders) > 0 {
+			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secret headers of %s have not been allowed to go to %s.", s.Name, to),
+				"Repeat the command with --bind if they should.")
+		}
+	}
+	rec.Target = to
+	if rec.SecretHeaders, err = secretHeaders(s, rec.SecretHeaders, p.SecretHeaders); err != nil {
+		return err
+	}
+	if rec.ClientID != s.ClientID {
+		rec.ClientSecret, rec.Issuer = secret.Plain{}, ""
+	}
+	rec.ClientID = s.ClientID
+	if p.ClientSecret != nil {
+		rec.ClientSecret, rec.Issuer = *p.ClientSecret, s.Issuer
+	}
+	if len(rec.SecretHeaders) == 0 && rec.ClientSecret.IsZero() {
+		tx.Delete(serverKey(s.Name))
+		return nil
+	}
+	return tx.Put(serverKey(s.Name), rec)
+}
+
+// secretHeaders returns the values of the headers that s names.
+func secretHeaders(s *account.Server, old, given map[string]secret.Plain) (map[string]secret.Plain, error) {
+	out := map[string]secret.Plain{}
+	for _, h := range s.SecretHeaders {
+		v, ok := given[h]
+		if !ok {
+			v, ok = old[h]
+		}
+		if !ok || v.IsZero() {
+			return nil, hint.New(hint.Usage, fmt.Sprintf("The secret header %s has no value.", h), "Give it a file: --secret-header "+h+"=FILE")
+		}
+		if !fieldValue(v.Reveal()) {
+			return nil, hint.New(hint.Usage, fmt.Sprintf("The value of the secret header %s has more than one line or characters that a header cannot have.", h), "Check the file.")
+		}
+		out[h] = v
+	}
+	return out, nil
+}
+
+// fieldValue reports whether s can be a header field's value (RFC 9110 section
+// 5.5, without obs-text).
+func fieldValue(s string) bool {
+	for _, r := range s {
+		if r < ' ' && r != '\t' || r > '~' {
+			return false
+		}
+	}
+	return s != "" && strings.TrimSpace(s) == s
+}
+
+// bindServer allows the account's tokens to go to the server, if that needs no
+// question or bind says that the user agreed.
+func (b *Broker) bindServer(cfg *account.Config, tx *vault.Tx, s *account.Server, bind bool) error {
+	if s.Account == "" {
+		return nil
+	}
+	a, err := lookupAccount(cfg, s.Account)
+	if err != nil {
+		return err
+	}
+	var rec accountRecord
+	if err := getRecord(tx, accountKey(s.Account), &rec); err != nil {
+		return err
+	}
+	if err := rec.agrees(a); err != nil {
+		return err
+	}
+	to, err := targetOf(s.URL)
+	if err != nil {
+		return err
+	}
+	if rec.mayGoTo(s.Account, s) == nil {
+		return nil
+	}
+	if !bind {
+		if err := question(&rec, s, to); err != nil {
+			return err
+		}
+	}
+	rec.bind(to)
+	return tx.Put(accountKey(s.Account), rec)
+}
+
+// question returns what has to be asked before an account's tokens may go to a
+// new place, or nil: the first origin that an account is given to is what the
+// user just asked for, and so is another path on an origin it has. An audience
+// that is somebody else's address is always asked about, because a token for
+// that address is a key to it.
+func question(rec *accountRecord, s *account.Server, to target) error {
+	for _, t := range rec.Targets {
+		if t.Origin != to.Origin {
+			continue
+		}
+		return nil
+	}
+	if len(rec.Targets) > 0 {
+		return hint.New(hint.ApprovalNeeded,
+			fmt.Sprintf("The account %q is used for %s so far; its tokens would now also go to %s.", s.Account, rec.Targets[0].Origin, to.Origin),
+			"Repeat the command with --bind if they should.")
+	}
+	if rec.Audience == "" || rec.Kind == account.Static {
+		return nil
+	}
+	if u, err := url.Parse(rec.Audience); err == nil && u.Host != "" && account.Origin(u) == to.Origin {
+		return nil
+	}
+	return hint.New(hint.ApprovalNeeded,
+		fmt.Sprintf("The account %q makes tokens for %s, and they would be sent to %s, which could use them there.", s.Account, clip(rec.Audience), to.Origin),
+		"Repeat the command with --bind if both belong together.")
+}
+
+// editConfig is edit for a change that touches no secret and needs no vault.
+func (b *Broker) editConfig(ctx context.Context, f func(*account.Config) error) error {
+	select {
+	case b.edits <- struct{}{}:
+		defer func() { <-b.edits }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	cfg, err := b.file.Edit(f)
+	if err != nil {
+		return err
+	}
+	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
+	return nil
+}
+
+// RenameServer gives a server another name. Its account keeps its own.
+func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
+	if err := account.CheckName(r.New); err != nil {
+		return err
+	}
+	if _, err := lookupServer(b.config(), r.Old); err != nil {
+		return err
+	}
+	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+		s := cfg.Servers[r.Old]
+		if s == nil {
+			return hint.New(hint.NotFound, fmt.Sprintf("There is no server named %q.", clip(r.Old)), "See keyporter list.")
+		}
+		if cfg.Servers[r.New] != nil {
+			return hint.New(hint.Exists, fmt.Sprintf("There is a server named %q already.", r.New), "Choose another name.")
+		}
+		delete(cfg.Servers, r.Old)
+		s.Name = r.New
+		cfg.Servers[r.New] = s
+		raw, ok := tx.Get(serverKey(r.Old))
+		if !ok {
+			return nil
+		}
+		tx.Delete(serverKey(r.Old))
+		return tx.Put(serverKey(r.New), raw)
+	})
+	if err != nil {
+		return err
+	}
+	b.answersOf(r.Old).rename(r.New)
+	b.update(func() {
+		if m := b.mem.Servers[r.Old]; m != nil {
+			b.mem.Servers[r.New] = m
+			delete(b.mem.Servers, r.Old)
+		}
+		b.dropNotice(r.Old)
+	})
+	b.record(local.AuditRecord{Event: "rename", Server: r.New, Name: r.Old, Outcome: "ok"})
+	return b.saveMemory()
+}
+
+// RemoveServer removes a server, its secrets, and the account that its sign-in
+// made if no other server uses it.
+func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
+	s, err := lookupServer(b.config(), n.Name)
+	if err != nil {
+		return err
+	}
+	name := s.Name
+	orphan := ""
+	remove := func(cfg *account.Config, tx *vault.Tx) error {
+		s := cfg.Servers[name]
+		if s == nil {
+			return nil
+		}
+		delete(cfg.Servers, name)
+		if tx == nil {
+			return nil
+		}
+		tx.Delete(serverKey(name))
+		if a := cfg.Accounts[s.Account]; a != nil && a.Kind == account.OAuth && len(cfg.UsedBy(s.Account)) == 0 {
+			orphan = s.Account
+			b.deleteAccount(cfg, tx, s.Account)
+		}
+		return nil
+	}
+	if err := b.editServer(ctx, s, local.PutServer{}, remove); err != nil {
+		return err
+	}
+	b.cancelAttempt(name)
+	if orphan != "" {
+		b.cache.Drop(orphan)
+	}
+	b.answersOf(name).remove()
+	b.update(func() {
+		delete(b.mem.Servers, name)
+		delete(b.challenges, name)
+		b.dropNotice(name)
+	})
+	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
+	return b.saveMemory()
+}
+
+func isURL(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
+}

@@ -1,0 +1,222 @@
+// Package authcode gets tokens with a person's sign-in in the browser: the
+// authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252),
+// as MCP authorization 2026-07-28 has it, and refresh tokens afterwards.
+//
+// Start prepares a sign-in and returns a Flow with the address to open; Wait
+// returns the Grant. A Source then turns the grant into fresh tokens. The package
+// opens no browser and stores nothing: grants and registrations leave through
+// functions in the options.
+package authcode
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"keyporter/broker/loopback"
+	"keyporter/broker/oauth"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// Options say whom to sign in to and what the user fixed. What the user did not
+// fix follows from the server's metadata.
+type Options struct {
+	Client    *oauth.Client    // Required.
+	ServerURL string           // Required. The MCP server, as the user typed it.
+	Challenge *oauth.Challenge // Optional. The Bearer challenge of the server's 401.
+	Discovery *oauth.Discovery // Optional. What Client.Discover found; nil asks again.
+
+	Issuer            string       // Optional. The user's choice of authorization server.
+	ClientID          string       // Optional. A pre-registered client.
+	ClientSecret      secret.Value // Optional. Of ClientID.
+	AuthMethod        string       // Optional. Of ClientID; empty follows the metadata.
+	ClientIssuer      string       // Optional. The issuer that ClientID belongs to; another one is an error then.
+	ClientMetadataURL string       // Optional. Our client ID metadata document, for servers that read such.
+	ClientName        string       // Optional. For dynamic registration; empty is Keyporter.
+
+	// Registration is a dynamic one from an earlier sign-in. It is used again if it
+	// belongs to the issuer and its port is free. Optional.
+	Registration *oauth.ClientRegistration
+	// Registered stores a new dynamic registration durably, before the sign-in
+	// goes on. Optional.
+	Registered func(context.Context, *oauth.ClientRegistration) error
+
+	Scopes          []string          // Optional. In place of what the server names.
+	Resource        string            // Optional. In place of the resource that the metadata names.
+	NoResource      bool              // Optional. Send no resource at all.
+	Audience        string            // Optional. The audience parameter that Auth0 wants.
+	AuthorizeParams map[string]string // Optional. Further parameters; an empty value removes one that we would add.
+	AssumePKCE      bool              // Optional. The issuer does S256 though its metadata does not say so.
+
+	RedirectURI string             // Optional. As for loopback.Options; one beyond loopback works by Paste only.
+	Port        int                // Optional. The port to try first.
+	Page        *template.Template // Optional. As for loopback.Options.
+
+	Now func() time.Time // Optional. nil is time.Now.
+}
+
+// A Flow is one sign-in under way. Its state, verifier and nonce live nowhere
+// else. The fields do not change after Start.
+type Flow struct {
+	URL          string                    // to open in a browser; checked to be safe to open
+	Issuer       string                    // who signs the user in
+	RedirectURI  string                    // where the browser comes back to
+	Resource     string                    // what the tokens are for; empty with NoResource
+	Scopes       []string                  // asked for; nil: the server's default
+	Registration *oauth.ClientRegistration // our identity at the issuer
+	Discovery    *oauth.Discovery          // what was found out
+
+	o        Options
+	state    string                  // binds the answer to this flow
+	verifier secret.Value            // RFC 7636 section 4.1
+	nonce    string                  // OpenID Connect Core section 3.1.2.1; empty without openid
+	listener *loopback.Listener      // nil for a redirect URI beyond loopback
+	pasted   chan *loopback.Response // holds one; never closed
+}
+
+// Start finds out about the server, opens the redirect listener, registers a
+// client if need be, and makes the authorization URL. Close ends the flow; Wait
+// does so too.
+func Start(ctx context.Context, o Options) (*Flow, error) {
+	if o.Client == nil || o.ServerURL == "" {
+		return nil, errors.New("start sign-in: Client and ServerURL are required")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.ClientName == "" {
+		o.ClientName = "Keyporter"
+	}
+	f := &Flow{o: o, Discovery: o.Discovery, state: rand.Text(), verifier: secret.New(oauth2.GenerateVerifier()), pasted: make(chan *loopback.Response, 1)}
+	if err := f.prepare(ctx); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("start sign-in: %w", err)
+	}
+	return f, nil
+}
+
+func (f *Flow) prepare(ctx context.Context) error {
+	if f.Discovery == nil {
+		d, err := f.o.Client.Discover(ctx, f.o.ServerURL, f.o.Challenge, f.o.Issuer)
+		if err != nil {
+			return err
+		}
+		f.Discovery = d
+	}
+	f.Issuer = f.Discovery.Server.Issuer
+	if err := f.checkServer(); err != nil {
+		return err
+	}
+	if err := f.chooseResource(); err != nil {
+		return err
+	}
+	f.Scopes = f.chooseScopes()
+	if slices.Contains(f.Scopes, "openid") {
+		f.nonce = rand.Text()
+	}
+	kept, err := f.keptRegistration()
+	if err != nil {
+		return err
+	}
+	if err := f.listen(ctx, kept); err != nil {
+		return err
+	}
+	if err := f.register(ctx, kept); err != nil {
+		return err
+	}
+	f.URL, err = f.authorizationURL()
+	return err
+}
+
+// checkServer refuses an authorization server that a code cannot safely come from.
+func (f *Flow) checkServer() error {
+	as := f.Discovery.Server
+	switch {
+	case as.AuthorizationEndpoint == "":
+		return hint.New(hint.Refused, fmt.Sprintf("%s has no page to sign in at.", f.Issuer),
+			"If it is for programs only, add the server with a client-credentials account.")
+	case !slices.Contains(as.CodeChallengeMethodsSupported, "S256") && !f.o.AssumePKCE && !f.Discovery.Guessed:
+		// MCP authorization, authorization code protection: refuse.
+		return hint.New(hint.Refused, fmt.Sprintf("%s does not say that it protects sign-ins with PKCE (S256).", f.Issuer),
+			"If you know that it does, as Entra ID and Cognito do, set the server up with --assume-pkce.")
+	}
+	return oauth.CheckBrowserURL(as.AuthorizationEndpoint)
+}
+
+// chooseResource sets the resource: the user's, else byte for byte what the
+// metadata says, else the server's address.
+func (f *Flow) chooseResource() (err error) {
+	switch {
+	case f.o.NoResource:
+	case f.o.Resource != "":
+		f.Resource = f.o.Resource
+	case f.Discovery.Resource != nil:
+		f.Resource = f.Discovery.Resource.Resource
+	default:
+		f.Resource, err = oauth.CanonicalResource(f.o.ServerURL)
+	}
+	return err
+}
+
+// chooseScopes is MCP authorization, scope selection: the challenge's, else all
+// of the resource's metadata, else none; with offline_access where the
+// authorization server has it.
+func (f *Flow) chooseScopes() []string {
+	if len(f.o.Scopes) > 0 {
+		return f.o.Scopes
+	}
+	scopes := f.o.Challenge.Scope()
+	if len(scopes) == 0 && f.Discovery.Resource != nil {
+		scopes = f.Discovery.Resource.ScopesSupported
+	}
+	if len(scopes) == 0 {
+		return nil // offline_access alone would replace the server's defaults
+	}
+	scopes = slices.Clone(scopes)
+	if slices.Contains(f.Discovery.Server.ScopesSupported, "offline_access") && !slices.Contains(scopes, "offline_access") {
+		scopes = append(scopes, "offline_access")
+	}
+	return scopes
+}
+
+// listen opens the redirect listener, at the port of a kept registration if it
+// is free.
+func (f *Flow) listen(ctx context.Context, kept *oauth.ClientRegistration) error {
+	if f.o.RedirectURI != "" && !loopback.IsLoopback(f.o.RedirectURI) {
+		u, err := url.Parse(f.o.RedirectURI)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" {
+			return hint.New(hint.Usage, "The redirect URI is neither https nor on this computer.",
+				"Use http://127.0.0.1:PORT/callback, or the https address that the administrator gave you.")
+		}
+		f.RedirectURI = f.o.RedirectURI
+		return nil
+	}
+	o := loopback.Options{State: f.state, RedirectURI: f.o.RedirectURI, Port: f.o.Port, Page: f.o.Page}
+	if kept != nil && kept.Kind == oauth.Dynamic {
+		if port := portOf(kept); port != 0 {
+			o.Port = port
+		}
+	}
+	l, err := loopback.Listen(ctx, o)
+	if err != nil {
+		return err
+	}
+	f.listener, f.RedirectURI = l, l.RedirectURI()
+	return nil
+}
+
+// Close ends the flow, whether or not an answer has come. It may be called more
+// than once.
+func (f *Flow) Close() {
+	if f.listener != nil {
+		f.listener.Close()
+	}
+}

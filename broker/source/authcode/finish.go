@@ -1,0 +1,156 @@
+package authcode
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"keyporter/broker/loopback"
+	"keyporter/broker/oauth"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// Wait returns the grant once the browser has come back, or a redirect was
+// pasted, and the code is redeemed. It closes the flow. It is called once.
+func (f *Flow) Wait(ctx context.Context) (*Grant, error) {
+	defer f.Close()
+	var answers <-chan *loopback.Response
+	if f.listener != nil {
+		answers = f.listener.Answers()
+	}
+	var answer *loopback.Response
+	select {
+	case answer = <-answers:
+	case answer = <-f.pasted:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("sign in: wait for the browser: %w", ctx.Err())
+	}
+	g, err := f.redeem(ctx, answer)
+	if f.listener != nil {
+		f.listener.Finish(err == nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sign in: %w", err)
+	}
+	return g, nil
+}
+
+// Paste takes the address at which the browser ended, where the browser is on
+// another computer. An address that is not of this sign-in is refused and
+// changes nothing; otherwise Wait goes on with it.
+func (f *Flow) Paste(redirect string) error {
+	answer, err := loopback.ParseRedirect(redirect)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare([]byte(answer.State), []byte(f.state)) != 1 {
+		return hint.New(hint.Usage, "This address is of another sign-in.", "Copy the address at which the present one ended.")
+	}
+	select {
+	case f.pasted <- answer:
+	default: // pasted twice; the first counts
+	}
+	return nil
+}
+
+// redeem checks the answer and exchanges the code (RFC 6749 section 4.1.3).
+func (f *Flow) redeem(ctx context.Context, answer *loopback.Response) (*Grant, error) {
+	if err := f.checkIssuer(answer); err != nil {
+		return nil, err
+	}
+	if answer.Error != "" {
+		return nil, f.denied(answer)
+	}
+	form := url.Values{
+		"grant_type":    {"authorization_code"},
+		"code":          {answer.Code.Reveal()},
+		"redirect_uri":  {f.RedirectURI},
+		"code_verifier": {f.verifier.Reveal()},
+	}
+	if f.Resource != "" {
+		form.Set("resource", f.Resource)
+	}
+	as := f.Discovery.Server
+	res, err := f.o.Client.Token(ctx, as.TokenEndpoint, f.Registration.Auth(), form)
+	if err != nil {
+		return nil, f.explain(err)
+	}
+	if !usable(res) {
+		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued a token of a kind that is not supported.", f.Issuer),
+			"Ask its administrator for plain bearer tokens.")
+	}
+	g := &Grant{
+		Issuer: f.Issuer, TokenEndpoint: as.TokenEndpoint, RevocationEndpoint: as.RevocationEndpoint,
+		ClientID: f.Registration.ClientID, AuthMethod: f.Registration.AuthMethod,
+		AccessToken: secret.Plain{Value: res.AccessToken}, RefreshToken: secret.Plain{Value: res.RefreshToken},
+		Issued: f.o.Now(), Expiry: res.Expiry, Scope: res.Scope, Resource: f.Resource,
+	}
+	if g.Scope == "" { // RFC 6749 section 5.1: as asked for
+		g.Scope = strings.Join(f.Scopes, " ")
+	}
+	if g.Identity, err = f.identity(res); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// usable reports whether the token can be sent as a bearer token. Servers that
+// leave token_type out mean Bearer.
+func usable(res *oauth.TokenResponse) bool {
+	return res.TokenType == "" || strings.EqualFold(res.TokenType, "Bearer")
+}
+
+// checkIssuer is RFC 9207 section 2.4 and MCP authorization, mix-up protection:
+// plain comparison with the issuer recorded before the browser opened. Nothing
+// else of a foreign answer is shown, error and error_description included.
+func (f *Flow) checkIssuer(answer *loopback.Response) error {
+	const do = "Try again; if it happens again, do not sign in and tell the owner of the server."
+	switch {
+	case answer.HasIss && answer.Iss != f.Issuer:
+		return hint.New(hint.Refused, fmt.Sprintf("The answer to the sign-in came from somebody else than %s.", f.Issuer), do)
+	case !answer.HasIss && f.Discovery.Server.AuthorizationResponseIssParameterSupported:
+		return hint.New(hint.Refused, fmt.Sprintf("The answer to the sign-in does not say that it comes from %s, as it should.", f.Issuer), do)
+	}
+	return nil
+}
+
+// denied turns an error response into words (RFC 6749 section 4.1.2.1).
+func (f *Flow) denied(answer *loopback.Response) error {
+	cause := oauth.NewError(answer.Error, answer.ErrorDescription)
+	what, do := fmt.Sprintf("%s refused the sign-in (%s).", f.Issuer, cause.Code), "Ask its administrator; the details have its own words."
+	switch cause.Code {
+	case "access_denied":
+		what, do = fmt.Sprintf("The sign-in at %s was declined.", f.Issuer), "Sign in again and agree, or ask the administrator for access."
+	case oauth.InvalidScope:
+		do = "The permissions that the server names are not offered there; choose others with --scope."
+	case oauth.InvalidTarget:
+		do = "It does not know this server; try --no-resource, or --resource with the name it knows."
+	case "server_error", "temporarily_unavailable":
+		do = "Try again later."
+	}
+	return hint.Wrap(cause, hint.Refused, what, do)
+}
+
+// explain gives words to a failed exchange of the code.
+func (f *Flow) explain(err error) error {
+	var e *oauth.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case e.Temporary():
+		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s has a problem of its own at the moment.", f.Issuer), "Try again later.")
+	case slices.Contains([]string{oauth.InvalidClient, oauth.UnauthorizedClient}, e.Code):
+		return hint.Wrap(&clientError{err}, hint.Refused, fmt.Sprintf("%s does not accept this client.", f.Issuer),
+			"Try again; if it happens again, check the client id and secret with its administrator.")
+	case e.Code == oauth.InvalidTarget:
+		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not know this server.", f.Issuer),
+			"Try --no-resource, or --resource with the name it knows.")
+	}
+	return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s did not complete the sign-in.", f.Issuer), "Sign in again.")
+}

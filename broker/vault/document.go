@@ -1,0 +1,136 @@
+package vault
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+
+	"filippo.io/age"
+)
+
+// documentVersion is the version of the stored document that this program
+// writes, and the newest one that it reads.
+const documentVersion = 1
+
+// maxFile is how large a vault may be, in bytes. Thousands of grants need less
+// than a tenth of it.
+const maxFile = 64 << 20
+
+// A document is what vault.age holds once it is decrypted. A change that an older
+// program must not overwrite gets a new version.
+type document struct {
+	Version    int                        `json:"version"`
+	Generation uint64                     `json:"generation"`         // 1 for a new vault, more with each write
+	Restored   bool                       `json:"restored,omitempty"` // see File.Restored
+	Records    map[string]json.RawMessage `json:"records"`
+}
+
+// next returns the document that is written after d, with records of its own.
+func (d document) next() document {
+	records := maps.Clone(d.Records)
+	if records == nil {
+		records = map[string]json.RawMessage{}
+	}
+	return document{Version: documentVersion, Generation: d.Generation + 1, Records: records}
+}
+
+// What readVault can say about a file that is there.
+var (
+	errCorrupt = errors.New("the file is damaged")
+	errNoMatch = errors.New("the key does not open the file")
+)
+
+// seal encrypts a document for the identity's recipient.
+func seal(d document, to age.Recipient) ([]byte, error) {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("encode vault: %w", err)
+	}
+	return encrypt(text, to)
+}
+
+func encrypt(text []byte, to age.Recipient) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, to)
+	if err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	if _, err := w.Write(text); err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("encrypt: %w", err)
+	}
+	if out.Len() > maxFile {
+		return nil, fmt.Errorf("%w: %d bytes", errTooLarge, out.Len())
+	}
+	return out.Bytes(), nil
+}
+
+// decrypt returns errNoMatch if the file is for another identity and errCorrupt
+// if it is not a whole age file. age authenticates every byte, the end included.
+func decrypt(data []byte, id age.Identity) ([]byte, error) {
+	r, err := age.Decrypt(bytes.NewReader(data), id)
+	var other *age.NoIdentityMatchError
+	if errors.As(err, &other) {
+		return nil, errNoMatch
+	}
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(r)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", errCorrupt, err)
+	}
+	return text, nil
+}
+
+// open decrypts and decodes a document.
+func open(data []byte, id age.Identity) (document, error) {
+	text, err := decrypt(data, id)
+	if err != nil {
+		return document{}, err
+	}
+	var version struct {
+		Version int `json:"version"`
+	}
+	// The decoder's own error could quote what was decrypted.
+	if json.Unmarshal(text, &version) != nil || version.Version < 1 {
+		return document{}, fmt.Errorf("%w: its content is not a vault", errCorrupt)
+	}
+	if version.Version > documentVersion {
+		return document{}, fmt.Errorf("%w: version %d", ErrNewer, version.Version)
+	}
+	var d document
+	if json.Unmarshal(text, &d) != nil {
+		return document{}, fmt.Errorf("%w: its content is not a vault", errCorrupt)
+	}
+	return d, nil
+}
+
+// readVault reads a file of the vault: fs.ErrNotExist and other errors of the
+// file system, errCorrupt, errNoMatch, ErrNewer, or the document.
+func readVault(path string, id age.Identity) (document, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return document{}, err
+	}
+	return open(data, id)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%w: longer than %d bytes", errCorrupt, maxFile)
+	}
+	return data, err
+}

@@ -1,0 +1,86 @@
+// Command keyporter-tray is Keyporter's tray app: the servers with their state,
+// sign-in and sign-out, pause. It starts the agent if none runs; quitting leaves
+// agent and bridges running.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"keyporter/app"
+	"keyporter/internal/browser"
+	"keyporter/internal/hint"
+	"keyporter/internal/paths"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+const usage = `Usage: keyporter-tray [--version]
+
+Shows Keyporter in the tray. Quitting it leaves the agent and bridges running.
+
+Example: keyporter-tray &
+`
+
+// run is the program; the result is its exit code. It has to be called on the
+// main goroutine.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("keyporter-tray", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { fmt.Fprint(stderr, usage) }
+	showVersion := flags.Bool("version", false, "print the version")
+	switch err := flags.Parse(args); {
+	case err == flag.ErrHelp:
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprint(stderr, usage)
+		return 2
+	case *showVersion:
+		fmt.Fprintln(stdout, "keyporter-tray", version)
+		return 0
+	}
+	if err := show(ctx, getenv, stderr); err != nil {
+		fmt.Fprintln(stderr, hint.Of(err).Text())
+		return 1
+	}
+	return 0
+}
+
+func show(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
+	p, err := paths.Find(getenv)
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx, app.Options{
+		Paths:   p,
+		Version: version,
+		Getenv:  getenv,
+		OpenURL: func(ctx context.Context, url string) error { return browser.Open(ctx, url, getenv) },
+		Log:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(getenv("KEYPORTER_LOG"))})),
+	})
+}
+
+// level returns the log level that KEYPORTER_LOG asks for; warn if it is none.
+func level(s string) slog.Level {
+	l := slog.LevelWarn
+	if s != "" && l.UnmarshalText([]byte(s)) != nil {
+		return slog.LevelWarn
+	}
+	return l
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programEnv makes the test binary be keyporter-tray.
+const programEnv = "KEYPORTER_TRAY_UNDER_TEST"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(programEnv) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// limit bounds a test. It is generous: a busy machine is not what the tests are
+// about.
+const limit = time.Minute
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// A desktop is a display and a session bus of a test's own.
+type desktop struct {
+	display string
+	bus     string
+	home    string
+}
+
+func newDesktop(t *testing.T) *desktop {
+	t.Helper()
+	d := &desktop{home: t.TempDir()}
+	d.bus = startAndRead(t, "dbus-daemon", "dbus-daemon", func() *exec.Cmd {
+		return exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--address=unix:dir="+d.home, "--print-address=3")
+	})
+	d.display = ":" + startAndRead(t, "Xvfb", "xvfb", func() *exec.Cmd {
+		return exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	})
+	return d
+}
+
+// startAndRead starts a program that writes one line to file descriptor 3 when
+// it is ready, and returns the line. The program ends with the test.
+func startAndRead(t *testing.T, program, pkg string, command func() *exec.Cmd) string {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("%s is not installed: run apt-get install %s", program, pkg)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var log bytes.Buffer
+	cmd := command()
+	cmd.ExtraFiles = []*os.File{w} // number 3
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%s did not start: %v\n%s", program, err, log.String())
+	}
+	return strings.TrimSpace(line)
+}
+
+// environ is what the tray app sees; more overrides it.
+func (d *desktop) environ(more ...string) []string {
+	env := []string{
+		programEnv + "=1",
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + d.home,
+		"XDG_RUNTIME_DIR=" + d.home,
+		"KEYPORTER_HOME=" + filepath.Join(d.home, "kp"),
+		"KEYPORTER_LOG=info",
+		"LANG=en_US.UTF-8",
+		"LIBGL_ALWAYS_SOFTWARE=1",
+		"DISPLAY=" + d.display,
+		"DBUS_SESSION_BUS_ADDRESS=" + d.bus,
+		"XDG_CURRENT_DESKTOP=GNOME", // a dark panel
+	}
+	return append(env, more...)
+}
+
+// A program is keyporter-tray that runs.
+type program struct {
+	cmd   *exec.Cmd
+	out   output
+	ended chan struct{} // closed when code is set
+	code  int
+}
+
+// start starts keyporter-tray; it ends with the test.
+func start(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{cmd: exec.Command(self, args...), ended: make(chan struct{})}
+	p.cmd.Env = env
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.ended)
+		err := p.cmd.Wait()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			fmt.Fprintln(&p.out, err)
+		}
+		p.code = p.cmd.ProcessState.ExitCode()
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		if t.Failed() {
+			t.Logf("keyporter-tray wrote:\n%s", p.out.String())
+		}
+	})
+	return p
+}
+
+// wait waits for the end and checks the exit code.
+func (p *program) wait(t *testing.T, ctx context.Context, want int) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		if p.code != want {
+			t.Errorf("exit code %d, want %d", p.code, want)
+		}
+	case <-ctx.Done():
+		t.Fatal("keyporter-tray did not end")
+	}
+}
+
+// output collects what a program writes; it is safe for concurrent use.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+var _ io.Writer = (*output)(nil)
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// serverFlags are the flags of add that are fields of a server's record, with
+// their help. The names are those of account.Server.Set.
+var serverFlags = []struct{ name, help string }{
+	{"account", "the account whose tokens the server gets"},
+	{"client-id", "a client that was registered for you at the identity provider"},
+	{"client-metadata-url", "public https address of your client ID metadata document"},
+	{"issuer", "the authorization server, where the MCP server names several"},
+	{"audience", "audience parameter of the sign-in (Auth0)"},
+	{"resource", "resource parameter, instead of the server's own"},
+	{"redirect-uri", "fixed redirect URI, such as http://localhost:3118/callback"},
+	{"token-header", "header in which the token goes, instead of Authorization"},
+	{"sign-in", "when a sign-in is missing: notify (default), browser or never"},
+}
+
+var serverLists = []struct{ name, help string }{
+	{"scope", "scope to ask for; may be repeated"},
+	{"authorize-param", "K=V, further parameter of the sign-in page's address; may be repeated"},
+	{"header", "K=V, header of every request; may be repeated"},
+	{"allow-host", "host that the server's metadata may name although it is private; may be repeated"},
+}
+
+var serverBools = []struct{ name, help string }{
+	{"no-resource", "send no resource parameter (some providers refuse it)"},
+	{"assume-pkce", "the provider does PKCE although its metadata does not say so"},
+	{"allow-http", "send tokens over http:// too; only on a network that you trust"},
+}
+
+func (p *program) add() *cobra.Command {
+	var bind, offline bool
+	var clientSecret string
+	var secretHeaders []string
+	c := &cobra.Command{
+		Use:   "add NAME URL",
+		Short: "Add an MCP server",
+		Long: `Adds a remote MCP server under a name of your choice. The server is asked, for
+three seconds at most, how it lets people in; nothing opens a browser.
+Secrets are read from files (- is standard input), never from arguments.`,
+		Example: `  keyporter add notion https://mcp.notion.com/mcp
+  keyporter add sales https://sales-mcp-abc.run.app/mcp --account etl
+  keyporter add search https://search.example.com/mcp --secret-header X-API-Key=key.txt`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			put := local.PutServer{Name: args[0], Server: account.Server{URL: args[1]}, Offline: offline}
+			if err := setFlags(&put.Server, c.Flags()); err != nil {
+				return err
+			}
+			if err := p.secrets(&put, clientSecret, secretHeaders); err != nil {
+				return err
+			}
+			return p.ask(c.Context(), func(l *local.Client) error {
+				return p.agreed(bind, func(bind bool) error {
+					put.Bind = bind
+					return p.added(c.Context(), l, put)
+				})
+			})
+		},
+	}
+	f := c.Flags()
+	for _, s := range serverFlags {
+		f.String(s.name, "", s.help)
+	}
+	for _, s := range serverLists {
+		f.StringArray(s.name, nil, s.help)
+	}
+	for _, s := range serverBools {
+		f.Bool(s.name, false, s.help)
+	}
+	f.StringVar(&clientSecret, "client-secret-file", "", "file with the secret of --client-id")
+	f.StringArrayVar(&secretHeaders, "secret-header", nil, "K=FILE, header whose value is secret; may be repeated")
+	f.BoolVar(&bind, "bind", false, "the account's tokens may go to this server's address")
+	f.BoolVar(&offline, "offline", false, "ask the server nothing")
+	return c
+}
+
+func (p *program) added(ctx context.Context, l *local.Client, put local.PutServer) error {
+	out, err := l.AddServer(ctx, put)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, "Added %s. %s\n", put.Name, printable(out.Found))
+	p.warn(out.Warning)
+	if next := nextStep(&out.Server); next != "" {
+		fmt.Fprintln(p.stderr, next)
+	}
+	return nil
+}
+
+// nextStep says what to do with a server that was just added or changed.
+func nextStep(s *local.ServerState) string {
+	switch {
+	case s.State == local.SignInNeeded && s.Kind == account.OAuth:
+		return fmt.Sprintf("Next: keyporter login %s", quote(s.Name))
+	case s.Problem != nil:
+		return printable(s.Problem.Text())
+	}
+	return fmt.Sprintf("Next: keyporter tools %s", quote(s.Name))
+}
+
+// setFlags puts the flags that were given into a record.
+func setFlags(s *account.Server, flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		if err != nil || !isServerFlag(f.Name) {
+			return
+		}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			err = s.Set(f.Name, list.GetSlice()...)
+			return
+		}
+		err = s.Set(f.Name, f.Value.String())
+	})
+	return err
+}
+
+func isServerFlag(name string) bool {
+	for _, k := range account.Keys() {
+		if k == name {
+			return true
+		}
+	}
+	return false
+}
+
+// secrets reads the files that hold a server's own secrets.
+func (p *program) secrets(put *local.PutServer, clientSecret string, headers []string) error {
+	if clientSecret != "" {
+		if put.Server.ClientID == "" {
+			return hint.New(hint.Usage, "A client secret belongs to a client id.", "Give --client-id too.")
+		}
+		v, err := p.readSecret(clientSecret)
+		if err != nil {
+			return err
+		}
+		put.ClientSecret = &v
+	}
+	for _, h := range headers {
+		name, file, ok := strings.Cut(h, "=")
+		if !ok || name == "" || file == "" {
+			return hint.New(hint.Usage, "A secret header is of the form NAME=FILE.", "The value stands in the file, so that it is in no list of processes: --secret-header X-API-Key=key.txt")
+		}
+		v, err := p.readSecret(file)
+		if err != nil {
+			return err
+		}
+		if put.SecretHeaders == nil {
+			put.SecretHeaders = map[string]secret.Plain{}
+		}
+		if _, known := put.SecretHeaders[name]; !known && !contains(put.Server.SecretHeaders, name) {
+			put.Server.SecretHeaders = append(put.Server.SecretHeaders, name)
+		}
+		put.SecretHeaders[name] = v
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// quote writes a name as one word of a command line.
+func quote(s string) string {
+	if strings.ContainsAny(s, " '\"$`\\") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}

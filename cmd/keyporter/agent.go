@@ -1,0 +1,404 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+func (p *program) agent() *cobra.Command {
+	var foreground bool
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "Run the agent, the process that holds the vault",
+		Long: `Runs the agent. Whoever needs it starts it by itself, so this is for service managers
+and for looking at its log. It ends after 30 minutes without clients, unless
+--foreground is given.`,
+		Example: "  keyporter agent --foreground",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			where, err := p.paths()
+			if err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if s := p.getenv("KEYPORTER_LOG"); s != "" {
+				if err := level.UnmarshalText([]byte(s)); err != nil {
+					return hint.New(hint.Usage, fmt.Sprintf("KEYPORTER_LOG is %q.", printable(s)), "Set it to debug, info, warn or error.")
+				}
+			}
+			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+			return broker.RunAgent(c.Context(), broker.AgentOptions{
+				Paths: where, Version: version, Getenv: p.getenv, Log: log, Foreground: foreground,
+			})
+		},
+	}
+	c.Flags().BoolVar(&foreground, "foreground", false, "stay, however long nobody needs it")
+	return c
+}
+
+func (p *program) status() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Show the agent and how the servers stand",
+		Long:    "Shows whether the agent runs, whether it is paused or stopped, and each server. It starts nothing.",
+		Example: "  keyporter status --json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			where, err := p.paths()
+			if err != nil {
+				return err
+			}
+			l, err := local.Dial(c.Context(), local.DialOptions{Paths: where, Start: local.Never, Log: p.logger()})
+			if errors.Is(err, local.ErrNotRunning) {
+				stopped, err := local.Stopped(where)
+				if err != nil {
+					return err
+				}
+				return p.notRunning(stopped, asJSON)
+			}
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			st, err := l.State(c.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return p.printJSON(st)
+			}
+			return p.printStatus(st)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// notRunning is the status when there is no agent.
+func (p *program) notRunning(stopped, asJSON bool) error {
+	if asJSON {
+		return p.printJSON(struct {
+			Agent   *local.Agent        `json:"agent"`
+			Paused  bool                `json:"paused"`
+			Stopped bool                `json:"stopped"`
+			Servers []local.ServerState `json:"servers"`
+		}{Stopped: stopped, Servers: []local.ServerState{}})
+	}
+	if stopped {
+		fmt.Fprintln(p.stdout, "Keyporter is stopped. Start it: keyporter start")
+		return nil
+	}
+	fmt.Fprintln(p.stdout, "The agent is not running. It starts by itself when it is needed.")
+	return nil
+}
+
+func (p *program) printStatus(st *local.State) error {
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	running := "running"
+	if st.Paused {
+		running = "paused (keyporter resume)"
+	}
+	fmt.Fprintf(t, "Agent\t%s, version %s, process %d, since %s\n", running, st.Agent.Version, st.Agent.PID, st.Agent.StartedAt.Local().Format(time.DateTime))
+	vault := "open, key in the " + vaultPlace[st.Vault.Backend]
+	if !st.Vault.Open {
+		vault = "not open"
+		if st.Vault.Problem != nil {
+			vault += ": " + st.Vault.Problem.Text()
+		}
+	}
+	fmt.Fprintf(t, "Vault\t%s\n", printable(vault))
+	fmt.Fprintf(t, "Bridges\t%d\n", st.Bridges)
+	if st.Problem != nil {
+		fmt.Fprintf(t, "Problem\t%s\n", printable(st.Problem.Text()))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if len(st.Servers) == 0 {
+		return nil
+	}
+	fmt.Fprintln(p.stdout)
+	if err := printServers(p.stdout, st.Servers, time.Now()); err != nil {
+		return err
+	}
+	for _, s := range st.Servers {
+		if s.Problem != nil && s.State != local.Paused && s.State != local.Locked {
+			fmt.Fprintf(p.stdout, "\n%s: %s\n", s.Name, printable(s.Problem.Text()))
+		}
+	}
+	return nil
+}
+
+// vaultPlace says where a back end keeps the vault's key.
+var vaultPlace = map[string]string{"keyring": "OS keyring", "passphrase": "file under your passphrase"}
+
+func (p *program) start() *cobra.Command {
+	return &cobra.Command{
+		Use:     "start",
+		Short:   "Start the agent, and unlock its vault",
+		Long:    "Starts the agent if it is not running, ends a stop, and unlocks the vault if it is locked.",
+		Example: "  keyporter start",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				st, err := p.settled(c, l)
+				if err != nil {
+					return err
+				}
+				if !st.Vault.Open && st.Vault.Problem != nil {
+					return st.Vault.Problem
+				}
+				fmt.Fprintf(p.stderr, "Keyporter runs (process %d).\n", st.Agent.PID)
+				return nil
+			})
+		},
+	}
+}
+
+// settled returns the state once the vault is open, or it is known why not.
+func (p *program) settled(c *cobra.Command, l *local.Client) (*local.State, error) {
+	var last *local.State
+	found := errors.New("found")
+	err := l.Watch(c.Context(), local.Watch{}, func(st *local.State) error {
+		last = st
+		if st.Vault.Open || st.Vault.Problem != nil {
+			return found
+		}
+		return nil
+	})
+	if errors.Is(err, found) {
+		err = nil
+	}
+	return last, err
+}
+
+func (p *program) stop() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop",
+		Short: "Stop the agent until it is started again",
+		Long: `Stops the agent, also across restarts of the computer: MCP clients hear that Keyporter is
+stopped, until keyporter start, the tray or another command starts it again.`,
+		Example: "  keyporter stop",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			where, err := p.paths()
+			if err != nil {
+				return err
+			}
+			if err := where.Make(); err != nil {
+				return err
+			}
+			if err := local.MarkStopped(where, true); err != nil {
+				return err
+			}
+			l, err := local.Dial(c.Context(), local.DialOptions{Paths: where, Start: local.Never, Log: p.logger()})
+			if errors.Is(err, local.ErrNotRunning) {
+				fmt.Fprintln(p.stderr, "Keyporter is stopped.")
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			defer l.Close()
+			if err := l.Stop(c.Context()); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stderr, "Keyporter is stopped. Start it: keyporter start")
+			return nil
+		},
+	}
+}
+
+func (p *program) pause() *cobra.Command {
+	return &cobra.Command{
+		Use:     "pause",
+		Short:   "Give out no tokens until resumed",
+		Example: "  keyporter pause",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := l.Pause(c.Context()); err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stderr, "Paused: no program gets a token. Go on: keyporter resume")
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) resume() *cobra.Command {
+	return &cobra.Command{
+		Use:     "resume",
+		Short:   "End a pause",
+		Example: "  keyporter resume",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := l.Resume(c.Context()); err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stderr, "Resumed.")
+				return nil
+			})
+		},
+	}
+}
+
+func (p *program) vault() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "vault",
+		Short:   "Where the vault's key is kept",
+		Long:    "The vault is an encrypted file. Its key rests in the OS keyring, or in a file under a passphrase.",
+		Example: "  keyporter vault use passphrase",
+	}
+	var file string
+	use := &cobra.Command{
+		Use:   "use keyring|passphrase",
+		Short: "Choose where the vault's key is kept",
+		Long: `Chooses where the vault's key is kept; the choice is remembered. The passphrase is asked
+for, or read from --passphrase-file, which is then read again at each start.`,
+		Example: `  keyporter vault use keyring
+  keyporter vault use passphrase --passphrase-file /run/credentials/keyporter`,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"keyring", "passphrase"},
+		RunE: func(c *cobra.Command, args []string) error {
+			r := local.UseVault{Backend: args[0]}
+			if args[0] == "passphrase" {
+				if err := p.newPassphrase(&r, file); err != nil {
+					return err
+				}
+			}
+			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := l.UseVault(c.Context(), r); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stderr, "The vault's key is in the %s now.\n", vaultPlace[args[0]])
+				return nil
+			})
+		},
+	}
+	use.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase")
+	restore := &cobra.Command{
+		Use:   "restore",
+		Short: "Put the previous generation in place of a damaged vault",
+		Long: `Puts the previous generation in place of a damaged vault. The damaged file is kept.
+Sign-ins that were renewed since are signed out.`,
+		Example: "  keyporter vault restore",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				out, err := l.RestoreVault(c.Context())
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stderr, "The previous generation of the vault is in place.")
+				for _, a := range out.SignedOut {
+					fmt.Fprintf(p.stderr, "Sign in again: %s\n", a)
+				}
+				return nil
+			})
+		},
+	}
+	c.AddCommand(use, restore)
+	return c
+}
+
+// newPassphrase gets the passphrase that a vault is to have from now on.
+func (p *program) newPassphrase(r *local.UseVault, file string) error {
+	if file == "" {
+		file = p.getenv("KEYPORTER_PASSPHRASE_FILE")
+	}
+	if file != "" {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			return err
+		}
+		v, err := broker.ReadPassphrase(abs)
+		r.Passphrase, r.PassphraseFile = &secret.Plain{Value: v}, abs
+		return err
+	}
+	first, err := p.readPassphrase("New passphrase: ")
+	if err != nil {
+		return err
+	}
+	again, err := p.readPassphrase("The same again: ")
+	if err != nil {
+		return err
+	}
+	if !first.Equal(again) {
+		return hint.New(hint.Usage, "The two passphrases differ.", "Try again.")
+	}
+	r.Passphrase = &secret.Plain{Value: first}
+	return nil
+}
+
+func (p *program) demo() *cobra.Command {
+	return &cobra.Command{
+		Use:   "demo [flags]",
+		Short: "A whole world on this machine: identity provider, MCP server, bridge",
+		Long: `Starts an identity provider and an MCP server on this machine, adds the server to a
+throw-away home, signs in, and calls tools through the bridge, showing each step.
+With --keep it stays up, so that Claude Desktop can be pointed at it.`,
+		Example:            "  keyporter demo --keep",
+		DisableFlagParsing: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			name := "keyporter-demo"
+			if runtime.GOOS == "windows" {
+				name += ".exe"
+			}
+			path := filepath.Join(filepath.Dir(self), name)
+			if _, err := os.Stat(path); err != nil {
+				if path, err = exec.LookPath(name); err != nil {
+					return hint.New(hint.Failed, "The demo is a program of its own, and it is not installed.", "Build it with make build, or run make demo.")
+				}
+			}
+			cmd := exec.CommandContext(c.Context(), path, args...)
+			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+			cmd.WaitDelay = 10 * time.Second
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, p.stdout, p.stderr
+			err = cmd.Run()
+			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+				return &exitError{exit.ExitCode()}
+			}
+			return err
+		},
+	}
+}
+
+func (p *program) version() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  keyporter version",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			goVersion := runtime.Version()
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+			}
+			_, err := fmt.Fprintf(p.stdout, "keyporter %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, goVersion)
+			return err
+		},
+	}
+}

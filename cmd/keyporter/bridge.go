@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/spf13/cobra"
+
+	joining "keyporter/bridge"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+func (p *program) bridge() *cobra.Command {
+	return &cobra.Command{
+		Use:   "bridge NAME|URL",
+		Short: "Join an MCP client to a server; this is what clients launch",
+		Long: `Joins an MCP client on standard input and output to a server that was added, and puts
+a fresh token on each request. It opens no browser. MCP clients launch it; see
+keyporter demo for the piece of configuration that does.`,
+		Example: "  keyporter bridge notion",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			err := joining.Run(c.Context(), joining.Options{
+				Connect: p.connect, Server: args[0], Stdin: p.stdin, Stdout: p.stdout, Log: p.logger(), Version: version,
+			})
+			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // ended by its host
+			}
+			return err
+		},
+	}
+}
+
+// connect finds the agent for a bridge, and starts one unless the user stopped
+// Keyporter.
+func (p *program) connect(ctx context.Context) (joining.Agent, error) {
+	where, err := p.paths()
+	if err != nil {
+		return nil, err
+	}
+	c, err := local.Dial(ctx, local.DialOptions{Paths: where, Start: local.UnlessStopped, Log: p.logger()})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (p *program) tools() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "tools NAME",
+		Short:   "List the tools of a server",
+		Long:    "Connects to a server as an MCP client would, and lists its tools.",
+		Example: "  keyporter tools notion",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.session(c.Context(), args[0], func(ctx context.Context, s *mcp.ClientSession) error {
+				var tools []*mcp.Tool
+				for t, err := range s.Tools(ctx, nil) {
+					if err != nil {
+						return err
+					}
+					tools = append(tools, t)
+				}
+				if asJSON {
+					return p.printJSON(tools)
+				}
+				for _, t := range tools {
+					fmt.Fprintln(p.stdout, printable(t.Name))
+					if t.Description != "" {
+						fmt.Fprintf(p.stdout, "    %s\n", printable(t.Description))
+					}
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the tools with their schemas as JSON")
+	return c
+}
+
+func (p *program) call() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "call NAME TOOL [JSON]",
+		Short: "Call a tool of a server",
+		Long:  "Connects to a server as an MCP client would, calls one tool and prints the text of its result.",
+		Example: `  keyporter call demo add '{"a": 1, "b": 2}'
+  keyporter call demo whoami --json`,
+		Args: cobra.RangeArgs(2, 3),
+		RunE: func(c *cobra.Command, args []string) error {
+			arguments := json.RawMessage("{}")
+			if len(args) == 3 {
+				arguments = json.RawMessage(args[2])
+			}
+			var object map[string]json.RawMessage
+			if err := json.Unmarshal(arguments, &object); err != nil || object == nil {
+				return hint.New(hint.Usage, "The arguments are not a JSON object.", `Write them like '{"name": "value"}'.`)
+			}
+			return p.session(c.Context(), args[0], func(ctx context.Context, s *mcp.ClientSession) error {
+				res, err := s.CallTool(ctx, &mcp.CallToolParams{Name: args[1], Arguments: arguments})
+				if err != nil {
+					return err
+				}
+				return p.printResult(res, asJSON)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the whole result as JSON")
+	return c
+}
+
+// printResult prints a tool's result. A result that says that the tool failed
+// goes to stderr, with exit code 1.
+func (p *program) printResult(res *mcp.CallToolResult, asJSON bool) error {
+	out := p.stdout
+	if res.IsError && !asJSON {
+		out = p.stderr
+	}
+	if asJSON {
+		if err := p.printJSON(res); err != nil {
+			return err
+		}
+	} else {
+		for _, c := range res.Content {
+			printContent(out, c)
+		}
+	}
+	if res.IsError {
+		return &exitError{exitFailed}
+	}
+	return nil
+}
+
+func printContent(w io.Writer, c mcp.Content) {
+	switch c := c.(type) {
+	case *mcp.TextContent:
+		fmt.Fprintln(w, printable(c.Text))
+	case *mcp.ImageContent:
+		fmt.Fprintf(w, "[image, %s, %s]\n", printable(c.MIMEType), size(int64(len(c.Data))))
+	case *mcp.AudioContent:
+		fmt.Fprintf(w, "[audio, %s, %s]\n", printable(c.MIMEType), size(int64(len(c.Data))))
+	case *mcp.ResourceLink:
+		fmt.Fprintf(w, "[resource, %s]\n", printable(c.URI))
+	default:
+		fmt.Fprintln(w, "[other content; see --json]")
+	}
+}
+
+// session connects to a server through a bridge in this process, with the SDK's
+// own client in front of it, and runs f. What the bridge would hold back until
+// somebody signs in is an error here.
+func (p *program) session(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
+	return p.ask(ctx, func(l *local.Client) error {
+		if err := p.ready(ctx, l, name); err != nil {
+			return err
+		}
+		toBridge, fromClient := io.Pipe()
+		toClient, fromBridge := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			err := joining.Run(ctx, joining.Options{
+				Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: p.logger(), Version: version,
+			})
+			fromBridge.Close()
+			ended <- err
+		}()
+		client := mcp.NewClient(&mcp.Implementation{Name: "keyporter", Version: version}, nil)
+		s, err := client.Connect(ctx, &mcp.IOTransport{Reader: toClient, Writer: fromClient}, nil)
+		if err == nil {
+			err = f(ctx, s)
+			s.Close()
+		}
+		fromClient.Close()
+		return errors.Join(err, <-ended)
+	})
+}
+
+// ready returns why a server cannot be used now, after trying to get a token.
+func (p *program) ready(ctx context.Context, l *local.Client, name string) error {
+	s, err := l.ShowServer(ctx, local.Name{Name: name})
+	if err != nil {
+		return err
+	}
+	st, err := l.State(ctx)
+	if err != nil {
+		return err
+	}
+	for _, sv := range st.Servers {
+		if sv.URL != s.URL || sv.Account != s.Account {
+			continue
+		}
+		if sv.Account != "" {
+			_, err := l.Token(ctx, local.TokenRequest{Name: sv.Name})
+			return err
+		}
+		if sv.State != local.Ready && sv.State != local.Unknown && sv.Problem != nil {
+			return sv.Problem
+		}
+	}
+	return nil
+}
+

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker/local"
+)
+
+func (p *program) log() *cobra.Command {
+	var follow, asJSON bool
+	c := &cobra.Command{
+		Use:     "log",
+		Short:   "Show who used what, when, and how it ended",
+		Long:    "Shows the audit log: names and sizes, never arguments or tokens.",
+		Example: "  keyporter log -f",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				err := l.Log(c.Context(), local.LogRequest{Follow: follow}, func(r *local.AuditRecord) error {
+					if asJSON {
+						return p.printLine(r)
+					}
+					_, err := fmt.Fprintln(p.stdout, logLine(r))
+					return err
+				})
+				if follow && errors.Is(err, context.Canceled) {
+					return nil
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new records")
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return c
+}
+
+// logLine is a record as people read it.
+func logLine(r *local.AuditRecord) string {
+	parts := []string{r.Time.Local().Format(time.DateTime)}
+	what := strings.ReplaceAll(r.Event, "_", " ")
+	if r.Event == "call" {
+		what = strings.TrimSpace(r.Method + " " + r.Name)
+	} else if r.Name != "" {
+		what += " " + r.Name
+	}
+	who := r.Server
+	if who == "" {
+		who = r.Account
+	}
+	if r.Program != "" {
+		who = strings.TrimSuffix(r.Program+" → "+who, " → ")
+	}
+	for _, s := range []string{who, what} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if r.Latency > 0 {
+		parts = append(parts, fmt.Sprintf("%d ms", r.Latency.Milliseconds()))
+	}
+	if n := r.BytesIn + r.BytesOut; n > 0 {
+		parts = append(parts, size(n))
+	}
+	if r.Outcome != "ok" {
+		parts = append(parts, strings.ReplaceAll(r.Outcome, "_", " "))
+	}
+	return printable(strings.Join(parts, " · "))
+}
+
+// size writes a number of bytes as people read it.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%.1f KB", float64(n)/1000)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1000/1000)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/internal/browser"
+	"keyporter/internal/hint"
+)
+
+func (p *program) login() *cobra.Command {
+	var noBrowser bool
+	r := local.SignInRequest{}
+	c := &cobra.Command{
+		Use:   "login NAME",
+		Short: "Sign in to a server",
+		Long: `Signs you in to a server in your browser. Over SSH use --no-browser: open the printed
+address on your own computer; when the browser ends at an address that it cannot
+reach, copy that address and paste it here.`,
+		Example: `  keyporter login notion
+  keyporter login notion --no-browser
+  keyporter login notion --switch`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r.Name = args[0]
+			return p.ask(c.Context(), func(l *local.Client) error {
+				return p.agreed(r.Bind, func(bind bool) error {
+					r.Bind = bind
+					return p.signIn(c.Context(), l, r, noBrowser)
+				})
+			})
+		},
+	}
+	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the address instead of opening a browser")
+	c.Flags().BoolVar(&r.Switch, "switch", false, "sign in as somebody else")
+	c.Flags().BoolVar(&r.Bind, "bind", false, "the account's tokens may go to this server's address")
+	return c
+}
+
+// signIn follows a sign-in and shows each step.
+func (p *program) signIn(ctx context.Context, l *local.Client, r local.SignInRequest, noBrowser bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := false
+	err := l.SignIn(ctx, r, func(ev *local.SignInEvent) error {
+		switch {
+		case ev.Done:
+			done = true
+			p.signedIn(r.Name, ev)
+		case ev.Open != "":
+			p.openPage(ctx, l, r.Name, ev, noBrowser)
+		case ev.Message != "":
+			fmt.Fprintln(p.stderr, printable(ev.Message))
+		}
+		return nil
+	})
+	if err == nil && !done {
+		return hint.New(hint.Failed, "The sign-in ended without an answer.", "Try again.")
+	}
+	return err
+}
+
+func (p *program) signedIn(name string, ev *local.SignInEvent) {
+	who := after(" as ", ev.Identity)
+	switch {
+	case ev.Message != "":
+		fmt.Fprintln(p.stderr, printable(ev.Message))
+	case ev.Already:
+		fmt.Fprintf(p.stderr, "%s is signed in%s already. Use --switch to sign in as somebody else.\n", name, who)
+	default:
+		fmt.Fprintf(p.stderr, "Signed in to %s%s.\n", name, who)
+	}
+}
+
+// openPage shows the address to sign in at, opens it, and listens for a redirect
+// that somebody pastes.
+func (p *program) openPage(ctx context.Context, l *local.Client, name string, ev *local.SignInEvent, noBrowser bool) {
+	open := !noBrowser && !ev.Joined
+	if open {
+		fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n", hostOf(ev.Issuer))
+		if err := browser.Open(ctx, ev.Open, p.getenv); err != nil {
+			open = false
+			if !errors.Is(err, browser.ErrNone) {
+				fmt.Fprintf(p.stderr, "(%s)\n", printable(hint.Of(err).Text()))
+			}
+		}
+	} else {
+		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n", hostOf(ev.Issuer))
+	}
+	fmt.Fprintf(p.stderr, "\n  %s\n\n", ev.Open)
+	if open {
+		return
+	}
+	fmt.Fprintln(p.stderr, "If the browser ends at an address that it cannot reach, paste that address here and press Enter.")
+	// The read ends with the program: a terminal's read cannot be taken back.
+	go p.readPasted(ctx, l, name)
+}
+
+// readPasted passes on the lines that somebody pastes until one fits.
+func (p *program) readPasted(ctx context.Context, l *local.Client, name string) {
+	for ctx.Err() == nil {
+		line, err := p.readLine()
+		if err != nil {
+			return
+		}
+		if line == "" {
+			continue
+		}
+		err = l.PasteRedirect(ctx, local.PastedRedirect{Name: name, URL: secret.Plain{Value: secret.New(line)}})
+		if err == nil {
+			return
+		}
+		fmt.Fprintf(p.stderr, "%s\n", printable(hint.Of(err).Text()))
+	}
+}
+
+func (p *program) logout() *cobra.Command {
+	r := local.SignOutRequest{}
+	c := &cobra.Command{
+		Use:     "logout NAME",
+		Short:   "Sign out of a server",
+		Long:    "Forgets the sign-in of a server. With --revoke the provider is told too.",
+		Example: "  keyporter logout notion --revoke",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r.Name = args[0]
+			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := l.SignOut(c.Context(), r); err != nil {
+					return err
+				}
+				fmt.Fprintf(p.stderr, "Signed out of %s.\n", args[0])
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&r.Revoke, "revoke", false, "also tell the provider to end the access")
+	return c
+}
+
+func (p *program) token() *cobra.Command {
+	var asJSON, claims bool
+	c := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Print a fresh token of a server or an account",
+		Long: `Prints a fresh token on standard output, for scripts. With --claims it prints what
+is in the token instead, which can be shown to others.`,
+		Example: `  curl -H "Authorization: Bearer $(keyporter token sales)" https://sales.example.com/api
+  keyporter token sales --claims`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0]})
+				if err != nil {
+					return err
+				}
+				switch {
+				case claims:
+					return p.printJSON(claimsOf(tok))
+				case asJSON:
+					return p.printJSON(tokenJSON(tok))
+				}
+				fmt.Fprintln(p.stdout, tok.Value.Reveal())
+				if f, ok := p.stdout.(*os.File); ok && isTerminal(f) {
+					fmt.Fprintln(p.stderr, "This is a secret: whoever has it can act as you until it expires.")
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the token with its header and expiry as JSON")
+	c.Flags().BoolVar(&claims, "claims", false, "print what is in the token, not the token")
+	return c
+}
+
+// tokenJSON is the form of keyporter token --json. It holds the token: that is
+// what was asked for.
+func tokenJSON(tok *local.Token) any {
+	return struct {
+		Token     string    `json:"token"`
+		Header    string    `json:"header"`
+		Scheme    string    `json:"scheme,omitempty"`
+		ExpiresAt time.Time `json:"expires_at,omitzero"`
+	}{tok.Value.Reveal(), tok.Header, tok.Scheme, tok.Expiry}
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+func (p *program) set() *cobra.Command {
+	var bind bool
+	c := &cobra.Command{
+		Use:   "set NAME KEY=VALUE...",
+		Short: "Change a server's settings",
+		Long: `Changes settings of a server. The keys are the names of the flags of keyporter add,
+and url and account. An empty value clears a setting. secret-header=NAME=FILE and
+client-secret-file=FILE read a secret from a file; secret-header=NAME= takes one away.
+
+Keys: ` + strings.Join(append(account.Keys(), "client-secret-file", "secret-header"), ", "),
+		Example: `  keyporter set sales url=https://sales.example.com/mcp
+  keyporter set sales scope="mcp:read mcp:write" no-resource=true
+  keyporter set sales account=etl --bind`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				old, err := l.ShowServer(c.Context(), local.Name{Name: args[0]})
+				if err != nil {
+					return err
+				}
+				put, err := p.changed(args[0], *old, args[1:])
+				if err != nil {
+					return err
+				}
+				return p.agreed(bind, func(bind bool) error {
+					put.Bind = bind
+					out, err := l.SetServer(c.Context(), *put)
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(p.stderr, "Changed %s.\n", args[0])
+					p.warn(out.Warning)
+					return nil
+				})
+			})
+		},
+	}
+	c.Flags().BoolVar(&bind, "bind", false, "the account's tokens and secret headers may go to this server's address")
+	return c
+}
+
+// changed applies KEY=VALUE arguments to a server's record. Several values of
+// one key belong together.
+func (p *program) changed(name string, s account.Server, pairs []string) (*local.PutServer, error) {
+	put := &local.PutServer{Name: name, Server: s}
+	var keys []string
+	values := map[string][]string{}
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, hint.New(hint.Usage, fmt.Sprintf("%q is not of the form KEY=VALUE.", printable(pair)), "See keyporter set --help.")
+		}
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+		values[key] = append(values[key], value)
+	}
+	var clientSecret string
+	var headers []string
+	for _, key := range keys {
+		switch key {
+		case "client-secret-file":
+			clientSecret = values[key][0]
+		case "secret-header":
+			for _, v := range values[key] {
+				if gone, empty := strings.CutSuffix(v, "="); empty {
+					put.Server.SecretHeaders = slices.DeleteFunc(slices.Clone(put.Server.SecretHeaders), func(h string) bool { return h == gone })
+					continue
+				}
+				headers = append(headers, v)
+			}
+		default:
+			if err := put.Server.Set(key, values[key]...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return put, p.secrets(put, clientSecret, headers)
+}

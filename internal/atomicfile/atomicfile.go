@@ -1,0 +1,95 @@
+// Package atomicfile writes files so that after a crash or a power cut either
+// the old content is there or the new one, whole. Files get mode 0600 under any
+// umask.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile replaces the file at path with data: a new file beside it, fsync,
+// rename, fsync of the folder. When it returns nil the content is durable; when
+// it returns an error the old content is in place. A symbolic link at path is
+// followed, so that it stays one. Concurrent writers do not disturb each other;
+// the last rename wins.
+func WriteFile(path string, data []byte) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	tmp, err := Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), cause(err)), remove(tmp.Name()))
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// Create makes a new file beside path for what will be renamed to it. Its name
+// begins with a dot and path's own name, and ends in .tmp.
+func Create(path string) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", filepath.Base(path), cause(err))
+	}
+	if err := f.Chmod(0o600); err != nil { // an umask may have taken more away than CreateTemp did
+		return nil, errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), cause(err)), f.Close(), remove(f.Name()))
+	}
+	return f, nil
+}
+
+// Leftovers removes what writers that were killed left beside path. The caller
+// makes sure that no writer is at work.
+func Leftovers(path string) error {
+	names, err := filepath.Glob(filepath.Join(escape(filepath.Dir(path)), "."+filepath.Base(path)+".*.tmp"))
+	for _, n := range names {
+		err = errors.Join(err, remove(n))
+	}
+	return err
+}
+
+// escape makes a folder's name safe for filepath.Glob.
+func escape(dir string) string {
+	out := make([]rune, 0, len(dir))
+	for _, r := range dir {
+		switch r {
+		case '*', '?', '[':
+			out = append(out, '[', r, ']')
+		default:
+			out = append(out, r)
+		}
+	}
+	return string(out)
+}
+
+func remove(name string) error {
+	if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// cause takes the path of the temporary file, which means nothing to anybody,
+// off an error.
+func cause(err error) error {
+	var p *os.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	}
+	return err
+}

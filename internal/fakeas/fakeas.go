@@ -1,0 +1,392 @@
+// Package fakeas is an authorization server for tests and for the demo: OAuth
+// 2.1 with PKCE, resource indicators, rotation of refresh tokens, dynamic
+// registration and JWT access tokens, over real HTTP. It is strict: it refuses
+// what a careful server refuses, in the words of the RFCs. Everything is in
+// memory; anybody may sign in with any name. It writes no logs.
+//
+// A test calls Start. Others call New, serve the Server, and tell it its address
+// with SetURL.
+package fakeas
+
+import (
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Names of endpoints, for Fail and Counters.
+const (
+	Metadata  = "metadata"
+	Authorize = "authorize"
+	Token     = "token"
+	Register  = "register"
+	Revoke    = "revoke"
+	JWKS      = "jwks"
+)
+
+// A Shape says at which well-known addresses the metadata is.
+type Shape string
+
+const (
+	Both         Shape = ""              // OAuth and OpenID Connect, path inserted
+	OAuthOnly    Shape = "oauth"         // RFC 8414 section 3.1
+	OIDCInserted Shape = "oidc-inserted" // /.well-known/openid-configuration/PATH
+	OIDCAppended Shape = "oidc-appended" // PATH/.well-known/openid-configuration
+	NoMetadata   Shape = "none"          // a server of 2025-03-26 with default endpoints
+)
+
+// Options say how the server behaves. The zero value is a modern strict server.
+type Options struct {
+	IssuerPath string   // Optional. Begins with a slash: "/tenant1".
+	Shape      Shape    // Optional.
+	Clients    []Client // Optional. Pre-registered clients, and clients with a metadata document (ID is its address).
+
+	Scopes        []string // Optional. What clients may ask for; nil is mcp:read, mcp:write, openid, profile, email, offline_access.
+	DefaultScopes []string // Optional. Granted when none is asked for; nil is mcp:read.
+	Resources     []string // Optional. Accepted values of resource; nil accepts any absolute URI without a fragment.
+	AuthMethods   []string // Optional. Of the token endpoint; nil is none, basic, post and private_key_jwt.
+
+	NoRegistration bool   // no RFC 7591 endpoint
+	RegisterMethod string // Optional. The authentication method given to registered clients, whatever they asked for.
+	CIMD           bool   // advertise client ID metadata documents
+	NoPKCEMetadata bool   // do not advertise S256 (it is still required)
+	NoResource     bool   // do not require resource
+	ExactRedirect  bool   // compare ports of loopback redirect URIs too
+
+	NoIss          bool   // neither advertise nor send iss
+	NoIssMetadata  bool   // send iss without advertising it
+	IssNotSent     bool   // advertise iss without sending it
+	Iss            string // Optional. Sent in place of the issuer.
+	MetadataIssuer string // Optional. issuer of the metadata in place of the real one.
+
+	NoRefresh     bool          // issue no refresh tokens
+	KeepRefresh   bool          // do not rotate them
+	AccessLife    time.Duration // Optional. Zero is an hour.
+	AutoApprove   bool          // the authorization endpoint redirects at once, as User
+	User          string        // Optional. The name that the page suggests; empty is alice.
+	EditMetadata  func(map[string]any)
+	EditToken     func(map[string]any)                                  // changes an answer of the token endpoint
+	Wrap          func(endpoint string, next http.Handler) http.Handler // stands before each endpoint
+	Now           func() time.Time                                      // Optional. nil is time.Now.
+	ExtraHandlers map[string]http.Handler                               // further paths, such as a server's resource metadata
+}
+
+// A Client is one that the server knows.
+type Client struct {
+	ID           string
+	Secret       string // for the client_secret methods
+	AuthMethod   string // of RFC 7591; empty is none, or client_secret_basic with a Secret
+	Key          any    // public key of private_key_jwt
+	RedirectURIs []string
+	GrantTypes   []string // empty: authorization_code and refresh_token
+	Scopes       []string // empty: all
+}
+
+// Counters say what happened so far.
+type Counters struct {
+	Requests     map[string]int // by endpoint
+	Signins      int            // codes issued
+	CodesUsed    int            // codes redeemed
+	Refreshed    int            // refresh tokens redeemed
+	InvalidGrant int            // answers invalid_grant
+	Reused       int            // refresh tokens that came a second time
+}
+
+// A Server is the authorization server, an http.Handler. It is safe for
+// concurrent use.
+type Server struct {
+	o   Options
+	key *rsa.PrivateKey
+	mux *http.ServeMux
+	srv *http.Server
+	end chan struct{} // closed when Serve has returned
+
+	mu       sync.Mutex
+	url      string
+	clients  map[string]*Client
+	codes    map[string]*code
+	refresh  map[string]*refreshToken
+	revoked  map[string]bool // families
+	usedJTI  map[string]bool
+	fail     map[string]failure
+	counters Counters
+}
+
+type failure struct{ n, status int }
+
+// New returns a Server that does not listen yet; see SetURL.
+func New(o Options) *Server {
+	if o.Scopes == nil {
+		o.Scopes = []string{"mcp:read", "mcp:write", "openid", "profile", "email", "offline_access"}
+	}
+	if o.DefaultScopes == nil {
+		o.DefaultScopes = []string{"mcp:read"}
+	}
+	if o.AuthMethods == nil {
+		o.AuthMethods = []string{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}
+	}
+	if o.AccessLife == 0 {
+		o.AccessLife = time.Hour
+	}
+	if o.User == "" {
+		o.User = "alice"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{
+		o: o, key: signingKey(), mux: http.NewServeMux(),
+		clients: map[string]*Client{}, codes: map[string]*code{}, refresh: map[string]*refreshToken{},
+		revoked: map[string]bool{}, usedJTI: map[string]bool{}, fail: map[string]failure{},
+		counters: Counters{Requests: map[string]int{}},
+	}
+	for _, c := range o.Clients {
+		s.AddClient(c)
+	}
+	s.routes()
+	return s
+}
+
+// TB is what Start needs of a *testing.T.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// Start runs a Server on 127.0.0.1 until the test ends.
+func Start(t TB, o Options) *Server {
+	t.Helper()
+	s, err := Listen("127.0.0.1:0", o)
+	if err != nil {
+		t.Fatalf("start fake authorization server: %v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Listen runs a Server on an address of loopback until Close.
+func Listen(addr string, o Options) (*Server, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := l.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		return nil, errors.Join(errors.New("the fake authorization server listens on loopback only"), l.Close())
+	}
+	s := New(o)
+	s.SetURL("http://" + l.Addr().String())
+	s.srv = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	s.end = make(chan struct{})
+	go func() {
+		defer close(s.end)
+		_ = s.srv.Serve(l) // ends with ErrServerClosed
+	}()
+	return s, nil
+}
+
+// Close ends a Server that Listen started. It cuts requests in flight.
+func (s *Server) Close() {
+	if s.srv != nil {
+		_ = s.srv.Close()
+		<-s.end
+	}
+}
+
+// SetURL tells the server where it is reachable: scheme, host and port.
+func (s *Server) SetURL(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.url = strings.TrimSuffix(url, "/")
+}
+
+// URL returns where the server is reachable.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
+}
+
+// Issuer returns the issuer's identifier.
+func (s *Server) Issuer() string { return s.URL() + s.o.IssuerPath }
+
+// AddClient makes a client known, or replaces it.
+func (s *Server) AddClient(c Client) {
+	if c.AuthMethod == "" {
+		c.AuthMethod = "none"
+		if c.Secret != "" {
+			c.AuthMethod = "client_secret_basic"
+		}
+	}
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = []string{"authorization_code", "refresh_token"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[c.ID] = &c
+}
+
+// RemoveClient makes the server forget a client: its requests fail with
+// invalid_client from then on.
+func (s *Server) RemoveClient(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, id)
+}
+
+// Fail makes the next n requests to an endpoint fail with an HTTP status.
+func (s *Server) Fail(endpoint string, n, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail[endpoint] = failure{n, status}
+}
+
+// EndGrants revokes every grant, as an administrator would: refresh tokens fail
+// with invalid_grant and access tokens are no longer valid.
+func (s *Server) EndGrants() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.refresh {
+		s.revoked[r.family] = true
+	}
+	for _, c := range s.codes {
+		s.revoked[c.family] = true
+	}
+}
+
+// Counters returns what happened so far.
+func (s *Server) Counters() Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.counters
+	c.Requests = maps.Clone(c.Requests)
+	return c
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+func (s *Server) routes() {
+	p := s.o.IssuerPath
+	s.handle(p+"/authorize", Authorize, http.HandlerFunc(s.authorize))
+	s.handle(p+"/token", Token, http.HandlerFunc(s.token))
+	s.handle(p+"/revoke", Revoke, http.HandlerFunc(s.revoke))
+	s.handle(p+"/jwks", JWKS, http.HandlerFunc(s.jwks))
+	if !s.o.NoRegistration {
+		s.handle(p+"/register", Register, http.HandlerFunc(s.register))
+	}
+	var paths []string
+	switch s.o.Shape {
+	case Both:
+		paths = []string{"/.well-known/oauth-authorization-server" + p, "/.well-known/openid-configuration" + p}
+	case OAuthOnly:
+		paths = []string{"/.well-known/oauth-authorization-server" + p}
+	case OIDCInserted:
+		paths = []string{"/.well-known/openid-configuration" + p}
+	case OIDCAppended:
+		paths = []string{p + "/.well-known/openid-configuration"}
+	}
+	for _, path := range paths {
+		s.handle("GET "+path, Metadata, http.HandlerFunc(s.metadata))
+	}
+	for path, h := range s.o.ExtraHandlers {
+		s.mux.Handle(path, h)
+	}
+}
+
+// handle registers an endpoint behind its counter, failures and Wrap.
+func (s *Server) handle(pattern, endpoint string, h http.Handler) {
+	if s.o.Wrap != nil {
+		h = s.o.Wrap(endpoint, h)
+	}
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.counters.Requests[endpoint]++
+		f := s.fail[endpoint]
+		if f.n > 0 {
+			s.fail[endpoint] = failure{f.n - 1, f.status}
+		}
+		s.mu.Unlock()
+		if f.n > 0 {
+			http.Error(w, http.StatusText(f.status), f.status)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
+	iss := s.Issuer()
+	m := map[string]any{
+		"issuer":                                iss,
+		"authorization_endpoint":                iss + "/authorize",
+		"token_endpoint":                        iss + "/token",
+		"revocation_endpoint":                   iss + "/revoke",
+		"jwks_uri":                              iss + "/jwks",
+		"scopes_supported":                      s.o.Scopes,
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query", "form_post"},
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token", "client_credentials"},
+		"token_endpoint_auth_methods_supported": s.o.AuthMethods,
+		"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "ES256", "EdDSA"},
+		"subject_types_supported":                          []string{"public"},
+		"id_token_signing_alg_values_supported":            []string{"RS256"},
+	}
+	if s.o.MetadataIssuer != "" {
+		m["issuer"] = s.o.MetadataIssuer
+	}
+	if !s.o.NoRegistration {
+		m["registration_endpoint"] = iss + "/register"
+	}
+	if !s.o.NoPKCEMetadata {
+		m["code_challenge_methods_supported"] = []string{"S256"}
+	}
+	if !s.o.NoIss && !s.o.NoIssMetadata {
+		m["authorization_response_iss_parameter_supported"] = true
+	}
+	if s.o.CIMD {
+		m["client_id_metadata_document_supported"] = true
+	}
+	if s.o.EditMetadata != nil {
+		s.o.EditMetadata(m)
+	}
+	writeJSON(w, http.StatusOK, m)
+}
+
+// scopesWithin reports whether every asked scope is in allowed.
+func scopesWithin(asked, allowed []string) bool {
+	for _, a := range asked {
+		if !slices.Contains(allowed, a) {
+			return false
+		}
+	}
+	return true
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client left; nobody to tell
+}
+
+// oauthError answers as RFC 6749 section 5.2 has it.
+func (s *Server) oauthError(w http.ResponseWriter, status int, code, description string) {
+	if code == "invalid_grant" {
+		s.mu.Lock()
+		s.counters.InvalidGrant++
+		s.mu.Unlock()
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
+	}
+	writeJSON(w, status, map[string]string{"error": code, "error_description": description})
+}

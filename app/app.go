@@ -24,6 +24,7 @@ import (
 	"keyporter/assets"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/notify"
 	"keyporter/internal/paths"
 )
 
@@ -38,9 +39,7 @@ type Options struct {
 	Getenv func(string) string
 	// OpenURL opens a page in the browser. Required.
 	OpenURL func(ctx context.Context, url string) error
-	// Notifier shows desktop notifications. Optional; nil: the menu only.
-	Notifier session.Notifier
-	Log      *slog.Logger // Optional.
+	Log     *slog.Logger // Optional.
 }
 
 func (o *Options) check() error {
@@ -79,6 +78,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	notes := notify.New(o.Getenv)
+	defer notes.Close()
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
 
@@ -97,7 +98,7 @@ func Run(ctx context.Context, o Options) error {
 		Quit:     quit,
 		Command:  command,
 		Texts:    view.TextsIn(view.LanguageOf(o.Getenv)),
-		Notifier: o.Notifier,
+		Notifier: notifier{notes},
 		Log:      o.Log,
 	})
 	if err != nil {

@@ -6,10 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -167,26 +165,12 @@ func TestListChangedReachesTheClientOnTheGETStream(t *testing.T) {
 	<-changed
 }
 
-// everythingServer builds the SDK's reference server once.
-var everythingServer = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "everything-server")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "everything-server")
-	out, err := exec.Command("go", "build", "-o", bin, "github.com/modelcontextprotocol/go-sdk/conformance/everything-server").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%v: %s", err, out)
-	}
-	return bin, nil
-})
-
 func TestReferenceServerWorksThroughTheBridge(t *testing.T) {
-	bin, err := everythingServer()
+	bin := filepath.Join(t.TempDir(), "everything-server")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/modelcontextprotocol/go-sdk/conformance/everything-server").CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("build the reference server: %v\n%s", err, out)
 	}
-	t.Cleanup(func() { os.RemoveAll(filepath.Dir(bin)) })
 	for _, mode := range []string{"-stateless=true", "-stateless=false"} {
 		t.Run(mode, func(t *testing.T) {
 			addr := freeAddress(t)

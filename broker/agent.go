@@ -53,8 +53,8 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	if err := local.MarkStopped(o.Paths, false); err != nil {
 		o.Log.Warn("stop mark not removed", "err", err)
 	}
-	desktop := &desktop{log: o.Log, getenv: o.Getenv}
-	defer desktop.close()
+	desktop := notify.New(o.Getenv)
+	defer desktop.Close()
 	b, err := New(Options{
 		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(),
 		Vault:      vault.Options{Backend: backend},
@@ -62,7 +62,7 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 		OpenBrowser: func(ctx context.Context, url string) error {
 			return browser.Open(ctx, url, o.Getenv)
 		},
-		Notify: desktop.show, Withdraw: desktop.withdraw,
+		Notify: showNotice(desktop), Withdraw: desktop.Withdraw,
 	})
 	if err != nil {
 		return err
@@ -133,64 +133,12 @@ func passphraseFrom(getenv func(string) string) func(context.Context) (secret.Va
 	return func(context.Context) (secret.Value, error) { return ReadPassphrase(file) }
 }
 
-// desktop shows the agent's notices while no tray is connected. Its connection
-// to the desktop is made when the first one is shown.
-type desktop struct {
-	log    *slog.Logger
-	getenv func(string) string
-
-	mu       sync.Mutex
-	notifier *notify.Notifier
-	closed   bool
-}
-
-// get returns the notifier, or nil where there is none.
-func (d *desktop) get() *notify.Notifier {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.notifier
-}
-
-func (d *desktop) show(ctx context.Context, n local.Notice, click func()) error {
-	nt := d.get()
-	if nt == nil {
-		made, err := notify.New(ctx, notify.Options{Getenv: d.getenv, Log: d.log})
-		if err != nil {
-			return err
-		}
-		if nt = d.keep(made); nt == nil {
-			return context.Canceled
-		}
-	}
-	return nt.Show(ctx, notify.Notification{
-		ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click,
-	})
-}
-
-// keep stores a new notifier unless there is one already or the agent is ending.
-func (d *desktop) keep(made *notify.Notifier) *notify.Notifier {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed || d.notifier != nil {
-		made.Close()
-		return d.notifier
-	}
-	d.notifier = made
-	return made
-}
-
-func (d *desktop) withdraw(id string) {
-	if nt := d.get(); nt != nil {
-		nt.Withdraw(id)
-	}
-}
-
-func (d *desktop) close() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	if d.notifier != nil {
-		d.notifier.Close()
+// showNotice shows a notice on the desktop with a button that acts on it.
+func showNotice(nt *notify.Notifier) func(context.Context, local.Notice, func()) error {
+	return func(ctx context.Context, n local.Notice, click func()) error {
+		return nt.Show(ctx, notify.Notification{
+			ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click,
+		})
 	}
 }
 

@@ -247,16 +247,16 @@ func (b *Broker) Stop(context.Context) error {
 // Record adds what bridges did to the audit log.
 func (b *Broker) Record(ctx context.Context, records []local.AuditRecord) error {
 	program := programOf(ctx)
-	b.mu.Lock()
-	for i := range records {
-		if records[i].Program == "" {
-			records[i].Program = program
+	b.update(func() {
+		for i := range records {
+			if records[i].Program == "" {
+				records[i].Program = program
+			}
+			if b.cfg.Servers[records[i].Server] != nil {
+				b.mem.server(records[i].Server).LastUsed = records[i].Time
+			}
 		}
-		if b.cfg.Servers[records[i].Server] != nil && records[i].Event == "call" {
-			b.mem.server(records[i].Server).LastUsed = records[i].Time
-		}
-	}
-	b.mu.Unlock()
+	})
 	return b.audit.Append(records...)
 }
 

@@ -55,7 +55,7 @@ type Options struct {
 	// called when the user acts on it. Notices that are over are withdrawn.
 	// Optional.
 	Notify   func(ctx context.Context, n local.Notice, click func()) error
-	Withdraw func(id string)
+	Withdraw func(ctx context.Context, id string) error
 }
 
 // A Broker holds the accounts. Its methods are safe for concurrent use.
@@ -92,6 +92,7 @@ type Broker struct {
 	problems     map[string]*hint.Error    // by account and target: why the last token could not be had
 	challenges   map[string][]string       // by server: the WWW-Authenticate fields it last refused with
 	seeded       map[string]bool           // by grant: its stored access token has been given to the cache
+	live         map[string]*liveGrant     // by grant: those that were renewed since the agent started
 	metadata     map[string]keptMetadata   // by issuer
 	attempts     map[string]*attempt       // by server or account: sign-ins under way
 	history      map[string]*signInHistory // by server

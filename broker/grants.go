@@ -68,7 +68,9 @@ func (b *Broker) liveGrant(ctx context.Context, s *account.Server, key string) (
 	src, err := authcode.NewSource(authcode.SourceOptions{
 		Client: client, Grant: &g.Grant, Auth: b.grantAuth(v, s, &g), Now: b.opt.Now,
 		BeforeRedeem: func(ctx context.Context) error { return b.beforeRedeem(ctx, v, key, g.Lineage) },
-		Rotated:      func(ctx context.Context, now *authcode.Grant) error { return b.storeRotated(ctx, v, key, g.Lineage, now) },
+		Rotated: func(ctx context.Context, now *authcode.Grant) error {
+			return b.storeRotated(ctx, v, key, g.Lineage, now)
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("renew sign-in: %w", err)
@@ -83,15 +85,12 @@ func (b *Broker) liveGrant(ctx context.Context, s *account.Server, key string) (
 	return live, nil
 }
 
-// grantAuth is how the client of a grant proves who it is.
+// grantAuth is how the client of a grant proves who it is. The secret of a
+// pre-registered client may have been replaced since, so it is the server's.
 func (b *Broker) grantAuth(v *vault.File, s *account.Server, g *grantRecord) oauth.ClientAuth {
-	auth := oauth.ClientAuth{Method: g.AuthMethod, ClientID: g.ClientID}
-	var reg oauth.ClientRegistration
+	auth := oauth.ClientAuth{Method: g.AuthMethod, ClientID: g.ClientID, Secret: g.ClientSecret.Value}
 	var own serverRecord
-	switch {
-	case g.Registration == oauth.Dynamic && readRecord(v, registrationKey(g.Issuer), &reg) == nil && reg.ClientID == g.ClientID:
-		auth.Secret = reg.ClientSecret.Value
-	case g.Registration == oauth.Preregistered && readRecord(v, serverKey(s.Name), &own) == nil && own.ClientID == g.ClientID:
+	if g.Registration == oauth.Preregistered && readRecord(v, serverKey(s.Name), &own) == nil && own.ClientID == g.ClientID {
 		auth.Secret = own.ClientSecret.Value
 	}
 	return auth

@@ -93,7 +93,11 @@ func (b *Broker) withdraw(n *notice) {
 	}
 	n.shown = time.Time{}
 	id := n.ID
-	b.task(func(context.Context) { b.opt.Withdraw(id) })
+	b.task(func(ctx context.Context) {
+		if err := b.opt.Withdraw(ctx, id); err != nil {
+			b.opt.Log.Debug("notification not withdrawn", "err", err)
+		}
+	})
 }
 
 // task runs f in a goroutine that Run waits for, unless the Broker is ending. f

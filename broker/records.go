@@ -136,11 +136,12 @@ type serverRecord struct {
 // A grantRecord is what an authorization server gave one account for one server.
 type grantRecord struct {
 	authcode.Grant
-	Registration string `json:"registration"`         // how the client came to its id, as in oauth.ClientRegistration.Kind
-	Target       target `json:"target"`               // where its tokens may go
-	Lineage      string `json:"lineage"`              // names the refresh token's family in state.json
-	Rotation     int    `json:"rotation,omitempty"`   // how many of the family had been redeemed when this was written
-	SignedOut    string `json:"signed_out,omitempty"` // a sentence on why it has ended; empty while it lives
+	Registration string       `json:"registration"`           // how the client came to its id, as in oauth.ClientRegistration.Kind
+	ClientSecret secret.Plain `json:"client_secret,omitzero"` // of a client that was registered for this grant
+	Target       target       `json:"target"`                 // where its tokens may go
+	Lineage      string       `json:"lineage"`                // names the refresh token's family in state.json
+	Rotation     int          `json:"rotation,omitempty"`     // how many of the family had been redeemed when this was written
+	SignedOut    string       `json:"signed_out,omitempty"`   // a sentence on why it has ended; empty while it lives
 }
 
 // Keys of the vault. Names are names that account.CheckName passed, so no two

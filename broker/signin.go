@@ -235,13 +235,21 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if err != nil {
 		return b.withoutSignIn(ctx, s, err)
 	}
+	if d.Guessed && challenge == nil {
+		// No metadata at all: a server of 2025-03-26, or one that is open.
+		if err := b.withoutSignIn(ctx, s, nil); err != nil {
+			return err
+		}
+	}
 	if err := b.checkAccountIssuer(v, s, d.Server.Issuer); err != nil {
 		return err
 	}
 	if at.asker == tool && !slices.Contains(b.seenIssuers(v), d.Server.Issuer) {
 		return errUnknownIssuer
 	}
-	flow, err := authcode.Start(ctx, b.flowOptions(v, s, client, challenge, d))
+	o := b.flowOptions(v, s, client, challenge, d)
+	o.SelectAccount = r.Switch
+	flow, err := authcode.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -280,7 +288,8 @@ func (b *Broker) signInEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// withoutSignIn gives words to a server that has no sign-in to offer.
+// withoutSignIn returns a hint if the server answers everybody, and otherwise
+// err, with which the search for its sign-in ended.
 func (b *Broker) withoutSignIn(ctx context.Context, s *account.Server, err error) error {
 	if ans, probeErr := b.probe(ctx, s); probeErr == nil && ans.mcp && ans.status < 300 {
 		b.update(func() { m := b.mem.server(s.Name); m.Open, m.Wants = true, "" })
@@ -419,7 +428,7 @@ func (b *Broker) keepGrant(ctx context.Context, s *account.Server, flow *authcod
 		kept.Account = name
 		cfg.Servers[s.Name] = kept
 		return tx.Put(grantKey(name, to), grantRecord{
-			Grant: *g, Registration: flow.Registration.Kind, Target: to, Lineage: lineage,
+			Grant: *g, Registration: flow.Registration.Kind, ClientSecret: flow.Registration.ClientSecret, Target: to, Lineage: lineage,
 		})
 	})
 	if err != nil {

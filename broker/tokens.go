@@ -82,12 +82,10 @@ func (b *Broker) wantsSignIn(s *account.Server, r local.TokenRequest) error {
 // source if need be.
 func (b *Broker) accessToken(ctx context.Context, s *account.Server, a *access, refused string) (*token.Token, error) {
 	req := b.tokenRequest(a, s)
-	src, err := b.source(ctx, s, a)
-	if err != nil {
-		return nil, err
-	}
+	src := b.lazySource(s, a)
 	b.seed(req, a)
 	var tok *token.Token
+	var err error
 	if refused != "" {
 		tok, err = b.cache.Refused(ctx, src, req, refused)
 	} else {
@@ -100,8 +98,14 @@ func (b *Broker) accessToken(ctx context.Context, s *account.Server, a *access, 
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	if errors.Is(err, token.ErrSignInNeeded) {
+	switch {
+	case errors.Is(err, token.ErrSignInNeeded):
 		err = signInNeeded(s.Name, endedWhy(err))
+	case a.grant != nil && a.grant.RefreshToken.IsZero() && refused != "" && hint.CodeOf(err) == hint.Refused:
+		// The only token of a grant that cannot be renewed.
+		const why = "The server no longer accepts it."
+		b.endGrant(grantKey(a.account.Name, a.grant.Target), a.grant.Lineage, hint.New(hint.SignInNeeded, why, ""))
+		err = signInNeeded(s.Name, why)
 	}
 	b.update(func() { b.problems[problemKey(s)] = hint.Of(err) })
 	return nil, err
@@ -165,6 +169,18 @@ func resourceOf(s *account.Server) string {
 		return s.Resource
 	}
 	return strings.TrimSuffix(s.URL, "/")
+}
+
+// lazySource makes the Source when the cache needs it: parsing a key and asking
+// for metadata have no place on the way to a token that is there.
+func (b *Broker) lazySource(s *account.Server, a *access) token.Source {
+	return token.SourceFunc(func(ctx context.Context, req token.Request) (*token.Token, error) {
+		src, err := b.source(ctx, s, a)
+		if err != nil {
+			return nil, err
+		}
+		return src.Token(ctx, req)
+	})
 }
 
 // source makes the Source for an account. s is nil when the account is asked
@@ -288,11 +304,7 @@ func (b *Broker) accountToken(ctx context.Context, acct *account.Account) (*loca
 	if err := a.record.agrees(acct); err != nil {
 		return nil, err
 	}
-	src, err := b.source(ctx, nil, a)
-	if err != nil {
-		return nil, err
-	}
-	tok, err := b.cache.Token(ctx, src, b.tokenRequest(a, nil))
+	tok, err := b.cache.Token(ctx, b.lazySource(nil, a), b.tokenRequest(a, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -334,4 +346,3 @@ func (b *Broker) tokenChanged(req token.Request, tok *token.Token, err error) {
 	b.record(rec)
 	b.update(nil)
 }
-

@@ -4,6 +4,7 @@
 package tray
 
 import (
+	"fmt"
 	"reflect"
 
 	"fyne.io/fyne/v2"
@@ -102,9 +103,14 @@ func (t *Tray) set(row *fyne.MenuItem, it *view.Item, rows map[string]*fyne.Menu
 
 // showIcon shows the picture for the icon and the panel, if it is another one.
 func (t *Tray) showIcon() {
-	name, png := assets.TrayIcon(string(t.icon), t.darkPanel)
-	if name != t.iconSet {
-		t.iconSet = name
-		t.desk.SetSystemTrayIcon(fyne.NewStaticResource(name, png))
+	name, data := assets.TrayIcon(string(t.icon), t.darkPanel)
+	if name == t.iconSet {
+		return
 	}
+	data, err := pixmap(data)
+	if err != nil {
+		panic(fmt.Sprintf("embedded icon %s: %v", name, err)) // assets/render made it
+	}
+	t.iconSet = name
+	t.desk.SetSystemTrayIcon(fyne.NewStaticResource(name, data))
 }

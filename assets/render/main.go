@@ -29,6 +29,7 @@ var onLight = strings.NewReplacer(
 	"#f4f6f8", "#23292f",
 	"#ffb224", "#d35400",
 	"#6cc0ff", "#0b6bcb",
+	"#9aa3ac", "#7b838b",
 )
 
 func main() {

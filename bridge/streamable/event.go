@@ -77,10 +77,10 @@ func (e *EventReader) reset() {
 
 // event returns the data of the event that a blank line has just ended.
 func (e *EventReader) event() []byte {
-	if len(e.name) > 0 && string(e.name) != "message" {
+	switch {
+	case e.lines == 0 || len(e.name) > 0 && string(e.name) != "message":
 		return nil
-	}
-	if e.lines > 1 {
+	case e.lines > 1:
 		return e.more
 	}
 	return e.buf[e.data.start:e.data.end]
@@ -153,6 +153,9 @@ func (e *EventReader) line() ([]byte, int, error) {
 		}
 		if end, ok := e.lineEnd(); ok {
 			start := e.pos
+			if end-start > e.limit+64 {
+				return nil, 0, ErrTooLarge
+			}
 			e.skipLF = e.buf[end] == '\r'
 			e.pos, e.scanned = end+1, end+1
 			return e.buf[start:end], start, nil

@@ -57,7 +57,7 @@ type Account struct {
 	Alg           string   `json:"alg,omitempty"`            // ClientCredentials with a key: JWS algorithm; empty follows the key
 	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, GoogleKey (access token)
 	Audience      string   `json:"audience,omitempty"`       // GoogleKey: target_audience of an ID token, or aud of a self-signed JWT
-	SelfSigned    bool     `json:"self_signed,omitzero"`    // GoogleKey: sign the token with the key itself
+	SelfSigned    bool     `json:"self_signed,omitzero"`     // GoogleKey: sign the token with the key itself
 	TokenURI      string   `json:"token_uri,omitempty"`      // GoogleKey: of the key file, when not Google's default
 	Email         string   `json:"email,omitempty"`          // GoogleKey: client_email of the key file
 	KeyID         string   `json:"key_id,omitempty"`         // GoogleKey: the last four characters of private_key_id
@@ -100,7 +100,7 @@ type Server struct {
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
 	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
-	AllowHTTP     bool              `json:"allow_http,omitzero"`     // a bearer over plain http beyond loopback
+	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
 
 	// Unknown keeps fields that this version does not know.

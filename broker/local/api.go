@@ -248,6 +248,7 @@ type SignInRequest struct {
 type SignInEvent struct {
 	Open     string `json:"open,omitempty"`    // the address to open in a browser
 	Issuer   string `json:"issuer,omitempty"`  // with Open: who signs the user in
+	Joined   bool   `json:"joined,omitempty"`  // with Open: another program has opened it already
 	Message  string `json:"message,omitempty"` // a sentence
 	Done     bool   `json:"done,omitempty"`
 	Already  bool   `json:"already,omitempty"`  // with Done: was signed in before

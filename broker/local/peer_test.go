@@ -78,7 +78,7 @@ func knock(socket string) string {
 	}
 	defer c.Close()
 	io.WriteString(c, "GET /ping HTTP/1.1\r\nHost: keyporter\r\nConnection: close\r\n\r\n") // may be too late
-	b, _ := io.ReadAll(c)                                              // a reset is as good as an end
+	b, _ := io.ReadAll(c)                                                                   // a reset is as good as an end
 	return string(b)
 }
 

@@ -56,6 +56,9 @@ type ServeOptions struct {
 // without a word. The context of a call ends when its client disconnects, and
 // PeerFrom finds the client's process in it.
 func Serve(ctx context.Context, l net.Listener, b Broker, o ServeOptions) error {
+	if o.Version == "" {
+		return errors.New("serve the local API: Version is required")
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

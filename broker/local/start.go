@@ -154,15 +154,21 @@ func (o DialOptions) program() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the program keyporter: %w", err)
 	}
+	return agentProgram(self), nil
+}
+
+// agentProgram returns the program that has the verb agent: this one, or the
+// keyporter beside it for those of Keyporter's programs that have no such verb.
+func agentProgram(self string) string {
 	name, ext := filepath.Base(self), ""
 	if strings.EqualFold(filepath.Ext(name), ".exe") {
 		ext = filepath.Ext(name)
 	}
 	switch strings.TrimSuffix(name, ext) {
 	case "keyporter-tray", "keyporter-demo":
-		return filepath.Join(filepath.Dir(self), "keyporter"+ext), nil
+		return filepath.Join(filepath.Dir(self), "keyporter"+ext)
 	}
-	return self, nil
+	return self
 }
 
 // maxLog is how large agent.log may be when an agent starts, in bytes; a larger

@@ -80,7 +80,7 @@ func (r *rule) checkURL(u *url.URL) error {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && named && (r.allowHTTP || account.Loopback(host)):
 	case u.Scheme == "http":
-		return refused(u, "it does not begin with https://")
+		return plainHTTP(u, named)
 	default:
 		return refused(u, "it is not a web address")
 	}
@@ -169,6 +169,16 @@ func refused(u *url.URL, why string) error {
 	return hint.Wrap(errors.New(why), hint.Refused,
 		fmt.Sprintf("A server named the address %s, which is not used without your word.", where),
 		fmt.Sprintf("If you know and trust it, allow it with --allow-host %s.", clean(u.Hostname(), 200)))
+}
+
+// plainHTTP is the error for an address that would leave tokens unprotected.
+func plainHTTP(u *url.URL, named bool) error {
+	do := "Ask the owner of the server to use https:// there."
+	if named {
+		do = "Use https://, or --allow-http if you trust the whole way to the server."
+	}
+	return hint.New(hint.Refused, fmt.Sprintf("The address %s does not begin with https://, so a token would travel unprotected.",
+		clean(u.Scheme+"://"+u.Host, 200)), do)
 }
 
 // A transport sends requests directly, with the rule applied to each address

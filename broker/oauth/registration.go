@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"keyporter/broker/secret"
@@ -28,9 +29,12 @@ type ClientMetadata struct {
 }
 
 // NativeClient returns the metadata of a program on the user's computer that
-// comes back to redirectURI, for the server that as describes.
-func NativeClient(name, redirectURI string, as *AuthorizationServerMetadata) ClientMetadata {
+// comes back to redirectURI and will ask for scopes, for the server that as
+// describes. Servers made with the Python SDK later refuse a scope that was not
+// registered.
+func NativeClient(name, redirectURI string, scopes []string, as *AuthorizationServerMetadata) ClientMetadata {
 	return ClientMetadata{
+		Scope:                   strings.Join(scopes, " "),
 		ClientName:              name,
 		ApplicationType:         "native",
 		RedirectURIs:            []string{redirectURI},
@@ -70,6 +74,7 @@ type ClientRegistration struct {
 	Issued       time.Time    `json:"issued_at,omitzero"`
 	AuthMethod   string       `json:"auth_method"`
 	RedirectURIs []string     `json:"redirect_uris,omitempty"`
+	Scope        string       `json:"scope,omitempty"` // Dynamic: what was registered for
 
 	// RFC 7592, to change or end the registration; empty where not offered.
 	AccessToken secret.Plain `json:"registration_access_token"`
@@ -84,6 +89,17 @@ func (r *ClientRegistration) Auth() ClientAuth {
 // Usable reports whether the registration may be used at issuer now.
 func (r *ClientRegistration) Usable(issuer string, now time.Time) bool {
 	return r != nil && r.Issuer == issuer && r.ClientID != "" && (r.SecretExpiry.IsZero() || now.Before(r.SecretExpiry))
+}
+
+// Covers reports whether the registration is good for a redirect URI and scopes.
+// Only a dynamic one is bound to what it was made for, as far as we know.
+func (r *ClientRegistration) Covers(redirectURI string, scopes []string) bool {
+	if r.Kind != Dynamic {
+		return true
+	}
+	registered := strings.Fields(r.Scope)
+	return slices.Contains(r.RedirectURIs, redirectURI) &&
+		!slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(registered, s) })
 }
 
 // Register registers a client at the server that as describes (RFC 7591 section
@@ -110,7 +126,7 @@ func (c *Client) Register(ctx context.Context, as *AuthorizationServerMetadata, 
 	if err != nil {
 		return nil, fmt.Errorf("register client: %w", err)
 	}
-	r.Issuer = as.Issuer
+	r.Issuer, r.Scope = as.Issuer, m.Scope
 	if r.Issued.IsZero() {
 		r.Issued = c.now().UTC().Truncate(time.Second)
 	}

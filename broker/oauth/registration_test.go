@@ -23,13 +23,14 @@ func TestRegistrationRequest(t *testing.T) {
 		io.WriteString(w, `{"client_id":"c1"}`)
 	})
 	m := &AuthorizationServerMetadata{Issuer: "https://as.example", RegistrationEndpoint: s.URL}
-	r, err := newClient(t, s.URL).Register(t.Context(), m, NativeClient("Keyporter", "http://127.0.0.1:1/callback", m))
+	r, err := newClient(t, s.URL).Register(t.Context(), m, NativeClient("Keyporter", "http://127.0.0.1:1/callback", []string{"a", "b"}, m))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"client_name": "Keyporter", "application_type": "native", "redirect_uris": []any{"http://127.0.0.1:1/callback"},
 		"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"}, "token_endpoint_auth_method": "none",
+		"scope": "a b",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("sent %v\nwant %v", got, want)

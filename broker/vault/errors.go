@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 
@@ -42,6 +43,12 @@ var (
 	errNotDamaged    = errors.New("the vault is whole")
 	errEntryLeft     = errors.New("the old keyring entry is left")
 )
+
+// A previousError says why the previous generation cannot be read either.
+type previousError struct{ err error }
+
+func (e *previousError) Error() string { return "previous generation: " + e.err.Error() }
+func (e *previousError) Unwrap() error { return e.err }
 
 // words gives err the words for a person, unless it has some (the passphrase
 // function's).
@@ -151,7 +158,7 @@ func (o *Options) explainFiles(err error) (code hint.Code, what, do string) {
 
 // keyPlace says where the identity is, for a sentence.
 func (o *Options) keyPlace() string {
-	if o.found.identity {
+	if _, err := os.Lstat(o.Identity); err == nil {
 		return o.Identity
 	}
 	return keyringName()

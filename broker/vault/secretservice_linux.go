@@ -115,8 +115,7 @@ func (s *secretService) prompt(ctx context.Context, path dbus.ObjectPath) error 
 	}
 	signals := make(chan *dbus.Signal, 16) // closed by s.conn when it ends
 	s.conn.Signal(signals)
-	o := s.conn.Object(secretDest, path)
-	if err := o.CallWithContext(ctx, promptIface+".Prompt", 0, "").Err; err != nil {
+	if err := s.conn.Object(secretDest, path).CallWithContext(ctx, promptIface+".Prompt", 0, "").Err; err != nil {
 		return busError(err)
 	}
 	for {
@@ -133,8 +132,7 @@ func (s *secretService) prompt(ctx context.Context, path dbus.ObjectPath) error 
 			}
 			return nil
 		case <-ctx.Done():
-			o.Go(promptIface+".Dismiss", dbus.FlagNoReplyExpected, nil)
-			return ctx.Err()
+			return ctx.Err() // the connection ends with ctx, and the prompt with its connection
 		}
 	}
 }

@@ -1,23 +1,7 @@
-// Package vault keeps secrets at rest: one age file, vault.age, that holds
-// records under exact keys, and the identity (the key) that opens it, which
-// rests in the OS keyring or in a file under a passphrase. What a record means
-// is the broker's business.
-//
-// An attacker with the disk can read how large the vault is, when it changed,
-// which back end its identity is in, and with the passphrase back end can try
-// passphrases against identity.age (age's scrypt, about a second each). Without
-// the identity they can read no record and change none unnoticed: age
-// authenticates the file. They can put an older vault.age in place of the newer
-// one; what that brings back is old grants, which rotation has made worthless.
-// An attacker who can run programs as the user can do what the user can.
-//
-// Callers Open a vault once; one process at a time, which the agent's lock
-// ensures. A File's methods are safe for concurrent use. The only goroutines are
-// those of calls to the OS keyring that do not come back; they end with the
-// process.
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,265 +19,280 @@ import (
 
 	"keyporter/broker/secret"
 	"keyporter/internal/atomicfile"
+	"keyporter/internal/hint"
 )
 
-// A Backend is where the identity rests. The words are those of the command line.
+// A Backend is where the vault's identity rests.
 type Backend string
 
+// The back ends.
 const (
-	Keyring    Backend = "keyring"    // an entry of the OS keyring
+	Keyring    Backend = "keyring"    // one entry in the keyring of the operating system
 	Passphrase Backend = "passphrase" // identity.age, under age's scrypt
 )
 
-// Options say where a vault is and how its identity is got.
+// Options say where the vault is.
 type Options struct {
-	File     string // Required. vault.age.
-	Previous string // Required. vault.age.prev, the generation before.
-	Identity string // Required. identity.age, of the passphrase back end.
+	File     string // Required. Path of vault.age.
+	Previous string // Required. Path of vault.age.prev, in the same folder.
+	Identity string // Required. Path of identity.age; a vault that has one uses the passphrase back end.
 
 	// Backend is for a vault that does not exist yet; one that exists says itself
-	// where its identity is. Optional; empty means Keyring.
+	// which it has. Zero means Keyring.
 	Backend Backend
-	// KeyringUser names the entry in the keyring. Required for Keyring.
-	KeyringUser string
-	// Keyring is the keyring. Optional; nil is the system's.
-	Keyring Store
-	// KeyringTimeout bounds each call of the keyring. Optional; zero is 10 s.
-	KeyringTimeout time.Duration
-	// Passphrase is asked when the passphrase back end is opened or made.
-	// Optional; nil means that nobody can be asked, and ErrLocked.
-	Passphrase func(context.Context) (secret.Value, error)
-	// ScryptWorkFactor is the logarithm of the work to open identity.age, for one
-	// that is made. Optional; zero is age's default.
-	ScryptWorkFactor int
+
+	KeyringUser string // Optional. User name of the keyring entry; zero is KeyringUser of File's folder.
+	Keyring     Store  // Optional. Nil is the keyring of the operating system.
+
+	// Passphrase is asked when the passphrase back end is opened or made. Nil
+	// means that nobody can be asked: ErrLocked.
+	Passphrase func(ctx context.Context) (secret.Value, error)
+
+	KeyringTimeout   time.Duration // Optional. For each call of the operating system's keyring; zero is 10 s.
+	ScryptWorkFactor int           // Optional. Base-two logarithm of the work; zero is age's default.
+
+	// at, if it is not nil, hears the name of each step of a change on disk, just
+	// before it. Tests end the process there.
+	at func(step string)
 }
 
-func (o *Options) check() error {
-	switch {
-	case o.File == "" || o.Previous == "" || o.Identity == "":
-		return errors.New("vault: Options.File, Previous and Identity are required")
-	case o.Backend != "" && o.Backend != Keyring && o.Backend != Passphrase:
-		return fmt.Errorf("vault: there is no back end %q", o.Backend)
+// checked fills in what is optional and names a field that is missing.
+func (o Options) checked() (*Options, error) {
+	for name, path := range map[string]string{"File": o.File, "Previous": o.Previous, "Identity": o.Identity} {
+		if path == "" {
+			return nil, fmt.Errorf("vault.Options: %s is required", name)
+		}
 	}
 	if o.Backend == "" {
 		o.Backend = Keyring
 	}
-	if o.Keyring == nil {
-		o.Keyring = systemKeyring{}
+	if err := known(o.Backend); err != nil {
+		return nil, err
+	}
+	if o.KeyringUser == "" {
+		o.KeyringUser = KeyringUser(filepath.Dir(o.File))
 	}
 	if o.KeyringTimeout == 0 {
 		o.KeyringTimeout = 10 * time.Second
 	}
-	return nil
+	if o.Keyring == nil {
+		o.Keyring = osKeyring{timeout: o.KeyringTimeout}
+	}
+	if o.at == nil {
+		o.at = func(string) {}
+	}
+	return &o, nil
 }
 
-// formatVersion is the version of the document in the file.
-const formatVersion = 1
-
-// A document is the content of vault.age.
-type document struct {
-	Version    int                        `json:"version"`
-	Generation uint64                     `json:"generation"` // grows by one with each write
-	Records    map[string]json.RawMessage `json:"records"`
+func known(b Backend) error {
+	if b == Keyring || b == Passphrase {
+		return nil
+	}
+	return hint.New(hint.Usage, fmt.Sprintf("%q is not a place for the vault's key.", string(b)), "Use keyring or passphrase.")
 }
 
-// A File is an open vault.
+// A File is an open vault: its records in memory, each change written through.
+// It is safe for concurrent use. It is the one writer of its files; whoever opens
+// it holds the agent's lock.
 type File struct {
-	opt      Options
-	identity *age.HybridIdentity // not changed after Open
+	opt *Options
+	id  *age.HybridIdentity
 
-	writing chan struct{} // one slot: who holds it writes, and may use reserve and onDisk
-	reserve *os.File      // bytes on disk for the next write; nil if there are none
-	onDisk  os.FileInfo   // vault.age as it was last written or read
+	turn  chan struct{} // holds a value while somebody writes
+	spare *os.File      // what CheckWritable has reserved, or nil; for whoever has the turn
 
-	mu      sync.Mutex
-	doc     *document // replaced as a whole, never changed in place
+	mu      sync.RWMutex
+	doc     document // its Records are replaced, never changed
 	backend Backend
 	closed  bool
 }
 
-// Open opens the vault. It makes a new one, durably, if there is none: no file,
-// no previous generation. Every error has words, and one of the package's
-// sentinels in its chain if the caller can do something about it. Open changes
-// nothing when it fails, except that an identity may have been made.
-func Open(ctx context.Context, o Options) (*File, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	found, err := o.look()
+// Open opens the vault, and makes one, durably, if there is none: no vault.age,
+// no previous generation, no identity. It never takes a damaged or missing vault
+// for an empty one.
+//
+// A keyring entry without any file (somebody removed the folder) is used for the
+// new vault and not replaced, so that files brought back from a backup later can
+// still be read.
+func Open(ctx context.Context, opt Options) (*File, error) {
+	o, err := opt.checked()
 	if err != nil {
 		return nil, err
 	}
-	if !found.file && found.previous {
-		return nil, o.damaged(fmt.Errorf("%s is missing", filepath.Base(o.File)))
-	}
-	f := &File{opt: o, backend: found.backend, writing: make(chan struct{}, 1)}
-	if !found.file {
-		return f, f.create(ctx, found)
-	}
-	if f.identity, err = o.loadIdentity(ctx, found.backend); err != nil {
-		return nil, err
-	}
-	if f.doc, f.onDisk, err = o.read(o.File, f.identity); err != nil {
-		return nil, err
-	}
-	return f, errors.Join(atomicfile.Leftovers(o.File), atomicfile.Leftovers(o.Previous))
-}
-
-// found is what there is on disk.
-type found struct {
-	file, previous, identity bool
-	backend                  Backend
-}
-
-// look finds out which files there are. A vault whose identity.age is there
-// belongs to the passphrase back end: Move writes it first and removes it last.
-func (o *Options) look() (*found, error) {
-	f := &found{backend: o.Backend}
-	for path, there := range map[string]*bool{o.File: &f.file, o.Previous: &f.previous, o.Identity: &f.identity} {
-		switch _, err := os.Lstat(path); {
-		case err == nil:
-			*there = true
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, unreadable(path, err)
-		}
-	}
-	switch {
-	case f.identity:
-		f.backend = Passphrase
-	case f.file || f.previous:
-		f.backend = Keyring
+	f, err := o.open(ctx)
+	if err != nil {
+		return nil, o.words(fmt.Errorf("open vault: %w", err))
 	}
 	return f, nil
 }
 
-// create makes a new, empty vault. An identity that is there already, because a
-// crash came before the file or because somebody removed the file, is used
-// again: a file that comes back from a backup can then still be opened.
-func (f *File) create(ctx context.Context, found *found) (err error) {
-	if f.identity, err = f.opt.firstIdentity(ctx, found); err != nil {
-		return err
+func (o *Options) open(ctx context.Context) (*File, error) {
+	found, err := o.look()
+	switch {
+	case err != nil:
+		return nil, err
+	case found.vault:
+	case found.previous:
+		return nil, errVaultMissing
+	case found.identity:
+		return o.finish(ctx)
+	default:
+		return o.create(ctx)
 	}
-	f.doc = &document{Version: formatVersion, Records: map[string]json.RawMessage{}}
-	return f.write(ctx, f.doc)
+	id, err := o.identity(ctx, found.backend())
+	if err != nil {
+		return nil, err
+	}
+	doc, err := readVault(o.File, id)
+	if err != nil {
+		return nil, o.diagnose(err, id)
+	}
+	o.tidy()
+	return o.file(id, doc, found.backend()), nil
 }
 
-// Get returns the record of exactly that key.
+func (o *Options) file(id *age.HybridIdentity, doc document, b Backend) *File {
+	return &File{opt: o, id: id, turn: make(chan struct{}, 1), doc: doc, backend: b}
+}
+
+// tidy removes what killed writers left, so that no copy of an old generation or
+// identity stays. One that cannot be removed (read-only disk) is in nobody's way.
+func (o *Options) tidy() {
+	for _, path := range []string{o.staged(), o.Previous + ".next", o.Identity + ".next"} {
+		_ = remove(path)
+	}
+	for _, path := range []string{o.File, o.Previous} {
+		_ = atomicfile.Leftovers(path)
+	}
+}
+
+// A present says which files there are.
+type present struct{ vault, previous, identity bool }
+
+func (p present) backend() Backend {
+	if p.identity {
+		return Passphrase
+	}
+	return Keyring
+}
+
+// look finds out which files there are. It refuses symbolic links: replacing the
+// file would cut the link, and what it pointed to would go stale unnoticed.
+func (o *Options) look() (present, error) {
+	var p present
+	for path, there := range map[string]*bool{o.File: &p.vault, o.Previous: &p.previous, o.Identity: &p.identity} {
+		fi, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return p, err
+		case !fi.Mode().IsRegular():
+			return p, &fs.PathError{Op: "open", Path: path, Err: errNotRegular}
+		default:
+			*there = true
+		}
+	}
+	return p, nil
+}
+
+// diagnose says what an error of reading vault.age means. A key that opens
+// neither generation is more likely the wrong key than two damaged files, but
+// with one file nobody can tell.
+func (o *Options) diagnose(err error, id age.Identity) error {
+	if !errors.Is(err, errCorrupt) && !errors.Is(err, errNoMatch) {
+		return err
+	}
+	_, prev := readVault(o.Previous, id)
+	switch {
+	case prev == nil:
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	case errors.Is(err, errNoMatch):
+		return fmt.Errorf("%w: %w", errOtherIdentity, &previousError{prev})
+	}
+	return fmt.Errorf("%w: %w: %w", ErrDamaged, err, &previousError{prev})
+}
+
+// Get returns the record of a key.
 func (f *File) Get(key string) (json.RawMessage, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	r, ok := f.doc.Records[key]
-	return r, ok
+	f.mu.RLock()
+	raw, ok := f.doc.Records[key]
+	f.mu.RUnlock()
+	return bytes.Clone(raw), ok
 }
 
 // Keys returns the keys that begin with prefix, sorted.
 func (f *File) Keys(prefix string) []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	return keys(f.doc.Records, prefix)
 }
 
 func keys(records map[string]json.RawMessage, prefix string) []string {
-	var out []string
-	for k := range records {
-		if strings.HasPrefix(k, prefix) {
-			out = append(out, k)
-		}
-	}
-	slices.Sort(out)
-	return out
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(records)), func(k string) bool { return !strings.HasPrefix(k, prefix) })
 }
 
-// Backend returns where the identity rests.
+// Backend returns where the identity is.
 func (f *File) Backend() Backend {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	return f.backend
 }
 
-// Generation returns how many times the vault has been written.
+// Generation returns the number of the generation in memory, which is on disk. It
+// grows with each write.
 func (f *File) Generation() uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	return f.doc.Generation
 }
 
-// A Tx is a change that is being made. It is used by one goroutine, inside the
-// function that Update calls.
-type Tx struct {
-	records map[string]json.RawMessage
-	changed bool
+// Restored reports whether this generation was put back by Restore and nothing
+// was written since. It survives a restart, so that a caller that has something to
+// do after a restore (mark grants whose refresh token has rotated) finds out
+// again if it was killed before.
+func (f *File) Restored() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.doc.Restored
 }
 
-// Get returns the record of exactly that key, with what this Tx has put.
-func (t *Tx) Get(key string) (json.RawMessage, bool) { r, ok := t.records[key]; return r, ok }
-
-// Keys returns the keys that begin with prefix, sorted.
-func (t *Tx) Keys(prefix string) []string { return keys(t.records, prefix) }
-
-// Put stores v, which has a JSON form, under key.
-func (t *Tx) Put(key string, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("store record: it has no JSON form")
-	}
-	t.records[key], t.changed = b, true
-	return nil
-}
-
-// Delete removes a record, if it is there.
-func (t *Tx) Delete(key string) {
-	if _, ok := t.records[key]; ok {
-		delete(t.records, key)
-		t.changed = true
-	}
-}
-
-// Update lets change alter records. All of it is durable when Update returns
-// nil; when change or the disk fails, nothing has changed. change must not call
-// the File's methods that write.
-func (f *File) Update(ctx context.Context, change func(*Tx) error) error {
-	if err := f.lock(ctx); err != nil {
-		return err
-	}
-	defer f.unlock()
-	f.mu.Lock()
-	doc := f.doc
-	f.mu.Unlock()
-	tx := &Tx{records: maps.Clone(doc.Records)}
-	if err := change(tx); err != nil {
-		return err
-	}
-	if !tx.changed {
-		return nil
-	}
-	return f.write(ctx, &document{Version: formatVersion, Generation: doc.Generation + 1, Records: tx.records})
-}
-
-// lock takes the writing slot.
-func (f *File) lock(ctx context.Context) error {
-	select {
-	case f.writing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		<-f.writing
-		return errors.New("vault: it is closed")
-	}
-	return nil
-}
-
-func (f *File) unlock() { <-f.writing }
-
-// Close ends the use of the vault.
+// Close waits for a write under way and gives the reserved space back. Records
+// can still be read afterwards; writes fail.
 func (f *File) Close() error {
-	f.writing <- struct{}{}
-	defer f.unlock()
+	f.turn <- struct{}{}
+	defer func() { <-f.turn }()
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
-	return f.dropReserve()
+	return f.dropSpare()
+}
+
+// Unlock has the keyring ask the user to unlock it, where keyrings ask (the
+// Secret Service on Linux), and returns once it is unlocked, the prompt was
+// dismissed (ErrDenied) or ctx is done (ErrTimeout at its deadline). There is
+// nothing to do for the passphrase back end and on systems whose keyring asks by
+// itself.
+func Unlock(ctx context.Context, opt Options) error {
+	o, err := opt.checked()
+	if err != nil {
+		return err
+	}
+	found, err := o.look()
+	if err == nil && (found.backend() == Keyring && (found.vault || o.Backend == Keyring)) {
+		if k, ok := o.Keyring.(osKeyring); ok {
+			err = k.unlock(ctx, o.KeyringUser)
+		}
+	}
+	if err != nil {
+		return o.words(fmt.Errorf("unlock vault: %w", err))
+	}
+	return nil
+}
+
+// remove removes a file that may be there.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/godbus/dbus/v5"
 )
 
 // programEnv makes the test binary be keyporter-tray.
@@ -180,4 +182,65 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// A notificationService is the desktop's service, without a screen.
+type notificationService struct {
+	conn  *dbus.Conn
+	shown chan shownNote
+	gone  chan uint32
+}
+
+// A shownNote is what the service was asked to show.
+type shownNote struct {
+	number  uint32
+	summary string
+	body    string
+	actions []string // key and label in turn
+}
+
+const (
+	notifyName = "org.freedesktop.Notifications"
+	notifyPath = dbus.ObjectPath("/org/freedesktop/Notifications")
+)
+
+func newNotificationService(t *testing.T, d *desktop) *notificationService {
+	t.Helper()
+	conn := must(dbus.Connect(d.bus))(t)
+	t.Cleanup(func() { check(t, conn.Close()) })
+	s := &notificationService{conn: conn, shown: make(chan shownNote, 8), gone: make(chan uint32, 8)}
+	check(t, conn.Export(s, notifyPath, notifyName))
+	if reply := must(conn.RequestName(notifyName, dbus.NameFlagDoNotQueue))(t); reply != dbus.RequestNameReplyPrimaryOwner {
+		t.Fatalf("cannot own %s: %v", notifyName, reply)
+	}
+	return s
+}
+
+// The methods are those of the Desktop Notifications Specification 1.2, section 9.
+
+func (s *notificationService) GetCapabilities() ([]string, *dbus.Error) {
+	return []string{"actions", "body"}, nil
+}
+
+func (s *notificationService) GetServerInformation() (name, vendor, version, spec string, err *dbus.Error) {
+	return "test", "test", "1", "1.2", nil
+}
+
+func (s *notificationService) Notify(_ string, _ uint32, _, summary, body string, actions []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
+	s.shown <- shownNote{number: 7, summary: summary, body: body, actions: actions}
+	return 7, nil
+}
+
+func (s *notificationService) CloseNotification(number uint32) *dbus.Error {
+	s.gone <- number
+	return nil
+}
+
+// click is the user who chooses the first button of a notification.
+func (s *notificationService) click(t *testing.T, n shownNote) {
+	t.Helper()
+	if len(n.actions) < 2 {
+		t.Fatalf("the notification has no button: %v", n.actions)
+	}
+	check(t, s.conn.Emit(notifyPath, notifyName+".ActionInvoked", n.number, n.actions[0]))
 }

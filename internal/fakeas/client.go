@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -139,11 +140,15 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		s.oauthError(w, http.StatusBadRequest, "invalid_redirect_uri", "a redirect URI has to be https, or loopback for a native application")
 		return
 	}
-	c := Client{ID: "client-" + rand.Text(), AuthMethod: method, RedirectURIs: m.RedirectURIs, GrantTypes: m.GrantTypes}
+	if !scopesWithin(strings.Fields(m.Scope), s.o.Scopes) {
+		s.oauthError(w, http.StatusBadRequest, "invalid_client_metadata", "the scope is not known")
+		return
+	}
+	c := Client{ID: "client-" + rand.Text(), AuthMethod: method, RedirectURIs: m.RedirectURIs, GrantTypes: m.GrantTypes, Scopes: strings.Fields(m.Scope)}
 	res := map[string]any{
 		"client_id": c.ID, "client_id_issued_at": s.o.Now().Unix(), "client_name": m.ClientName,
 		"redirect_uris": m.RedirectURIs, "grant_types": m.GrantTypes, "response_types": []string{"code"},
-		"application_type": m.ApplicationType, "token_endpoint_auth_method": method,
+		"application_type": m.ApplicationType, "scope": m.Scope, "token_endpoint_auth_method": method,
 		"registration_access_token": "SECRETWORD-registration-" + rand.Text(),
 		"registration_client_uri":   s.Issuer() + "/register/" + c.ID,
 	}

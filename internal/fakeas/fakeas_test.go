@@ -324,6 +324,7 @@ func TestRegistrationIsStrict(t *testing.T) {
 		{"loopback for a web application", `{"redirect_uris":["http://127.0.0.1:5/cb"]}`, "invalid_redirect_uri"},
 		{"no redirect URI", `{"application_type":"native"}`, "invalid_redirect_uri"},
 		{"unknown method", `{"redirect_uris":["http://127.0.0.1:5/cb"],"application_type":"native","token_endpoint_auth_method":"x"}`, "invalid_client_metadata"},
+		{"unknown scope", `{"redirect_uris":["http://127.0.0.1:5/cb"],"application_type":"native","scope":"admin"}`, "invalid_client_metadata"},
 		{"not JSON", `x`, "invalid_client_metadata"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -54,6 +54,7 @@ type Options struct {
 	NoResource      bool              // Optional. Send no resource at all.
 	Audience        string            // Optional. The audience parameter that Auth0 wants.
 	AuthorizeParams map[string]string // Optional. Further parameters; an empty value removes one that we would add.
+	SelectAccount   bool              // Optional. Ask who signs in, although somebody is signed in at the issuer.
 	AssumePKCE      bool              // Optional. The issuer does S256 though its metadata does not say so.
 
 	RedirectURI string             // Optional. As for loopback.Options; one beyond loopback works by Paste only.

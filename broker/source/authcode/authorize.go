@@ -41,8 +41,15 @@ func (f *Flow) authorizationURL() (string, error) {
 	if f.nonce != "" {
 		v.Set("nonce", f.nonce)
 	}
+	var prompt []string
+	if f.o.SelectAccount {
+		prompt = append(prompt, "select_account") // OpenID Connect Core section 3.1.2.1
+	}
 	if slices.Contains(f.Scopes, "offline_access") {
-		v.Set("prompt", "consent") // OpenID Connect Core section 11: no refresh token without
+		prompt = append(prompt, "consent") // OpenID Connect Core section 11: no refresh token without
+	}
+	if len(prompt) > 0 {
+		v.Set("prompt", strings.Join(prompt, " "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.o.AuthorizeParams)) {
 		if slices.Contains(fixed, name) {

@@ -261,6 +261,15 @@ func TestKeptRegistrationIsUsedAgainAtItsPortAndIssuerOnly(t *testing.T) {
 			t.Error("the old registration was used with another redirect URI")
 		}
 	})
+	t.Run("more scopes than it was made for", func(t *testing.T) {
+		f, g, err := w.signIn(t, Options{Registration: first.Registration, Scopes: []string{"mcp:write"}}, "alice")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Registration.ClientID == first.Registration.ClientID || g.Scope != "mcp:write" || !f.Registration.Covers(f.RedirectURI, []string{"mcp:read", "mcp:write"}) {
+			t.Errorf("got %+v", f.Registration)
+		}
+	})
 	t.Run("another issuer", func(t *testing.T) {
 		other := newWorld(t, fakeas.Options{}, nil)
 		f, _, err := other.signIn(t, Options{Registration: first.Registration}, "alice")
@@ -481,7 +490,10 @@ func TestAuthorizationURL(t *testing.T) {
 	if strings.Contains(f.URL, f.verifier.Reveal()) {
 		t.Error("the verifier is in the address")
 	}
-	other := w.start(t, Options{})
+	other := w.start(t, Options{SelectAccount: true, Scopes: []string{"offline_access"}})
+	if o := query(t, other); o.Get("prompt") != "select_account consent" {
+		t.Errorf("prompt %q", o["prompt"])
+	}
 	if o := query(t, other); o.Get("state") == q.Get("state") || o.Get("code_challenge") == q.Get("code_challenge") {
 		t.Error("two sign-ins share state or verifier")
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
@@ -42,15 +43,20 @@ func (f *Flow) keptRegistration() (*oauth.ClientRegistration, error) {
 
 // register settles our identity now that the redirect URI is known.
 func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) error {
-	if kept != nil && (kept.Kind != oauth.Dynamic || slices.Contains(kept.RedirectURIs, f.RedirectURI)) {
-		f.Registration = kept
-		return nil
+	scopes := f.Scopes
+	if kept != nil {
+		if kept.Covers(f.RedirectURI, scopes) {
+			f.Registration = kept
+			return nil
+		}
+		// Another server of this issuer may need what is registered already.
+		scopes = union(strings.Fields(kept.Scope), scopes)
 	}
 	as := f.Discovery.Server
 	if as.RegistrationEndpoint == "" {
 		return hint.New(hint.Refused, fmt.Sprintf("%s does not register programs by itself.", f.Issuer), f.askAdministrator())
 	}
-	reg, err := f.o.Client.Register(ctx, as, oauth.NativeClient(f.o.ClientName, f.RedirectURI, as))
+	reg, err := f.o.Client.Register(ctx, as, oauth.NativeClient(f.o.ClientName, f.RedirectURI, scopes, as))
 	var refusal *oauth.Error
 	if errors.As(err, &refusal) && !refusal.Temporary() {
 		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s refused to register Keyporter.", f.Issuer), f.askAdministrator())
@@ -65,6 +71,17 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 	}
 	f.Registration = reg
 	return nil
+}
+
+// union returns the members of both lists, each once, in their order.
+func union(a, b []string) []string {
+	var all []string
+	for _, s := range slices.Concat(a, b) {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // askAdministrator says what to ask for where registration does not work.

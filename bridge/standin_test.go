@@ -1,0 +1,536 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+const address = "http://127.0.0.1/mcp"
+
+// knownAnswers are those of a server that was used before.
+func knownAnswers() map[string]json.RawMessage {
+	return map[string]json.RawMessage{
+		"initialize": json.RawMessage(initResult),
+		"tools/list": json.RawMessage("{\"tools\":[\n{\"name\":\"add\",\"inputSchema\":{\"type\":\"object\"}}]}"),
+	}
+}
+
+// bubble runs f with faked time.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func TestAServerSeenBeforeIsAnsweredForFromWhatIsKnown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		h := start(t, a, inMemory(&server{}))
+		began := time.Now()
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, `{"jsonrpc":"2.0","id":3,"method":"ping"}`)
+		got := h.next() + "\n" + h.next()
+		for _, want := range []string{`{"jsonrpc":"2.0","id":2,"result":{"tools":[ {"name":"add","inputSchema":{"type":"object"}}]}}`, `{"jsonrpc":"2.0","id":3,"result":{}}`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("got %s\nwithout %s", got, want)
+			}
+		}
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"prompts/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":4,"result":{"prompts":[]}}`)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("answers took %v", d)
+		}
+		if a.awaits != 0 {
+			t.Errorf("%d notices for an unattended start, want none", a.awaits)
+		}
+	})
+}
+
+func TestVersionIsAgreedOnWithKnownAnswers(t *testing.T) {
+	for asked, want := range map[string]string{"2025-11-25": "2025-11-25", "2025-06-18": "2025-06-18", "2024-11-05": "2024-11-05", "1999-01-01": "2025-11-25", "2030-01-01": "2025-11-25"} {
+		if got := string(agree([]byte(initResult), asked)); !strings.Contains(got, `"protocolVersion":"`+want+`"`) {
+			t.Errorf("client asks for %s: %s, want %s", asked, got, want)
+		}
+	}
+	if got := string(agree([]byte(`{"protocolVersion":"2025-03-26"}`), "2025-11-25")); got != `{"protocolVersion":"2025-03-26"}` {
+		t.Errorf("server is older than the client: %s", got)
+	}
+}
+
+func TestACallWaitsForThePersonAndGoesThrough(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			answer(w, body, `{"content":[{"type":"text","text":"5"}]}`)
+		}
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		a.await = func(ctx context.Context) error {
+			time.Sleep(12 * time.Second)
+			a.ready("one")
+			return nil
+		}
+		h := start(t, a, inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add","_meta":{"progressToken":"p1"}}}`)
+		h.wantHas(`"method":"notifications/progress"`, `"progressToken":"p1"`, `"progress":1`)
+		h.wantHas(`"progressToken":"p1"`, `"progress":2`)
+		rest := h.next() + "\n" + h.next()
+		if !strings.Contains(rest, `"text":"5"`) || !strings.Contains(rest, "notifications/tools/list_changed") {
+			t.Errorf("after the sign-in: %s", rest)
+		}
+		h.end()
+		if s.inits != 1 || len(s.seen) < 3 || s.seen[0] != initialize || s.seen[1] != initialized {
+			t.Errorf("the server saw %q", s.seen)
+		}
+	})
+}
+
+func TestACallThatNobodyMakesPossibleIsAToolErrorWithWords(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		h := start(t, a, inMemory(&server{}))
+		h.open()
+		began := time.Now()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add"}}`)
+		h.want(`{"jsonrpc":"2.0","id":2,"result":{"content":[{"type":"text","text":"Nobody signed in to acme in time. Sign in with Keyporter and try again."}],"isError":true}}`)
+		if d := time.Since(began); d != holdLimit {
+			t.Errorf("answered after %v", d)
+		}
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":"p"}}`)
+		h.wantHas(`"id":3`, `"code":-32603`, `"keyporter":"sign_in_needed"`, "Nobody signed in to acme in time.")
+		h.end()
+		if len(a.records) != 3 || a.records[1].Outcome != "sign_in_needed" {
+			t.Errorf("audit: %+v", a.records)
+		}
+	})
+}
+
+func TestAWaitingCallCanBeTakenBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		ended := make(chan struct{})
+		a.await = func(ctx context.Context) error { <-ctx.Done(); close(ended); return ctx.Err() }
+		h := start(t, a, inMemory(&server{}))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add"}}`)
+		synctest.Wait()
+		h.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`)
+		<-ended
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"ping"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
+func TestTheEndOfInputDoesNotWaitForAPerson(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		h := start(t, a, inMemory(&server{}))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"add"}}`)
+		synctest.Wait()
+		began := time.Now()
+		if err := h.end(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("the end took %v", d)
+		}
+	})
+}
+
+func TestAServerNeverSeenOffersToSignIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		a := newAgent(address).missing()
+		signedIn := make(chan struct{})
+		a.signIn = func(context.Context) (*local.RequestedSignIn, error) {
+			<-signedIn
+			a.ready("one")
+			return &local.RequestedSignIn{Ready: true, Message: "Signed in to acme as ada@example.com."}, nil
+		}
+		h := start(t, a, inMemory(s))
+		h.send(strings.Replace(initialize, "2025-11-25", "2025-06-18", 1))
+		h.wantHas(`"id":1`, `"protocolVersion":"2025-06-18"`, `"tools":{"listChanged":true}`, `"serverInfo":{"name":"acme"`, "Nobody is signed in to acme.")
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"name":"sign_in"`, `"inputSchema":{"type":"object"`, `"annotations"`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"resources/templates/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{"resourceTemplates":[]}}`)
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"sign_in"}}`)
+		synctest.Wait()
+		close(signedIn)
+		rest := h.next() + "\n" + h.next()
+		if !strings.Contains(rest, `"text":"Signed in to acme as ada@example.com."`) || !strings.Contains(rest, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`) {
+			t.Errorf("after the sign-in: %s", rest)
+		}
+		h.send(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"sign_in"}}`)
+		h.wantHas(`"id":5`, "Signed in.")
+		h.send(`{"jsonrpc":"2.0","id":6,"method":"tools/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":6,"result":{}}`)
+		h.end()
+		if s.inits != 1 || !strings.Contains(s.seen[0], "2025-06-18") || s.seen[1] != initialized {
+			t.Errorf("the server saw %q", s.seen)
+		}
+	})
+}
+
+func TestARefusedUnknownServerIsAnsweredForAsIfNotSignedIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		var in bool
+		a := newAgent(address)
+		a.state.Status, a.state.Token = local.Unknown, nil
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") == "" {
+				w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="http://127.0.0.1/meta"`)
+				w.WriteHeader(401)
+				return
+			}
+			in = true
+			s.ServeHTTP(w, r)
+		})))
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"sign_in"`)
+		if got := a.asked(); len(got) == 0 || got[0].Refused != "" || !strings.Contains(got[0].Challenge[0], "resource_metadata") {
+			t.Errorf("agent was asked %+v", got)
+		}
+		a.ready("one")
+		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		if !in {
+			t.Error("the server has not been reached")
+		}
+	})
+}
+
+func TestModeNeverAnswersInitializeWithAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.state.SignIn = account.SignInNever
+		h := start(t, a, inMemory(&server{}))
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"error"`, "Nobody is signed in to acme. Sign in with Keyporter.")
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		h.wantHas(`"id":2`, `"isError":true`)
+		if a.awaits != 0 {
+			t.Errorf("the agent was asked to wait %d times", a.awaits)
+		}
+	})
+}
+
+func TestModeBrowserHoldsInitializeForTheSignIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		a := newAgent(address).missing()
+		a.state.SignIn = account.SignInBrowser
+		a.await = func(context.Context) error { time.Sleep(20 * time.Second); a.ready("one"); return nil }
+		h := start(t, a, inMemory(s))
+		h.send(initialize, initialized)
+		h.want(`{"jsonrpc":"2.0","id":1,"result":` + initResult + `}`)
+	})
+}
+
+func TestModeBrowserGivesUpBeforeTheHostDoes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.state.SignIn = account.SignInBrowser
+		h := start(t, a, inMemory(&server{}))
+		began := time.Now()
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
+		if d := time.Since(began); d > 50*time.Second {
+			t.Errorf("initialize was held for %v", d)
+		}
+	})
+}
+
+func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
+	for _, mode := range []account.SignIn{account.SignInNotify, account.SignInBrowser} {
+		bubble(t, func(t *testing.T) {
+			a := newAgent(address).missing()
+			a.state.SignIn = mode
+			h := start(t, a, inMemory(&server{}))
+			began := time.Now()
+			h.send(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`)
+			h.wantHas(`"id":1`, `"resultType":"complete"`, `"supportedVersions":["2026-07-28","2025-11-25"`, `"capabilities":{"tools":{"listChanged":true}}`,
+				`"io.modelcontextprotocol/serverInfo":{"name":"acme"`, `"cacheScope":"private"`)
+			if d := time.Since(began); d != 0 {
+				t.Errorf("probe answered after %v", d)
+			}
+			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
+			h.wantHas(`"resultType":"complete"`, `"name":"sign_in"`)
+			synctest.Wait()
+			if want := map[account.SignIn]int{account.SignInBrowser: 1}[mode]; a.awaits != want {
+				t.Errorf("agent was asked to wait %d times, want %d", a.awaits, want)
+			}
+		})
+	}
+}
+
+func TestAProbeOfAServerKnownAsLegacyLetsTheClientFallBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		h := start(t, a, inMemory(&server{}))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`)
+		h.wantHas(`"id":1`, `"code":-32601`)
+		h.open()
+	})
+}
+
+func TestALegacyClientOfAServerKnownAsModernGetsAnInitializeResult(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = map[string]json.RawMessage{"server/discover": json.RawMessage(`{"supportedVersions":["2026-07-28","2025-11-25","2025-06-18"],` +
+			`"capabilities":{"tools":{}},"instructions":"Be kind.","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"real","version":"2"}}}`)}
+		h := start(t, a, inMemory(&server{}))
+		h.send(initialize)
+		h.want(`{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"real","version":"2"},"instructions":"Be kind."}}`)
+	})
+}
+
+func TestASubscriptionStaysOpenThroughTheSignIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			events(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{}}\n\n"+
+				"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{}}\n\n")
+			<-r.Context().Done()
+		})
+		a := newAgent(address).missing()
+		h := start(t, a, inMemory(s))
+		h.send(`{"jsonrpc":"2.0","id":"sub","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},` + modernMeta + `}}`)
+		h.want(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"},"notifications":{"toolsListChanged":true}}}`)
+		a.ready("one")
+		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}}}`)
+		h.want(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{}}`)
+	})
+}
+
+func TestLockedPausedAndStoppedSpeakTheirOwnWords(t *testing.T) {
+	for status, words := range map[local.Status]string{local.Locked: "vault is locked", local.Paused: "Keyporter is paused", local.ApprovalNeeded: "waits for your approval"} {
+		bubble(t, func(t *testing.T) {
+			a := newAgent(address).missing()
+			a.state.Status, a.state.Problem = status, nil
+			h := start(t, a, inMemory(&server{}))
+			h.send(initialize)
+			h.wantHas(`"id":1`, `"result"`, words)
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address)
+		a.refuse = hint.New(hint.Stopped, "Keyporter is stopped.", "Run keyporter start.")
+		h := start(t, a, inMemory(&server{}))
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"result"`, "Keyporter is stopped. Run keyporter start.")
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		h.wantHas(`"id":2`, `"isError":true`, "Keyporter is stopped. Run keyporter start.")
+	})
+}
+
+func TestAServerThatIsNotInTheListIsAnError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address)
+		a.refuse = hint.New(hint.NotFound, "There is no server named acme.", "See keyporter list.")
+		h := start(t, a, inMemory(&server{}))
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"error"`, "There is no server named acme.")
+	})
+}
+
+func TestPausingTakesEffectAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		reached := 0
+		s := &server{session: "s1"}
+		a := newAgent(address)
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { reached++; s.ServeHTTP(w, r) })))
+		h.open()
+		synctest.Wait()
+		a.set(func(s *local.BridgeState) { s.Status, s.Token = local.Paused, nil })
+		a.await = func(context.Context) error { return hint.New(hint.Paused, "Keyporter is paused.", "") }
+		synctest.Wait()
+		before := reached
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		h.wantHas(`"isError":true`, "Keyporter is paused.")
+		if reached != before {
+			t.Error("a request went out while paused")
+		}
+		a.ready("two")
+		synctest.Wait()
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"x"}}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+		h.end()
+		if s.inits != 1 {
+			t.Errorf("%d initializes, want the session to live on", s.inits)
+		}
+	})
+}
+
+func TestCompleteListsAreKeptWithAllTheirPages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			switch {
+			case strings.Contains(body, "cursor"):
+				answer(w, body, `{"tools":[{"name":"b"},{"name":"c"}]}`)
+			default:
+				answer(w, body, `{"tools":[{"name":"a"}],"nextCursor":"p2","x":1}`)
+			}
+		}
+		a := newAgent(address)
+		h := start(t, a, inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"nextCursor":"p2"`)
+		synctest.Wait()
+		if a.kept["tools/list"] != nil {
+			t.Error("the first of two pages was kept")
+		}
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"cursor":"p2"}}`)
+		h.wantHas(`"name":"c"`)
+		h.end()
+		if got := string(a.kept["tools/list"]); got != `{"tools":[{"name":"a"},{"name":"b"},{"name":"c"}],"x":1}` {
+			t.Errorf("kept %s", got)
+		}
+	})
+}
+
+func TestHeaderAnnotationsAreMirroredAndInvalidToolsLeftOut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		tools := `{"tools":[` +
+			`{"name":"good","inputSchema":{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"n":{"type":"integer","x-mcp-header":"N"},` +
+			`"deep":{"type":"object","properties":{"on":{"type":"boolean","x-mcp-header":"On"}}},"x-mcp-header":{"type":"string"}}}}, ` +
+			`{"name":"bad","inputSchema":{"type":"object","properties":{"a":{"type":"number","x-mcp-header":"A"}}}},` +
+			`{"name":"plain","inputSchema":{"type":"object"}}],"resultType":"complete"}`
+		var params []http.Header
+		h := start(t, newAgent(address), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if r.Header.Get("Mcp-Method") == "tools/list" {
+				answer(w, string(body), tools)
+				return
+			}
+			params = append(params, r.Header)
+			answer(w, string(body), `{}`)
+		})))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{` + modernMeta + `}}`)
+		line := h.wantHas(`"name":"good"`, `"name":"plain"`)
+		if strings.Contains(line, `"bad"`) || !strings.Contains(line, `"resultType":"complete"`) {
+			t.Errorf("list %s", line)
+		}
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"good","arguments":{"region":" é","n":1e2,"deep":{"on":true}},` + modernMeta + `}}`)
+		h.wantHas(`"id":2`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"good","arguments":{"region":null,"n":1.5},` + modernMeta + `}}`)
+		h.wantHas(`"id":3`)
+		h.end()
+		got := params[0]
+		for name, want := range map[string]string{"Mcp-Param-Region": "=?base64?IMOp?=", "Mcp-Param-N": "100", "Mcp-Param-On": "true",
+			"Mcp-Name": "good", "Mcp-Method": "tools/call", "Mcp-Protocol-Version": "2026-07-28", "Accept": "application/json, text/event-stream"} {
+			if got.Get(name) != want {
+				t.Errorf("%s: %q, want %q", name, got.Get(name), want)
+			}
+		}
+		for name := range params[1] {
+			if strings.HasPrefix(name, "Mcp-Param-") {
+				t.Errorf("null and fractional arguments were mirrored: %s", name)
+			}
+		}
+	})
+}
+
+func TestAHeaderMismatchMakesTheBridgeReadTheToolsAnew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		lists, calls := 0, 0
+		h := start(t, newAgent(address), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			switch {
+			case r.Header.Get("Mcp-Method") == "tools/list":
+				lists++
+				answer(w, string(body), `{"tools":[{"name":"t","inputSchema":{"properties":{"r":{"type":"string","x-mcp-header":"R"}}}}]}`)
+			case r.Header.Get("Mcp-Param-R") != "eu":
+				calls++
+				w.WriteHeader(400)
+				io.WriteString(w, `{"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"Header mismatch"}}`)
+			default:
+				calls++
+				answer(w, string(body), `{"ok":true}`)
+			}
+		})))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":{"r":"eu"},` + modernMeta + `}}`)
+		h.want(`{"jsonrpc":"2.0","id":1,"result":{"ok":true}}`)
+		if lists != 1 || calls != 2 {
+			t.Errorf("%d lists and %d calls, want 1 and 2", lists, calls)
+		}
+	})
+}
+
+func TestInvalidAnnotationsAreFound(t *testing.T) {
+	for schema, valid := range map[string]bool{
+		`{}`: true,
+		`{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"boolean","x-mcp-header":"B"}}}`: true,
+		`{"properties":{"a":{"type":["string","null"],"x-mcp-header":"A"}}}`:                                  true,
+		`{"properties":{"a":{"type":"string","default":{"x-mcp-header":1}}}}`:                                 true,
+		`{"properties":{"a":{"type":"string","x-mcp-header":""}}}`:                                            false,
+		`{"properties":{"a":{"type":"string","x-mcp-header":"A B"}}}`:                                         false,
+		`{"properties":{"a":{"type":"string","x-mcp-header":7}}}`:                                             false,
+		`{"properties":{"a":{"type":"number","x-mcp-header":"A"}}}`:                                           false,
+		`{"properties":{"a":{"x-mcp-header":"A"}}}`:                                                           false,
+		`{"properties":{"a":{"type":"string","x-mcp-header":"A"},"b":{"type":"string","x-mcp-header":"a"}}}`:  false,
+		`{"properties":{"a":{"type":"array","items":{"type":"string","x-mcp-header":"A"}}}}`:                  false,
+		`{"$defs":{"d":{"type":"string","x-mcp-header":"A"}},"properties":{"a":{"$ref":"#/$defs/d"}}}`:        false,
+		`{"properties":{"a":{"oneOf":[{"type":"string","x-mcp-header":"A"}]}}}`:                               false,
+		`{"anyOf":[{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}]}`:                               false,
+		`{"type":"string","x-mcp-header":"A"}`:                                                                false,
+		`{"properties":{"o":{"type":"object","properties":{"a":{"type":"integer","x-mcp-header":"A"}}}}}`:     true,
+		`{"patternProperties":{"^a":{"type":"string","x-mcp-header":"A"}}}`:                                   false,
+	} {
+		if _, err := annotations([]byte(schema)); (err == nil) != valid {
+			t.Errorf("%s: %v, valid should be %v", schema, err, valid)
+		}
+	}
+}
+
+func TestAThousandCallsInFlightAreAllAnswered(t *testing.T) {
+	const n = 1000
+	bubble(t, func(t *testing.T) {
+		s := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			time.Sleep(200 * time.Millisecond)
+			answer(w, string(body), `{"of":`+idOf(string(body))+`}`)
+		})
+		h := start(t, newAgent(address), inMemory(s))
+		began := time.Now()
+		go func() {
+			for i := range n {
+				io.WriteString(h.in, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"x",%s}}`+"\n", i, modernMeta))
+			}
+		}()
+		seen := map[string]bool{}
+		for range n {
+			l := h.next()
+			id := idOf(l)
+			if seen[id] = true; l != `{"jsonrpc":"2.0","id":`+id+`,"result":{"of":`+id+`}}` {
+				t.Errorf("answer %s", l)
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("%d different answers", len(seen))
+		}
+		if d := time.Since(began); d != 200*time.Millisecond {
+			t.Errorf("took %v of faked time, want one wait for all", d)
+		}
+	})
+}

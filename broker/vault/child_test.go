@@ -1,0 +1,164 @@
+package vault_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+)
+
+// childEnv names the job that the test binary does as another process.
+const childEnv = "KEYPORTER_VAULT_TEST_CHILD"
+
+// children are the jobs. What one writes to standard output is for its parent.
+var children = map[string]func(arg string) error{"writer": writerChild}
+
+// init turns a process that was started as a child into that job, before the
+// testing package looks at the command line.
+func init() {
+	name, arg, child := strings.Cut(os.Getenv(childEnv), ":")
+	if !child {
+		return
+	}
+	if err := children[name](arg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// childLimit ends a child that hangs. A test never takes so long.
+const childLimit = time.Minute
+
+// child prepares to run a job of children, with env in place of this process'
+// environment.
+func child(t *testing.T, name, arg string, env ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), childEnv + "=" + name + ":" + arg}, env...)
+	return cmd
+}
+
+// runChild runs it to its end and returns its standard output.
+func runChild(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	err := cmd.Run()
+	noSecret(t, out.String()+log.String())
+	if err != nil {
+		t.Fatalf("child: %v\n%s%s", err, out.String(), log.String())
+	}
+	return out.Bytes()
+}
+
+// noSecret fails the test if a text shows a fake secret or an identity.
+func noSecret(t *testing.T, text string) {
+	t.Helper()
+	for _, word := range []string{"SECRETWORD", "AGE-SECRET-KEY"} {
+		if strings.Contains(text, word) {
+			t.Errorf("%s shows in: %s", word, text)
+		}
+	}
+}
+
+// A plainStore is a keyring in a plain file, which outlives the process that
+// writes to it.
+type plainStore string
+
+func (s plainStore) Get(context.Context, string) (secret.Value, error) {
+	b, err := os.ReadFile(string(s))
+	if errors.Is(err, fs.ErrNotExist) {
+		return secret.Value{}, vault.ErrIdentityMissing
+	}
+	return secret.New(string(b)), err
+}
+
+func (s plainStore) Set(_ context.Context, _ string, v secret.Value) error {
+	return os.WriteFile(string(s), []byte(v.Reveal()), 0o600)
+}
+
+func (s plainStore) Delete(context.Context, string) error {
+	if err := os.Remove(string(s)); errors.Is(err, fs.ErrNotExist) {
+		return vault.ErrIdentityMissing
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// options are those of a vault in dir/state with a plainStore in dir.
+func options(dir string) vault.Options {
+	state := filepath.Join(dir, "state")
+	return vault.Options{
+		File:     filepath.Join(state, "vault.age"),
+		Previous: filepath.Join(state, "vault.age.prev"),
+		Identity: filepath.Join(state, "identity.age"),
+		Keyring:  plainStore(filepath.Join(dir, "keyring")),
+	}
+}
+
+// newHome makes a folder with the state folder in it.
+func newHome(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A counter is the record that says which write a document is of. Its filling
+// follows from the number, so that a mixture of two writes shows.
+type counter struct {
+	N       int          `json:"n"`
+	Filling secret.Plain `json:"filling"`
+}
+
+func countTo(n int) counter {
+	return counter{N: n, Filling: secret.Plain{Value: secret.New(fmt.Sprintf("SECRETWORD-%d-", n) + strings.Repeat("x", n*7919%20000))}}
+}
+
+// putCount stores n under two keys.
+func putCount(n int) func(*vault.Tx) error {
+	return func(tx *vault.Tx) error {
+		return errors.Join(tx.Put("first", countTo(n)), tx.Put("second", countTo(n)))
+	}
+}
+
+// count returns the number that putCount stored; 0 if there is none yet. A
+// document that is not of one write is an error.
+func count(f interface {
+	Get(key string) (json.RawMessage, bool)
+}) (int, error) {
+	var got [2]counter
+	for i, key := range []string{"first", "second"} {
+		raw, ok := f.Get(key)
+		if !ok {
+			continue
+		}
+		if err := json.Unmarshal(raw, &got[i]); err != nil {
+			return 0, fmt.Errorf("record %s is not a counter", key)
+		}
+	}
+	n := got[0].N
+	for _, c := range got {
+		if c.N != n || n != 0 && !c.Filling.Equal(countTo(n).Filling.Value) {
+			return 0, fmt.Errorf("the records are of the writes %d and %d, or mixed", got[0].N, got[1].N)
+		}
+	}
+	return n, nil
+}

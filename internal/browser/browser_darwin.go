@@ -1,0 +1,7 @@
+package browser
+
+import "context"
+
+func openDefault(ctx context.Context, address string, getenv func(string) string) error {
+	return first(ctx, address, getenv, []string{"/usr/bin/open"})
+}

@@ -112,6 +112,15 @@ func (k *keeper) note(method string, cursor, result []byte) {
 	}
 }
 
+// forget makes the keeper hand everything over again: the answers may be those
+// of another account from now on.
+func (k *keeper) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	clear(k.last)
+	clear(k.pages)
+}
+
 // maxKept is how large a list may be, in bytes, to be kept.
 const maxKept = 4 << 20
 

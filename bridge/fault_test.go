@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -495,17 +496,132 @@ func TestATokenThatIsDueIsRenewedBesideTheRequest(t *testing.T) {
 }
 
 func TestAnAgentThatDiesIsNotMissedUntilItIsNeeded(t *testing.T) {
-	s := &server{}
-	a := newAgent(serve(t, s))
-	h := start(t, a)
-	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
-	h.wantHas(`"result"`)
-	a.die(errors.New("dial: connection refused"))
-	h.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
-	h.wantHas(`"result"`)
-	a.die(hint.New(hint.Stopped, "Keyporter is stopped.", "Run keyporter start."))
-	h.send(`{"jsonrpc":"2.0","id":3,"method":"ping"}`)
-	h.wantHas(`"id":3`, `"result"`)
+	synctest.Test(t, func(t *testing.T) {
+		var refused atomic.Bool
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		a.token = func(local.TokenRequest) (*local.Token, error) { return token("two", time.Time{}, time.Time{}), nil }
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refused.Load() && r.Header.Get("Authorization") != "Bearer "+marker+"-two" {
+				w.WriteHeader(401)
+				return
+			}
+			s.ServeHTTP(w, r)
+		})))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+		h.wantHas(`"id":1`, `"result"`)
+		a.die(errors.New("dial: connection refused"))
+		synctest.Wait()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":2`, `"result"`)
+
+		refused.Store(true)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.wantHas(`"id":3`, `"error"`)
+		a.mu.Lock()
+		a.refuse = nil // the next Connect starts it
+		before := a.connects
+		a.mu.Unlock()
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"x"}`)
+		h.wantHas(`"id":4`, `"result"`)
+		a.mu.Lock()
+		if a.connects <= before {
+			t.Error("a token was needed, but the agent was not connected to")
+		}
+		a.mu.Unlock()
+	})
+}
+
+func TestAnAgentThatWasStoppedIsNotStartedAndNothingGoesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		h := start(t, a, inMemory(s))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+		h.wantHas(`"id":1`, `"result"`)
+		a.die(hint.New(hint.Stopped, "Keyporter is stopped.", "Run keyporter start."))
+		time.Sleep(time.Second)
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		h.wantHas(`"id":2`, `"isError":true`, "Keyporter is stopped. Run keyporter start.")
+		a.die(nil)
+		time.Sleep(time.Minute) // the bridge looks again by itself
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+		h.end()
+		if len(s.seen) != 2 {
+			t.Errorf("the server saw %q", s.seen)
+		}
+	})
+}
+
+func TestOnlyCallsThatReadAreRepeatedAfterABrokenConnection(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		seen[string(b)]++
+		first := seen[string(b)] == 1
+		mu.Unlock()
+		if first {
+			panic(http.ErrAbortHandler)
+		}
+		answer(w, string(b), `{}`)
+	}))
+	h := start(t, newAgent(url))
+	list, call := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"pay"}}`
+	h.send(list)
+	h.want(`{"jsonrpc":"2.0","id":1,"result":{}}`)
+	h.send(call)
+	h.wantHas(`"id":2`, `"error"`, "cannot be reached")
+	h.end()
+	if seen[list] != 2 || seen[call] != 1 {
+		t.Errorf("requests were sent %v", seen)
+	}
+}
+
+func TestTheEndLetsRequestsInFlightFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			d := 3 * time.Second
+			if strings.Contains(body, "never") {
+				d = time.Hour
+			}
+			select {
+			case <-time.After(d):
+				answer(w, body, `{"late":true}`)
+			case <-r.Context().Done():
+			}
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"never"}}`)
+		began := time.Now()
+		if err := h.end(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != goodbye {
+			t.Errorf("the end took %v, want the %v for what never ends", d, goodbye)
+		}
+		if !strings.Contains(h.out.String(), `{"jsonrpc":"2.0","id":2,"result":{"late":true}}`) || strings.Contains(h.out.String(), `"id":3`) {
+			t.Errorf("bridge wrote\n%s", h.out.String())
+		}
+		if len(s.deletes) != 1 {
+			t.Errorf("%d sessions ended, want 1", len(s.deletes))
+		}
+	})
+}
+
+func TestCancellingTheContextEndsTheBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(&server{session: "s1"}))
+		h.open()
+		h.stop()
+		if err := h.end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
 }
 
 func TestRedirectsWithinTheAddressAreFollowedWithTheBody(t *testing.T) {

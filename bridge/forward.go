@@ -47,7 +47,9 @@ func (b *bridge) request(c *call) error {
 	return err
 }
 
-// through sends the call to the server.
+// through sends the call to the server, in the era that the client speaks. Nothing
+// is translated between eras here (that is for bridge/translate): a server that
+// does not speak the client's era says so itself, and the client gets its words.
 func (b *bridge) through(c *call) error {
 	switch {
 	case c.modern():

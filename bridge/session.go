@@ -111,12 +111,15 @@ func (s *session) begin(c *call) error {
 }
 
 // handshake POSTs the client's initialize and gives take the answer. The wire is
-// nil if the answer was an error.
+// nil if the answer was an error. c may be nil.
 func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
 	var id string
 	var w *wire
 	m := &streamable.Message{Body: s.init.Raw, Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
 	err := s.b.http.Exchange(ctx, m, func(msg []byte) (bool, error) {
+		if c != nil {
+			c.received += int64(len(msg))
+		}
 		f, err := frame.Scan(msg)
 		if err != nil {
 			return false, nil
@@ -261,7 +264,9 @@ func (s *session) establish(ctx context.Context, lost *wire) (*wire, error) {
 func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 	var refused []byte
 	w, err := s.handshake(ctx, func(f frame.Frame) error {
-		refused = bytes.Clone(f.Error)
+		if refused = bytes.Clone(f.Error); f.Result != nil {
+			s.b.keep.note(methodInitialize, nil, f.Result)
+		}
 		return nil
 	}, nil)
 	if err != nil {

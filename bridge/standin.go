@@ -441,6 +441,7 @@ func (b *bridge) followState() {
 			return
 		}
 		last = v
+		b.keep.forget()
 		if s := b.legacy.Load(); s != nil {
 			b.bring(s)
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,7 +192,7 @@ func TestAServerNeverSeenOffersToSignIn(t *testing.T) {
 func TestARefusedUnknownServerIsAnsweredForAsIfNotSignedIn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{}
-		var in bool
+		var in atomic.Bool
 		a := newAgent(address)
 		a.state.Status, a.state.Token = local.Unknown, nil
 		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -200,7 +201,7 @@ func TestARefusedUnknownServerIsAnsweredForAsIfNotSignedIn(t *testing.T) {
 				w.WriteHeader(401)
 				return
 			}
-			in = true
+			in.Store(true)
 			s.ServeHTTP(w, r)
 		})))
 		h.send(initialize)
@@ -212,7 +213,7 @@ func TestARefusedUnknownServerIsAnsweredForAsIfNotSignedIn(t *testing.T) {
 		}
 		a.ready("one")
 		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
-		if !in {
+		if !in.Load() {
 			t.Error("the server has not been reached")
 		}
 	})
@@ -354,19 +355,19 @@ func TestAServerThatIsNotInTheListIsAnError(t *testing.T) {
 
 func TestPausingTakesEffectAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		reached := 0
+		var reached atomic.Int32
 		s := &server{session: "s1"}
 		a := newAgent(address)
-		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { reached++; s.ServeHTTP(w, r) })))
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { reached.Add(1); s.ServeHTTP(w, r) })))
 		h.open()
 		synctest.Wait()
 		a.set(func(s *local.BridgeState) { s.Status, s.Token = local.Paused, nil })
 		a.await = func(context.Context) error { return hint.New(hint.Paused, "Keyporter is paused.", "") }
 		synctest.Wait()
-		before := reached
+		before := reached.Load()
 		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
 		h.wantHas(`"isError":true`, "Keyporter is paused.")
-		if reached != before {
+		if reached.Load() != before {
 			t.Error("a request went out while paused")
 		}
 		a.ready("two")

@@ -259,14 +259,9 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		b.historyOf(s.Name).browser = b.opt.Now()
 		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer})
 	})
-	if at.opens {
-		if err := b.openBrowser(ctx, flow.URL); err != nil {
-			return err
-		}
-	}
-	grant, err := flow.Wait(ctx)
+	grant, err := b.waitForBrowser(ctx, at, flow)
 	if err != nil {
-		return b.signInEnded(ctx, err)
+		return err
 	}
 	if err := b.keepGrant(ctx, s, flow, grant, r.Bind); err != nil {
 		return err
@@ -275,6 +270,28 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		at.events = append(at.events, &local.SignInEvent{Done: true, Identity: grant.Identity.String()})
 	})
 	return nil
+}
+
+// waitForBrowser waits until the browser has come back. If the agent has to open
+// it and cannot, the wait is over.
+func (b *Broker) waitForBrowser(ctx context.Context, at *attempt, flow *authcode.Flow) (*authcode.Grant, error) {
+	wait, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	if at.opens {
+		b.tasks.Go(func() {
+			if err := b.openBrowser(wait, flow.URL); err != nil && wait.Err() == nil {
+				giveUp(err)
+			}
+		})
+	}
+	grant, err := flow.Wait(wait)
+	switch cause := context.Cause(wait); {
+	case err == nil:
+		return grant, nil
+	case cause != nil && ctx.Err() == nil:
+		return nil, cause
+	}
+	return nil, b.signInEnded(ctx, err)
 }
 
 // signInEnded gives words to a sign-in that was not finished in the browser.

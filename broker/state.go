@@ -14,8 +14,18 @@ import (
 	"keyporter/internal/hint"
 )
 
-// State returns the state as it is now.
-func (b *Broker) State(context.Context) (*local.State, error) { return b.snapshot(), nil }
+// openingWait is how long State waits for a vault that is being opened: long
+// enough for a passphrase, short enough for a keyring that asks its user.
+const openingWait = 3 * time.Second
+
+// State returns the state as it is now. While the vault is being opened it waits
+// a little, so that a listing does not begin with everything locked.
+func (b *Broker) State(ctx context.Context) (*local.State, error) {
+	limit, cancel := context.WithTimeout(ctx, openingWait)
+	defer cancel()
+	_, _ = b.openedVault(limit) // why it is not open is part of the state
+	return b.snapshot(), ctx.Err()
+}
 
 // Watch calls show with the state now and after each change.
 func (b *Broker) Watch(ctx context.Context, w local.Watch, show func(*local.State) error) error {

@@ -531,7 +531,7 @@ func TestEndOfAServerDoesNotWaitForConnectionsThatOnlyStayOpen(t *testing.T) {
 	}
 }
 
-func TestLogHoldsNoSecret(t *testing.T) {
+func TestTokenArrivesAndDoesNotPrintItself(t *testing.T) {
 	f := new(fake)
 	p := home(t)
 	serve(t, p, f)

@@ -3,7 +3,6 @@ package vault_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,19 +18,27 @@ import (
 )
 
 // childEnv names the job that the test binary does as another process.
-const childEnv = "KEYPORTER_VAULT_TEST_CHILD"
+const childEnv = "KEYPORTER_VAULT_TEST_JOB"
 
-// children are the jobs. What one writes to standard output is for its parent.
-var children = map[string]func(arg string) error{"writer": writerChild}
+// A job is what a child does. What it writes to standard output is for its parent.
+type job func(arg string) error
 
-// init turns a process that was started as a child into that job, before the
+// jobs are those of every system; add adds one, while package variables are made.
+var jobs = map[string]job{"writer": writerChild}
+
+func add(name string, j job) job {
+	jobs[name] = j
+	return j
+}
+
+// init turns a process that was started as a child into its job, before the
 // testing package looks at the command line.
 func init() {
 	name, arg, child := strings.Cut(os.Getenv(childEnv), ":")
 	if !child {
 		return
 	}
-	if err := children[name](arg); err != nil {
+	if err := jobs[name](arg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -41,8 +48,7 @@ func init() {
 // childLimit ends a child that hangs. A test never takes so long.
 const childLimit = time.Minute
 
-// child prepares to run a job of children, with env in place of this process'
-// environment.
+// child prepares to run one of jobs, with env in place of this process' environment.
 func child(t *testing.T, name, arg string, env ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
@@ -119,46 +125,4 @@ func newHome(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
-}
-
-// A counter is the record that says which write a document is of. Its filling
-// follows from the number, so that a mixture of two writes shows.
-type counter struct {
-	N       int          `json:"n"`
-	Filling secret.Plain `json:"filling"`
-}
-
-func countTo(n int) counter {
-	return counter{N: n, Filling: secret.Plain{Value: secret.New(fmt.Sprintf("SECRETWORD-%d-", n) + strings.Repeat("x", n*7919%20000))}}
-}
-
-// putCount stores n under two keys.
-func putCount(n int) func(*vault.Tx) error {
-	return func(tx *vault.Tx) error {
-		return errors.Join(tx.Put("first", countTo(n)), tx.Put("second", countTo(n)))
-	}
-}
-
-// count returns the number that putCount stored; 0 if there is none yet. A
-// document that is not of one write is an error.
-func count(f interface {
-	Get(key string) (json.RawMessage, bool)
-}) (int, error) {
-	var got [2]counter
-	for i, key := range []string{"first", "second"} {
-		raw, ok := f.Get(key)
-		if !ok {
-			continue
-		}
-		if err := json.Unmarshal(raw, &got[i]); err != nil {
-			return 0, fmt.Errorf("record %s is not a counter", key)
-		}
-	}
-	n := got[0].N
-	for _, c := range got {
-		if c.N != n || n != 0 && !c.Filling.Equal(countTo(n).Filling.Value) {
-			return 0, fmt.Errorf("the records are of the writes %d and %d, or mixed", got[0].N, got[1].N)
-		}
-	}
-	return n, nil
 }

@@ -201,7 +201,7 @@ func names(m map[string]string) (names []string) {
 
 // childEnv is set in a process that a test started from its own binary; its value
 // is what the child shall do.
-const childEnv = "KEYPORTER_VAULT_TEST_CHILD"
+const childEnv = "KEYPORTER_VAULT_TEST_ROLE"
 
 // child prepares the test binary to run the calling test once more, as a child.
 func child(t *testing.T, role string, env ...string) *exec.Cmd {

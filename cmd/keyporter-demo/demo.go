@@ -125,7 +125,7 @@ func (d *demo) end(ctx context.Context) error {
 func (d *demo) keyporter(ctx context.Context, k *keyporter, text string, args ...string) error {
 	return d.show.step(text, append([]string{"keyporter"}, args...), func() ([]string, error) {
 		answer, said, err := k.do(ctx, args...)
-		return append(lines(answer), said...), err
+		return append(answerLines(answer), said...), err
 	})
 }
 

@@ -17,10 +17,16 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"keyporter/internal/paths"
 )
 
 // fakeKeyporter makes this test binary a keyporter that fails; see TestMain.
 const fakeKeyporter = "DEMO_TEST_FAKE_KEYPORTER"
+
+// fakeBrowser makes it a browser that sends the page's address to the address
+// in this variable.
+const fakeBrowser = "DEMO_TEST_FAKE_BROWSER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(fakeKeyporter) != "" {
@@ -29,6 +35,14 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, "keyporter: The vault is made of cheese.")
 		os.Exit(1)
+	}
+	if to := os.Getenv(fakeBrowser); to != "" {
+		res, err := http.Post(to, "text/plain", strings.NewReader(os.Args[len(os.Args)-1]))
+		if err != nil {
+			os.Exit(1)
+		}
+		res.Body.Close()
+		os.Exit(0)
 	}
 	code := m.Run()
 	http.DefaultClient.CloseIdleConnections()
@@ -237,5 +251,52 @@ func TestBrowseNeverPrintsTheAddress(t *testing.T) {
 	}
 	if strings.Contains(errs.String(), "SECRETWORD") {
 		t.Errorf("stderr holds the address: %s", errs.String())
+	}
+}
+
+func TestHomeIsRemovedWithItsRuntimeFolder(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMP", temp)
+	// So long that a socket in it would have no name.
+	h, err := makeHome(filepath.Join(temp, strings.Repeat("long", 30)), func(string) { t.Error("there is nothing left over") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := paths.Find(func(name string) string { return environ(h.dir)[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.remove(); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{h.dir, p.Runtime} {
+		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is still there (%v)", dir, err)
+		}
+	}
+}
+
+func TestWhatAnEarlierDemoLeftIsRemoved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "home")
+	if err := os.MkdirAll(filepath.Join(dir, "answers"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	asked := ""
+	h, err := makeHome(dir, func(d string) { asked = d })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if asked != dir {
+		t.Errorf("asked about %q, want %q", asked, dir)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("the new home holds %v (%v), want nothing", left, err)
+	}
+	if err := h.remove(); err != nil {
+		t.Error(err)
 	}
 }

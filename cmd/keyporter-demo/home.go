@@ -29,8 +29,8 @@ func keepHome(getenv func(string) string) (string, error) {
 	return p.State + "-demo", nil
 }
 
-// makeHome makes the folder, empty. cleared is called before what an earlier
-// demo left there is removed; its agent may still run.
+// makeHome makes the folder, empty. With keep, leftover is called before what an
+// earlier demo left there is removed; its agent may still run.
 func makeHome(keep string, leftover func(dir string)) (*home, error) {
 	if keep == "" {
 		dir, err := os.MkdirTemp("", "keyporter-demo-")
@@ -85,10 +85,14 @@ func (h *home) writePassphrase() error {
 	return err
 }
 
-// remove removes the folder and lets another demo have it. The lock's own file
-// stays: removing it would let two demos have a lock each.
+// remove removes the folder, and the agent's runtime folder where that is
+// another one, and lets another demo have it. The lock's own file stays:
+// removing it would let two demos have a lock each.
 func (h *home) remove() error {
 	err := os.RemoveAll(h.dir)
+	if p, findErr := paths.Find(func(name string) string { return environ(h.dir)[name] }); findErr == nil {
+		err = errors.Join(err, os.RemoveAll(p.Runtime))
+	}
 	if h.lock != nil {
 		err = errors.Join(err, h.lock.Unlock())
 	}

@@ -36,10 +36,13 @@ type kept struct {
 	errs  bytes.Buffer
 }
 
-func startKept(t *testing.T, more ...string) *kept {
+// startKept starts a demo; await waits until it is there. env is added to its
+// environment.
+func startKept(t *testing.T, env []string, more ...string) *kept {
 	t.Helper()
 	k := &kept{}
 	k.cmd, k.home = demoCommand(t, append([]string{"--keep", "--json"}, more...)...)
+	k.cmd.Env = append(k.cmd.Env, env...)
 	out, err := k.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -56,12 +59,18 @@ func startKept(t *testing.T, more ...string) *kept {
 	})
 	k.lines = bufio.NewScanner(out)
 	k.lines.Buffer(nil, 1<<20)
+	return k
+}
+
+// await reads the steps up to the last line.
+func (k *kept) await(t *testing.T) {
+	t.Helper()
 	for k.lines.Scan() {
 		if bytes.Contains(k.lines.Bytes(), []byte(`"done":true`)) {
 			if err := json.Unmarshal(k.lines.Bytes(), &k.last); err != nil {
 				t.Fatal(err)
 			}
-			return k
+			return
 		}
 		var s stepResult
 		if err := json.Unmarshal(k.lines.Bytes(), &s); err != nil || s.Step != len(k.steps)+1 {
@@ -69,9 +78,8 @@ func startKept(t *testing.T, more ...string) *kept {
 		}
 		k.steps = append(k.steps, s)
 	}
-	err = k.cmd.Wait()
+	err := k.cmd.Wait()
 	t.Fatalf("the demo ended before its last line: %v\n%s", err, k.errs.String())
-	return nil
 }
 
 // end interrupts the demo and waits for its end.
@@ -88,7 +96,8 @@ func (k *kept) end(t *testing.T) {
 }
 
 func TestKeptDemoServesItsSnippetUntilItIsInterrupted(t *testing.T) {
-	k := startKept(t)
+	k := startKept(t, nil)
+	k.await(t)
 	if len(k.steps) != 12 {
 		t.Errorf("%d steps, want 12", len(k.steps))
 	}

@@ -124,6 +124,18 @@ func lines(text string) []string {
 	return all
 }
 
+// answerLines returns the lines of an answer that are not empty, with the space
+// before them.
+func answerLines(answer string) []string {
+	var all []string
+	for l := range strings.Lines(answer) {
+		if l = strings.TrimRight(l, " \r\n"); l != "" {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
 // maxOutput is how much of a program's output is kept.
 const maxOutput = 1 << 20
 

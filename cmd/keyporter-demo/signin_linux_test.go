@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"image/png"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,36 @@ func TestSignInPageInARealBrowser(t *testing.T) {
 			t.Errorf("the redirect has %v, want access_denied", keys(answer))
 		}
 	})
+}
+
+func TestPersonSignsInToTheDemoInARealBrowser(t *testing.T) {
+	c := startChrome(t)
+	pages := make(chan string, 1)
+	listener := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
+		pages <- string(b)
+	}))
+	t.Cleanup(listener.Close)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := startKept(t, []string{"KEYPORTER_BROWSER=" + self, fakeBrowser + "=" + listener.URL}, "--browser")
+	select {
+	case page := <-pages:
+		c.open(page)
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the demo opened no page")
+	}
+	c.click("button[value=sign-in]")
+	k.await(t)
+	var shown string
+	if c.do(http.MethodGet, c.element("body")+"/text", nil, &shown); !strings.Contains(strings.ToLower(shown), "signed in") {
+		t.Errorf("in the end the browser shows %q", shown)
+	}
+	c.screenshot("signed-in")
+	k.end(t)
+	leftovers(t, k.home)
 }
 
 func keys(v url.Values) []string {

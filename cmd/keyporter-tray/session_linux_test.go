@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // limit bounds a test. It is generous: a busy machine is not what the tests are
 // about.
-const limit = time.Minute
+const limit = 8*time.Second
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()

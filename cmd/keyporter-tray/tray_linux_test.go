@@ -101,13 +101,16 @@ Quit (bridges keep running)
 	p.wait(t, ctx, 0)
 }
 
-// TestNotificationSignsIn follows a notice of the agent to the desktop, the click
-// on it to the browser, and the end of the notice back.
+// TestNotificationSignsIn follows notices of the agent to the desktop: one that is
+// over is withdrawn, one that is clicked opens the browser.
 func TestNotificationSignsIn(t *testing.T) {
 	ctx, d := testContext(t), newDesktop(t)
-	waiting := state(local.SignInNeeded)
-	waiting.Notices = []local.Notice{{ID: "n1", Kind: local.NoticeSignIn, Server: "Sales_data", Program: "Claude Desktop"}}
-	agent := serveAgent(t, filepath.Join(d.home, "kp"), waiting)
+	waiting := func(id string) *local.State {
+		s := state(local.SignInNeeded)
+		s.Notices = []local.Notice{{ID: id, Kind: local.NoticeSignIn, Server: "Sales_data", Program: "Claude Desktop"}}
+		return s
+	}
+	agent := serveAgent(t, filepath.Join(d.home, "kp"), waiting("n1"))
 	agent.open = "https://id.example.com/authorize"
 	service := newNotificationService(t, d)
 	browser, opened := fakeBrowser(t, d.home)
@@ -117,16 +120,17 @@ func TestNotificationSignsIn(t *testing.T) {
 	if note.summary != "Sign in to Sales_data" || note.body != "Claude Desktop wants to use it." {
 		t.Errorf("the notification says %q, %q", note.summary, note.body)
 	}
-	service.click(t, note)
+	agent.set(state(local.Ready))
+	if got := receive(t, ctx, service.gone); got != note.number {
+		t.Errorf("notification %d was withdrawn, want %d", got, note.number)
+	}
+	agent.set(waiting("n2"))
+	service.click(t, receive(t, ctx, service.shown))
 	if got := receive(t, ctx, opened); got != agent.open {
 		t.Errorf("the browser got %q, want %q", got, agent.open)
 	}
-	agent.set(state(local.Ready)) // without the notice
-	select {
-	case <-service.gone:
-	case <-ctx.Done():
-		// A desktop takes a notification away by itself when it is clicked, so
-		// nothing need be withdrawn; see below for one that is not clicked.
+	if got := receive(t, ctx, agent.signIns); got != "Sales_data" {
+		t.Errorf("sign-in for %q, want Sales_data", got)
 	}
 }
 

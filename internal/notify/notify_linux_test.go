@@ -92,7 +92,23 @@ func startDaemon(t *testing.T, address string, can ...string) *daemon {
 	return d
 }
 
-func (d *daemon) GetCapabilities() ([]string, *dbus.Error) { return d.can, nil }
+func (d *daemon) GetCapabilities() ([]string, *dbus.Error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.can, nil
+}
+
+func (d *daemon) become(can ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.can = can
+}
+
+func (d *daemon) withdrawn() []uint32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.closed)
+}
 
 func (d *daemon) Notify(app string, replaces uint32, _, title, body string, actions []string, hints map[string]dbus.Variant, timeout int32) (uint32, *dbus.Error) {
 	d.mu.Lock()
@@ -102,9 +118,10 @@ func (d *daemon) Notify(app string, replaces uint32, _, title, body string, acti
 		id = d.next
 	}
 	d.shown = append(d.shown, shown{app, replaces, title, body, actions, hints, timeout})
+	onNotify := d.onNotify
 	d.mu.Unlock()
-	if d.onNotify != nil {
-		d.onNotify(id)
+	if onNotify != nil {
+		onNotify(id)
 	}
 	return id, nil
 }
@@ -185,7 +202,7 @@ func TestWithoutSomethingToClickOrADesktopWithButtonsThereAreNone(t *testing.T) 
 	if got := d.last(t); len(got.actions) != 0 {
 		t.Errorf("nothing to click: got actions %q", got.actions)
 	}
-	d.can = []string{"body"}
+	d.become("body")
 	show(t, f, Notification{ID: "2", Title: "x", Button: "y", OnClick: func() {}})
 	if got := d.last(t); len(got.actions) != 0 {
 		t.Errorf("no buttons here: got actions %q", got.actions)
@@ -202,7 +219,7 @@ func TestMarkupOfStrangersIsShownAsItIs(t *testing.T) {
 	if want := `&lt;img src="file:///x"/&gt; &amp; &lt;a href='https://evil.example'&gt;`; got.body != want || got.title != hostile {
 		t.Errorf("with markup: got %q and %q, want %q", got.title, got.body, want)
 	}
-	d.can = []string{"body"}
+	d.become("body")
 	show(t, f, Notification{ID: "2", Title: hostile, Text: hostile})
 	if got := d.last(t); got.body != hostile {
 		t.Errorf("without markup: got %q", got.body)
@@ -230,10 +247,12 @@ func TestClickIsToldOnce(t *testing.T) {
 func TestClickThatOvertakesTheAnswerIsNotLost(t *testing.T) {
 	address, _ := startBus(t)
 	d := startDaemon(t, address, "actions")
+	d.mu.Lock()
 	d.onNotify = func(id uint32) {
 		d.emit(t, "ActionInvoked", id, "act")
 		d.emit(t, "NotificationClosed", id, uint32(2))
 	}
+	d.mu.Unlock()
 	f := newNotifier(t, address)
 	clicked := make(chan struct{})
 	show(t, f, Notification{ID: "1", Title: "x", Button: "y", OnClick: func() { close(clicked) }})
@@ -334,13 +353,13 @@ func TestWithdrawAndCloseTakeNotificationsAway(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !slices.Equal(d.closed, []uint32{7}) {
-		t.Errorf("withdrawn: %v, want 7", d.closed)
+	if got := d.withdrawn(); !slices.Equal(got, []uint32{7}) {
+		t.Errorf("withdrawn: %v, want 7", got)
 	}
 	f.Close()
 	f.Close()
-	if !slices.Equal(d.closed, []uint32{7, 8}) {
-		t.Errorf("withdrawn: %v, want 7 and 8", d.closed)
+	if got := d.withdrawn(); !slices.Equal(got, []uint32{7, 8}) {
+		t.Errorf("withdrawn: %v, want 7 and 8", got)
 	}
 	if err := f.Show(t.Context(), Notification{ID: "3", Title: "x"}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("after Close: got %v, want ErrUnavailable", err)

@@ -1,0 +1,165 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyporter/broker/local"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts")
+
+// Transcripts are both sides of a bridge in a text file. Lines that drive it:
+//
+//	# a comment
+//	client> what the client writes
+//	server< status content-type body, for the next request; \n is a line break
+//	@ready, @missing, @wait DURATION: what happens to the account, or to the clock
+//
+// What comes of it is written by the test (-update): client< is what the client
+// reads, server> what the server gets, header fields included. The GET stream is
+// not part of transcripts, because nothing says when it is opened.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, name := range files {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			want, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			synctest.Test(t, func(t *testing.T) { got = play(t, string(want)) })
+			if *update {
+				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != string(want) {
+				t.Errorf("transcript differs; got\n%s", got)
+			}
+			if strings.Contains(strings.ReplaceAll(got, "Authorization: Bearer "+marker, ""), marker) {
+				t.Error("a secret is in the transcript outside of a request's header")
+			}
+		})
+	}
+}
+
+// A stage plays one transcript.
+type stage struct {
+	mu      sync.Mutex
+	out     bytes.Buffer
+	answers []string // server< lines not used yet
+}
+
+func (s *stage) say(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(&s.out, format+"\n", args...)
+}
+
+// Write is the bridge's standard output.
+func (s *stage) Write(p []byte) (int, error) {
+	s.say("client< %s", bytes.TrimSuffix(p, []byte("\n")))
+	return len(p), nil
+}
+
+func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	line := r.Method + " " + r.URL.Path
+	for _, name := range []string{"Authorization", "Mcp-Session-Id", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Param-Region"} {
+		if v := r.Header.Get(name); v != "" {
+			line += " [" + name + ": " + v + "]"
+		}
+	}
+	s.mu.Lock()
+	fmt.Fprintln(&s.out, strings.TrimSpace("server> "+line+" "+string(body)))
+	answer := "405"
+	if len(s.answers) > 0 {
+		answer, s.answers = s.answers[0], s.answers[1:]
+		fmt.Fprintf(&s.out, "server< %s\n", answer)
+	}
+	s.mu.Unlock()
+	status, rest, _ := strings.Cut(answer, " ")
+	kind, text, _ := strings.Cut(rest, " ")
+	if session, after, ok := strings.Cut(kind, "+"); ok {
+		w.Header().Set("Mcp-Session-Id", after)
+		kind = session
+	}
+	code, err := strconv.Atoi(status)
+	if err != nil {
+		panic("transcript: " + answer)
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(code)
+	io.WriteString(w, strings.ReplaceAll(text, `\n`, "\n"))
+}
+
+func play(t *testing.T, script string) string {
+	s := &stage{}
+	a := newAgent("http://127.0.0.1/mcp")
+	inR, inW := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- Run(ctx, Options{Connect: a.connect, Server: "acme", Stdin: inR, Stdout: s, Version: "0.0", Transport: memory{s}})
+	}()
+	synctest.Wait()
+	for line := range strings.Lines(script) {
+		line = strings.TrimSuffix(line, "\n")
+		if text, ok := strings.CutPrefix(line, "server< "); ok {
+			s.mu.Lock()
+			s.answers = append(s.answers, text)
+			s.mu.Unlock()
+		}
+	}
+	for line := range strings.Lines(script) {
+		line = strings.TrimSuffix(line, "\n")
+		switch text, _ := strings.CutPrefix(line, "client> "); {
+		case text != line:
+			s.say("%s", line)
+			io.WriteString(inW, text+"\n")
+		case line == "@ready":
+			s.say("%s", line)
+			a.ready("one")
+		case line == "@missing":
+			s.say("%s", line)
+			a.set(func(b *local.BridgeState) { *b = newAgent(b.URL).missing().state })
+		case strings.HasPrefix(line, "@wait "):
+			s.say("%s", line)
+			d, err := time.ParseDuration(strings.TrimPrefix(line, "@wait "))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(d)
+		case line == "" || strings.HasPrefix(line, "#"):
+			s.say("%s", line)
+		}
+		synctest.Wait()
+	}
+	inW.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.String()
+}

@@ -99,6 +99,7 @@ type bridge struct {
 	modern atomic.Pointer[string] // the newest version that a modern client named
 	tools  toolTable
 	offer  atomic.Bool // the client has been shown the sign_in tool
+	stale  atomic.Bool // the client has been given lists in the server's place
 	keep   *keeper
 	audit  *auditor
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"keyporter/broker/local"
 )
 
 // sdkServer returns a server made with the Go SDK that uses most of the protocol.
@@ -143,6 +145,47 @@ func callText(t *testing.T, s *mcp.ClientSession, p *mcp.CallToolParams, want st
 	}
 	if text, ok := r.Content[0].(*mcp.TextContent); !ok || text.Text != want {
 		t.Errorf("CallTool %s: %+v, want %q", p.Name, r.Content[0], want)
+	}
+}
+
+func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options *mcp.StreamableHTTPOptions
+		version string
+	}{
+		{"legacy", &mcp.StreamableHTTPOptions{}, "2025-11-25"},
+		{"modern", &mcp.StreamableHTTPOptions{Stateless: true}, "2026-07-28"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := sdkServer()
+			a := newAgent(serve(t, bearer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, test.options), "one"))).missing()
+			a.signIn = func(context.Context) (*local.RequestedSignIn, error) {
+				a.ready("one")
+				return &local.RequestedSignIn{Ready: true, Message: "Signed in."}, nil
+			}
+			changed := make(chan struct{}, 8)
+			client := mcp.NewClient(&mcp.Implementation{Name: "host", Version: "1"}, &mcp.ClientOptions{
+				ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
+			})
+			s, err := client.Connect(t.Context(), pipes(t, a), &mcp.ClientSessionOptions{ProtocolVersion: test.version})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if got := s.InitializeResult(); got.ServerInfo.Name != "acme" || got.ProtocolVersion != test.version {
+				t.Errorf("introduced as %+v in %s", got.ServerInfo, got.ProtocolVersion)
+			}
+			if l, err := s.ListTools(t.Context(), nil); err != nil || len(l.Tools) != 1 || l.Tools[0].Name != "sign_in" {
+				t.Fatalf("ListTools before: %+v, %v", l, err)
+			}
+			callText(t, s, &mcp.CallToolParams{Name: "sign_in"}, "Signed in.")
+			<-changed
+			if l, err := s.ListTools(t.Context(), nil); err != nil || len(l.Tools) != 3 {
+				t.Fatalf("ListTools after: %+v, %v", l, err)
+			}
+			callText(t, s, &mcp.CallToolParams{Name: "add", Arguments: map[string]any{"a": 2, "b": 3}}, "5")
+		})
 	}
 }
 

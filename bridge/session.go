@@ -306,6 +306,7 @@ func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 // changed tells the client that the server's lists have changed, as soon as the
 // client may be told.
 func (s *session) changed(w *wire) {
+	s.b.stale.Store(false)
 	s.mu.Lock()
 	ready := s.ready != nil
 	s.owes = !ready

@@ -62,7 +62,7 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 		}
 		return b.reply(c, b.empty(c))
 	case methodListTools, "prompts/list", "resources/list", "resources/templates/list":
-		return b.reply(c, b.listing(c, cause))
+		return b.list(c, entry, cause, signIn == signInBrowser && !hopeless)
 	case methodListen:
 		return b.subscribe(c, entry)
 	}
@@ -290,20 +290,34 @@ func (b *bridge) instructions(cause error) string {
 	return hint.Of(cause).Text() + " Until then this server has one tool, " + signInTool + ", which asks for it. Its own tools appear afterwards."
 }
 
-// listing answers a list method: as last known, else with the sign_in tool, else
-// with nothing.
-func (b *bridge) listing(c *call, cause error) []byte {
+// list answers a list method: as last known, else with the sign_in tool, else
+// with nothing. With browser, and nothing known, the person has 45 s first.
+func (b *bridge) list(c *call, entry *view, cause error, browser bool) error {
 	known := b.answers(c.ctx)
-	if r := known[c.f.Method]; r != nil {
-		return r
+	result := []byte(known[c.f.Method])
+	if result == nil && browser {
+		if err := b.await(c, entry); err == nil {
+			return b.through(c)
+		} else if c.ctx.Err() != nil {
+			return err
+		}
 	}
-	member := map[string]string{methodListTools: "tools", "prompts/list": "prompts", "resources/list": "resources", "resources/templates/list": "resourceTemplates"}[c.f.Method]
+	b.stale.Store(true)
+	if result == nil {
+		result = b.listing(c, known, cause)
+	}
+	return b.reply(c, result)
+}
+
+// listing makes up a list that is not known. A server known to have no tools has
+// none here either.
+func (b *bridge) listing(c *call, known map[string]json.RawMessage, cause error) []byte {
 	list := []byte("[]")
-	if member == "tools" && known[methodInitialize] == nil && known[methodDiscover] == nil {
+	if c.f.Method == methodListTools && (known[methodInitialize] == nil || frame.Get(known[methodInitialize], "capabilities", "tools") != nil) {
 		b.offer.Store(true)
 		list = append(append([]byte{'['}, b.signInTool(cause)...), ']')
 	}
-	return frame.Set(b.cacheable(c), member, list)
+	return frame.Set(b.cacheable(c), listMember[c.f.Method], list)
 }
 
 func (b *bridge) signInTool(cause error) []byte {
@@ -448,12 +462,19 @@ func (b *bridge) followState() {
 	}
 }
 
-// bring makes the server's side of a session that has none yet.
+// bring makes the server's side of a session that has none yet, and tells a
+// client that has been given lists in the server's place to ask again.
 func (b *bridge) bring(s *session) {
+	if w := s.wire.Load(); w != nil {
+		if b.stale.Swap(false) {
+			s.changed(w)
+		}
+		return
+	}
 	s.mu.Lock()
 	standIn := s.standIn
 	s.mu.Unlock()
-	if !standIn || s.wire.Load() != nil {
+	if !standIn {
 		return
 	}
 	if _, err := s.establish(b.ctx, nil); err != nil {

@@ -273,11 +273,14 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 			if d := time.Since(began); d != 0 {
 				t.Errorf("probe answered after %v", d)
 			}
-			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
-			h.wantHas(`"resultType":"complete"`, `"name":"sign_in"`)
 			synctest.Wait()
 			if want := map[account.SignIn]int{account.SignInBrowser: 1}[mode]; a.awaits != want {
 				t.Errorf("agent was asked to wait %d times, want %d", a.awaits, want)
+			}
+			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
+			h.wantHas(`"resultType":"complete"`, `"name":"sign_in"`)
+			if want := map[account.SignIn]time.Duration{account.SignInBrowser: holdLimit}[mode]; time.Since(began) != want {
+				t.Errorf("tools listed after %v, want %v", time.Since(began), want)
 			}
 		})
 	}
@@ -319,6 +322,45 @@ func TestASubscriptionStaysOpenThroughTheSignIn(t *testing.T) {
 		a.ready("one")
 		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}}}`)
 		h.want(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{}}`)
+	})
+}
+
+func TestASignInThatBecomesNeededInASessionOffersTheTool(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		a := newAgent(address)
+		a.state.Status, a.state.Token = local.Unknown, nil
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), "tools/list") && r.Header.Get("Authorization") == "" {
+				w.WriteHeader(401)
+				return
+			}
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			s.ServeHTTP(w, r)
+		})))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"sign_in"`)
+		a.ready("one")
+		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+		h.end()
+		if s.inits != 1 {
+			t.Errorf("%d initializes, want the session to live on", s.inits)
+		}
+	})
+}
+
+func TestModeBrowserHoldsAListForTheSignIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.state.SignIn = account.SignInBrowser
+		a.await = func(context.Context) error { time.Sleep(20 * time.Second); a.ready("one"); return nil }
+		h := start(t, a, inMemory(&server{}))
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
+		h.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)
 	})
 }
 

@@ -238,8 +238,12 @@ func (b *Broker) setPaused(paused bool, event string) error {
 	return b.saveMemory()
 }
 
-// Stop ends the agent. The caller's connection ends with it.
+// Stop ends the agent, and keeps bridges from starting it again. The caller's
+// connection ends with it.
 func (b *Broker) Stop(context.Context) error {
+	if err := local.MarkStopped(b.opt.Paths, true); err != nil {
+		return err
+	}
 	b.stopOnce.Do(func() { close(b.stopped) })
 	return nil
 }

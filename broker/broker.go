@@ -80,6 +80,7 @@ type Broker struct {
 	stopOnce  sync.Once
 
 	mu           sync.Mutex
+	closing      bool            // no more tasks
 	cfg          *account.Config // replaced as a whole, never changed in place
 	cfgProblem   *hint.Error
 	mem          *memory
@@ -195,6 +196,9 @@ func (b *Broker) close() error {
 	limit, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 	defer cancel()
 	err := b.cache.Close(limit)
+	b.mu.Lock()
+	b.closing = true
+	b.mu.Unlock()
 	b.end()
 	b.tasks.Wait()
 	b.transport.CloseIdleConnections()

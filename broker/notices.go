@@ -93,18 +93,26 @@ func (b *Broker) withdraw(n *notice) {
 	}
 	n.shown = time.Time{}
 	id := n.ID
-	b.task(func(ctx context.Context) {
+	b.spawn(func(ctx context.Context) {
 		if err := b.opt.Withdraw(ctx, id); err != nil {
 			b.opt.Log.Debug("notification not withdrawn", "err", err)
 		}
 	})
 }
 
-// task runs f in a goroutine that Run waits for, unless the Broker is ending. f
-// returns once its context is done.
-func (b *Broker) task(f func(context.Context)) {
-	if b.life.Err() != nil {
-		return
+// task runs f in a goroutine that Run waits for. f returns once its context is
+// done. It reports false, and runs nothing, when the Broker is ending.
+func (b *Broker) task(f func(context.Context)) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.spawn(f)
+}
+
+// spawn is task with b.mu held.
+func (b *Broker) spawn(f func(context.Context)) bool {
+	if b.closing {
+		return false
 	}
 	b.tasks.Go(func() { f(b.life) })
+	return true
 }

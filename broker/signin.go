@@ -134,29 +134,27 @@ func (b *Broker) alreadySignedIn(ctx context.Context, s *account.Server, r local
 
 // begin starts a sign-in, or joins the one under way.
 func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at *attempt, joined bool, err error) {
-	ctx, cancel := context.WithTimeout(b.life, signInLimit)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at := b.attempts[s.Name]; at != nil {
-		cancel()
 		return at, true, nil
 	}
-	if b.life.Err() != nil {
+	ctx, cancel := context.WithTimeout(b.life, signInLimit)
+	at = &attempt{server: s.Name, asker: who, opens: r.AgentOpen, cancel: cancel}
+	started := b.spawn(func(context.Context) {
+		defer cancel()
+		b.finish(at, b.signIn(ctx, at, s, r))
+	})
+	if !started {
 		cancel()
 		return nil, false, hint.New(hint.Stopped, "Keyporter is stopping.", "Try again in a moment.")
 	}
-	h := b.historyOf(s.Name)
 	if who != person {
+		h := b.historyOf(s.Name)
 		h.unasked = append(h.unasked, b.opt.Now())
 	}
-	at = &attempt{server: s.Name, asker: who, opens: r.AgentOpen, cancel: cancel}
 	b.attempts[s.Name] = at
 	b.dropNotice(s.Name)
-	b.tasks.Go(func() {
-		defer cancel()
-		err := b.signIn(ctx, at, s, r)
-		b.finish(at, err)
-	})
 	return at, false, nil
 }
 

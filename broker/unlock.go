@@ -34,19 +34,20 @@ func (b *Broker) openVault() *opening {
 	if o := b.opening; o != nil && (o.at.IsZero() || b.vault != nil || b.opt.Now().Sub(o.at).Abs() < reopenAfter) {
 		return o
 	}
-	if b.life.Err() != nil {
-		return b.opening
-	}
 	o := &opening{done: make(chan struct{})}
-	b.opening = o
-	b.tasks.Go(func() {
-		v, err := vault.Open(b.life, b.vaultOptions())
+	started := b.spawn(func(ctx context.Context) {
+		v, err := vault.Open(ctx, b.vaultOptions())
 		b.update(func() {
 			o.at = b.opt.Now()
 			b.setVault(v, err)
 		})
 		close(o.done)
 	})
+	if !started {
+		close(o.done)
+		return o
+	}
+	b.opening = o
 	return o
 }
 

@@ -58,7 +58,7 @@ func dialSocket(ctx context.Context, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if false {
+	if _, err := verifiedPeer(c); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -231,4 +231,3 @@ func TestUmaskDoesNotMatter(t *testing.T) {
 		}
 	}
 }
-

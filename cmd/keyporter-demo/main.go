@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the server tells the time everywhere, also where the system has no zones
 
 	"keyporter/internal/fakeas"
 	"keyporter/internal/hint"

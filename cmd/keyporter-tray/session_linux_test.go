@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 // limit bounds a test. It is generous: a busy machine is not what the tests are
 // about.
-const limit = 8*time.Second
+const limit = time.Minute
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
@@ -182,6 +182,36 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// lookingForPanels returns a channel that hears of it when a program on the bus
+// has subscribed to the coming and going of panels.
+func lookingForPanels(t *testing.T, d *desktop) <-chan *dbus.Message {
+	t.Helper()
+	conn := must(dbus.Connect(d.bus))(t)
+	messages := make(chan *dbus.Message, 4)
+	conn.Eavesdrop(messages)
+	rules := []string{"type='method_call',interface='org.freedesktop.DBus',member='AddMatch'"}
+	check(t, conn.BusObject().Call("org.freedesktop.DBus.Monitoring.BecomeMonitor", 0, rules, uint32(0)).Err)
+	looking, ended := make(chan *dbus.Message, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for m := range messages {
+			if len(m.Body) == 1 && strings.Contains(fmt.Sprint(m.Body[0]), "org.kde.StatusNotifierWatcher") {
+				select {
+				case looking <- m:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		check(t, conn.Close())
+		conn.Eavesdrop(nil)
+		close(messages)
+		<-ended
+	})
+	return looking
 }
 
 // A notificationService is the desktop's service, without a screen.

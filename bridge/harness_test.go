@@ -17,7 +17,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
@@ -362,5 +361,3 @@ const (
 	initResult  = `{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"real","version":"1"}}`
 	modernMeta  = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
 )
-
-var _ = account.SignInNever

@@ -46,6 +46,8 @@ func (b *Broker) ask(ctx context.Context, s *account.Server) (*serverMemory, str
 			"The server was added; check its address if this computer should be able to reach it.")
 	}
 	switch {
+	case (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) && s.Account != "":
+		return nil, fmt.Sprintf("It wants a token, and gets those of the account %q.", s.Account), nil
 	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden:
 		return b.askSignIn(ctx, s, ans)
 	case ans.status == http.StatusNotFound && !ans.mcp:
@@ -57,6 +59,9 @@ func (b *Broker) ask(ctx context.Context, s *account.Server) (*serverMemory, str
 		return nil, "", hint.New(hint.Unreachable, fmt.Sprintf("%s has a problem at the moment (HTTP %d).", hostOf(s.URL), ans.status), "The server was added; try again later.")
 	case !ans.mcp && ans.status != http.StatusBadRequest:
 		return nil, "", hint.New(hint.Failed, fmt.Sprintf("%s did not answer like an MCP server.", hostOf(s.URL)), "Check the address; servers often use the path /mcp.")
+	}
+	if s.Account != "" {
+		return nil, "It answers also without a token.", nil
 	}
 	// A server may answer a first message openly and want a sign-in later.
 	if m := b.discoverable(ctx, s); m != nil {

@@ -51,7 +51,7 @@ func Open(ctx context.Context, url string, getenv func(string) string) error {
 	case len(words) == 1 && strings.EqualFold(words[0], "none"):
 		return hint.Wrap(ErrNone, hint.Failed, "No browser is opened, because KEYPORTER_BROWSER says so.", "Open the address yourself.")
 	default:
-		err = run(ctx, append(words, address), getenv, patience)
+		err = run(ctx, append(words, address), getenv, nil, patience)
 	}
 	switch {
 	case err == nil || ctx.Err() != nil:
@@ -63,8 +63,8 @@ func Open(ctx context.Context, url string, getenv func(string) string) error {
 }
 
 // run starts a program with arguments and reports a failure that comes within
-// limit.
-func run(ctx context.Context, argv []string, getenv func(string) string, limit time.Duration) error {
+// limit. A nil env is this program's own environment.
+func run(ctx context.Context, argv []string, getenv func(string) string, env []string, limit time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -74,6 +74,7 @@ func run(ctx context.Context, argv []string, getenv func(string) string, limit t
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	cmd := exec.Command(program, argv[1:]...)
+	cmd.Env = env
 	detach(cmd)
 	if err := cmd.Start(); err != nil {
 		// err names the program, not its arguments.
@@ -97,13 +98,13 @@ func run(ctx context.Context, argv []string, getenv func(string) string, limit t
 }
 
 // first runs the commands until one does not fail.
-func first(ctx context.Context, address string, getenv func(string) string, commands ...[]string) error {
+func first(ctx context.Context, address string, getenv func(string) string, env []string, commands ...[]string) error {
 	var all error
 	for _, c := range commands {
 		if len(c) == 0 {
 			continue
 		}
-		err := run(ctx, append(c, address), getenv, patience)
+		err := run(ctx, append(c, address), getenv, env, patience)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}

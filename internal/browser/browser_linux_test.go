@@ -45,3 +45,23 @@ func TestOwnCommandNeedsNoDisplay(t *testing.T) {
 	}
 	equal(t, d.argv(t), "mine", authorize)
 }
+
+func TestDisplayOfTheDesktopSessionIsFoundThroughSystemd(t *testing.T) {
+	d := newDesk(t)
+	d.program(t, "systemctl", `printf 'HOME=/x\nDISPLAY=:7\nXAUTHORITY=/run/user/1/x\nODD=$'"'"'a\\nb'"'"'\n'`)
+	d.program(t, "xdg-open", `[ "$DISPLAY" = :7 ] && [ "$XAUTHORITY" = /run/user/1/x ]`)
+	if err := Open(t.Context(), authorize, d.getenv); err != nil {
+		t.Error(err)
+	}
+	equal(t, d.argv(t), "systemctl", "--user", "show-environment", "xdg-open", authorize)
+}
+
+func TestSystemdWithoutADisplayMeansNoScreen(t *testing.T) {
+	d := newDesk(t)
+	d.program(t, "systemctl", `printf 'HOME=/x\nDISPLAY=\n'`)
+	d.program(t, "xdg-open", "")
+	if err := Open(t.Context(), authorize, d.getenv); !errors.Is(err, ErrNoDisplay) {
+		t.Errorf("got %v, want ErrNoDisplay", err)
+	}
+	equal(t, d.argv(t), "systemctl", "--user", "show-environment")
+}

@@ -132,7 +132,7 @@ func TestProgramThatStaysIsNotWaitedFor(t *testing.T) {
 	d := newDesk(t)
 	gate := d.gate(t, "gate")
 	p := d.program(t, "mine", "read x <"+gate+"; exit 3")
-	if err := run(t.Context(), []string{p, authorize}, d.getenv, time.Millisecond); err != nil {
+	if err := run(t.Context(), []string{p, authorize}, d.getenv, nil, time.Millisecond); err != nil {
 		t.Errorf("got %v", err)
 	}
 	if err := os.WriteFile(gate, []byte("go\n"), 0); err != nil { // goleak sees that it is reaped
@@ -147,7 +147,7 @@ func TestEndOfTheContextEndsTheWaitButNotTheBrowser(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{p, authorize}, d.getenv, time.Hour) }()
+	go func() { done <- run(ctx, []string{p, authorize}, d.getenv, nil, time.Hour) }()
 	f, err := os.OpenFile(gate, os.O_WRONLY, 0) // now it runs
 	if err != nil {
 		t.Fatal(err)

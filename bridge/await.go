@@ -1,0 +1,158 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"keyporter/bridge/frame"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// holdLimit is how long a call waits for a person. Hosts give a request about a minute.
+const holdLimit = 45 * time.Second
+
+// progressEvery is how often a waiting call reports progress.
+const progressEvery = 5 * time.Second
+
+// hold waits for the person and then sends the call through.
+func (b *bridge) hold(c *call, entry *view, cause error) error {
+	err := b.await(c, entry)
+	if err == nil {
+		if err = b.through(c); !missing(err) || c.answered {
+			return err
+		}
+	}
+	if c.ctx.Err() != nil {
+		return err
+	}
+	if !isHint(err) {
+		err = cause
+	}
+	return b.refuse(c, err)
+}
+
+// await waits until the server is ready, 45 s at most, and reports progress if
+// the client asked for it. The error says what is missing.
+func (b *bridge) await(c *call, entry *view) error {
+	b.calls.wait(c, true)
+	defer b.calls.wait(c, false)
+	ctx, cancel := context.WithTimeout(c.ctx, holdLimit+goodbye)
+	defer cancel()
+
+	asked := make(chan error, 1)
+	b.spawn(func() {
+		asked <- b.link.ask(ctx, func(a Agent) error {
+			return a.AwaitReady(ctx, local.AwaitRequest{Server: b.name(), Wait: holdLimit})
+		})
+	})
+	ready := make(chan struct{}, 1)
+	b.spawn(func() {
+		if _, err := b.link.await(ctx, entry.outdated); err == nil {
+			ready <- struct{}{}
+		}
+	})
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-ready:
+			return nil
+		case err := <-asked:
+			if err == nil {
+				return b.settled(ctx, entry)
+			}
+			return err
+		case <-tick.C:
+			b.progress(c, n)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// settled waits for the view that follows the agent's word that all is ready. A
+// server that was ready before, as far as one knew, may have no newer one.
+func (b *bridge) settled(ctx context.Context, entry *view) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	v, err := b.link.await(ctx, entry.outdated)
+	if err == nil || entry.ready() {
+		return nil
+	}
+	if v = b.link.view.Load(); v.err != nil {
+		return v.err
+	}
+	return err
+}
+
+// progress tells a client that asked for it that its call still waits.
+func (b *bridge) progress(c *call, n int) {
+	if c.f.ProgressToken == nil {
+		return
+	}
+	params := frame.Set([]byte("{}"), "progressToken", c.f.ProgressToken)
+	params = frame.Set(params, "progress", fmt.Append(nil, n))
+	params = frame.Set(params, "message", text("Waiting for somebody to sign in to "+b.name()+" with Keyporter."))
+	b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/progress"}`), "params", params))
+}
+
+// askInBackground lets the agent open the browser without holding up an answer.
+func (b *bridge) askInBackground() {
+	b.spawn(func() {
+		err := b.link.ask(b.ctx, func(a Agent) error {
+			return a.AwaitReady(b.ctx, local.AwaitRequest{Server: b.name(), Wait: holdLimit})
+		})
+		if err != nil {
+			b.log.Debug("not ready", "error", err)
+		}
+	})
+}
+
+// refuse answers a call that nobody made possible: a tool call with a result
+// that the model can read, everything else with an error.
+func (b *bridge) refuse(c *call, cause error) error {
+	if c.f.Method != methodCallTool || !isHint(cause) {
+		return cause
+	}
+	c.outcome = string(hint.CodeOf(cause))
+	return b.reply(c, b.toolResult(c, hint.Of(cause).Text(), true))
+}
+
+// followState makes the real session as soon as the server is ready, for a
+// client whose initialize was answered in its place.
+func (b *bridge) followState() {
+	var last *view
+	for {
+		v, err := b.link.await(b.ctx, func(v *view) bool { return v != last && v.ready() })
+		if err != nil {
+			return
+		}
+		last = v
+		b.keep.forget()
+		if s := b.legacy.Load(); s != nil {
+			b.bring(s)
+		}
+	}
+}
+
+// bring makes the server's side of a session that has none yet, and tells a
+// client that has been given lists in the server's place to ask again.
+func (b *bridge) bring(s *session) {
+	if w := s.wire.Load(); w != nil {
+		if b.stale.Swap(false) {
+			s.changed(w)
+		}
+		return
+	}
+	s.mu.Lock()
+	standIn := s.standIn
+	s.mu.Unlock()
+	if !standIn {
+		return
+	}
+	if _, err := s.establish(b.ctx, nil); err != nil {
+		b.log.Debug("session not made yet", "error", err)
+	}
+}

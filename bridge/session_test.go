@@ -1,0 +1,290 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyporter/broker/local"
+)
+
+func TestSessionAndVersionStandOnEveryRequest(t *testing.T) {
+	s := &server{session: "s1"}
+	h := start(t, newAgent(serve(t, s)))
+	h.open()
+	h.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	h.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+	h.end()
+	if got := strings.Join(s.versions, " "); got != "2025-11-25 2025-11-25" {
+		t.Errorf("versions %q", got)
+	}
+	if got := strings.Join(s.deletes, " "); got != "s1" {
+		t.Errorf("sessions ended: %q, want s1", got)
+	}
+}
+
+func TestRequestsWaitForInitializeAndForNotifications(t *testing.T) {
+	s := &server{session: "s1"}
+	h := start(t, newAgent(serve(t, s)))
+	h.send(initialize, initialized, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	h.wantHas(`"id":1`)
+	h.wantHas(`"id":2`)
+	h.end()
+	if len(s.seen) != 3 || s.seen[0] != initialize || s.seen[1] != initialized {
+		t.Errorf("server saw %q", s.seen)
+	}
+}
+
+func TestALostSessionIsMadeAnewOnceForAll(t *testing.T) {
+	for _, status := range []int{404, 400} {
+		s := &server{session: "s1"}
+		var h http.Handler = s
+		if status == 400 {
+			h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.mu.Lock()
+				stale := r.Header.Get("Mcp-Session-Id") != s.session && r.Header.Get("Mcp-Session-Id") != ""
+				s.mu.Unlock()
+				if stale {
+					w.WriteHeader(400)
+					io.WriteString(w, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}`)
+					return
+				}
+				s.ServeHTTP(w, r)
+			})
+		}
+		host := start(t, newAgent(serve(t, h)))
+		host.open()
+		host.send(`{"jsonrpc":"2.0","id":2,"method":"logging/setLevel","params":{"level":"debug"}}`)
+		host.wantHas(`"id":2`)
+		host.send(`{"jsonrpc":"2.0","id":3,"method":"resources/subscribe","params":{"uri":"a:b"}}`)
+		host.wantHas(`"id":3`)
+		s.mu.Lock()
+		s.session, s.seen = "s2", nil
+		s.mu.Unlock()
+		const n = 20
+		for i := range n {
+			host.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"x"}}`, 100+i))
+		}
+		got := map[string]bool{}
+		for range n {
+			l := host.next()
+			if got[idOf(l)] = true; !strings.Contains(l, `"result":{}`) {
+				t.Errorf("answer %s", l)
+			}
+		}
+		host.end()
+		if len(got) != n || s.inits != 2 {
+			t.Errorf("%d answers, %d initializes; want %d and 2", len(got), s.inits, n)
+		}
+		if len(s.seen) < 4 || s.seen[0] != initialize || s.seen[1] != initialized ||
+			!strings.Contains(s.seen[2]+s.seen[3], "subscribe") || !strings.Contains(s.seen[2]+s.seen[3], "setLevel") {
+			t.Errorf("new session began with %q", s.seen)
+		}
+	}
+}
+
+func TestACutStreamIsResumedWhereItBroke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var resumed string
+		var began, again time.Time
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			events(w, "id: e1\nretry: 300\ndata: \n\nid: e2\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"}\n\n")
+			began = time.Now()
+		}
+		s.get = func(w http.ResponseWriter, r *http.Request) {
+			id := r.Header.Get("Last-Event-Id")
+			if id == "" {
+				w.WriteHeader(405)
+				return
+			}
+			again = time.Now()
+			resumed = id + " " + r.Header.Get("Mcp-Session-Id") + " " + r.Header.Get("Mcp-Protocol-Version")
+			events(w, "id: e3\ndata: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"late\":true}}\n\n")
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"slow"}}`)
+		h.want(`{"jsonrpc":"2.0","method":"notifications/message"}`)
+		h.want(`{"jsonrpc":"2.0","id":5,"result":{"late":true}}`)
+		h.end()
+		if resumed != "e2 s1 2025-11-25" {
+			t.Errorf("resumed with %q", resumed)
+		}
+		if d := again.Sub(began); d != 300*time.Millisecond {
+			t.Errorf("resumed after %v, want the 300ms that the server asked for", d)
+		}
+	})
+}
+
+func TestAStreamThatCannotBeResumedIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) { events(w, "id: e1\ndata: \n\n") }
+		s.get = func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Last-Event-Id") == "e1" {
+				tries++
+			}
+			w.WriteHeader(503)
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"slow"}}`)
+		h.wantHas(`"id":5`, "without an answer")
+		if tries != 5 {
+			t.Errorf("%d tries, want 5", tries)
+		}
+	})
+}
+
+func TestTheGETStreamComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Time
+		var ids []string
+		s := &server{session: "s1"}
+		s.get = func(w http.ResponseWriter, r *http.Request) {
+			at, ids = append(at, time.Now()), append(ids, r.Header.Get("Last-Event-Id"))
+			switch len(ids) {
+			case 1:
+				events(w, "retry: 2000\nid: a\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"first\"}\n\n")
+			case 2:
+				w.WriteHeader(503)
+			default:
+				events(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"second\"}\n\n")
+				<-r.Context().Done()
+			}
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.want(`{"jsonrpc":"2.0","method":"first"}`)
+		h.want(`{"jsonrpc":"2.0","method":"second"}`)
+		h.end()
+		if strings.Join(ids, ",") != ",a,a" {
+			t.Errorf("Last-Event-ID %q, want none, a, a", ids)
+		}
+		if d := at[1].Sub(at[0]); d < 2*time.Second || d > 2200*time.Millisecond {
+			t.Errorf("came back after %v, want the 2s that the server asked for", d)
+		}
+	})
+}
+
+func TestA401OnTheGETStreamRenewsTheToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		a := newAgent("http://127.0.0.1/mcp")
+		a.token = func(local.TokenRequest) (*local.Token, error) { return token("two", time.Time{}, time.Time{}), nil }
+		s.get = func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer "+marker+"-two" {
+				w.WriteHeader(401)
+				return
+			}
+			events(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"heard\"}\n\n")
+			<-r.Context().Done()
+		}
+		h := start(t, a, inMemory(s))
+		h.open()
+		h.want(`{"jsonrpc":"2.0","method":"heard"}`)
+	})
+}
+
+func TestServerRequestsAreAnsweredThroughTheBridge(t *testing.T) {
+	answered := make(chan string, 1)
+	s := &server{session: "s1"}
+	s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+		events(w, "data: {\"jsonrpc\":\"2.0\",\"id\":\"srv\",\"method\":\"roots/list\"}\n\n")
+		io.WriteString(w, "data: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"roots\":"+<-answered+"}}\n\n")
+	}
+	h := start(t, newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if _, roots, ok := strings.Cut(string(body), `"id":"srv","result":`); ok {
+			answered <- strings.TrimSuffix(roots, "}")
+			w.WriteHeader(202)
+			return
+		}
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		s.ServeHTTP(w, r)
+	}))))
+	h.open()
+	h.send(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"r"}}`)
+	h.want(`{"jsonrpc":"2.0","id":"srv","method":"roots/list"}`)
+	h.send(`{"jsonrpc":"2.0","id":"srv","result":{"roots":[]}}`)
+	h.want(`{"jsonrpc":"2.0","id":5,"result":{"roots":{"roots":[]}}}`)
+}
+
+func TestBatchesPassInTheVersionThatHasThem(t *testing.T) {
+	init := strings.Replace(initialize, "2025-11-25", "2025-03-26", 1)
+	s := &server{}
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case strings.Contains(string(body), `"initialize"`):
+			answer(w, string(body), strings.Replace(initResult, "2025-11-25", "2025-03-26", 1))
+		case strings.HasPrefix(string(body), `[{"id":1`):
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `[{"id":1,"result":{}},{"id":2,"result":{}}]`)
+		case strings.HasPrefix(string(body), "["):
+			w.WriteHeader(500)
+		default:
+			r.Body = io.NopCloser(strings.NewReader(string(body)))
+			s.ServeHTTP(w, r)
+		}
+	}))
+	h := start(t, newAgent(url))
+	h.send(init)
+	h.wantHas(`"protocolVersion":"2025-03-26"`)
+	h.send(initialized, `[{"id":1,"method":"a"},{"id":2,"method":"b"},{"method":"n"}]`)
+	h.want(`[{"id":1,"result":{}},{"id":2,"result":{}}]`)
+	h.send(`[{"id":3,"method":"a"}]`)
+	h.wantHas(`"id":3`, `"status":500`)
+}
+
+func TestTheEndLetsRequestsInFlightFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			d := 3 * time.Second
+			if strings.Contains(body, "never") {
+				d = time.Hour
+			}
+			select {
+			case <-time.After(d):
+				answer(w, body, `{"late":true}`)
+			case <-r.Context().Done():
+			}
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"never"}}`)
+		began := time.Now()
+		if err := h.end(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != goodbye {
+			t.Errorf("the end took %v, want the %v for what never ends", d, goodbye)
+		}
+		if !strings.Contains(h.out.String(), `{"jsonrpc":"2.0","id":2,"result":{"late":true}}`) || strings.Contains(h.out.String(), `"id":3`) {
+			t.Errorf("bridge wrote\n%s", h.out.String())
+		}
+		if len(s.deletes) != 1 {
+			t.Errorf("%d sessions ended, want 1", len(s.deletes))
+		}
+	})
+}
+
+func TestCancellingTheContextEndsTheBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(&server{session: "s1"}))
+		h.open()
+		h.stop()
+		if err := h.end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}

@@ -1,0 +1,191 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+func TestA401IsRenewedOnceForAllAndRepeated(t *testing.T) {
+	s := &server{session: "s1"}
+	a := newAgent("")
+	a.token = func(r local.TokenRequest) (*local.Token, error) { return token("two", time.Time{}, time.Time{}), nil }
+	var refuse atomic.Bool
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		want := "Bearer " + marker + "-one"
+		if refuse.Load() {
+			want = "Bearer " + marker + "-two"
+		}
+		if r.Header.Get("Authorization") != want {
+			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+			w.WriteHeader(401)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}))
+	a.state.URL = url
+	h := start(t, a)
+	h.open()
+	refuse.Store(true)
+	const n = 20
+	for i := range n {
+		h.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"x"}}`, 100+i))
+	}
+	for range n {
+		h.wantHas(`"result":{}`)
+	}
+	h.end()
+	got := a.asked()
+	if len(got) != 1 || got[0].Name != "acme" || got[0].Refused != "hash-one" || len(got[0].Challenge) != 1 || got[0].Challenge[0] != `Bearer error="invalid_token"` {
+		t.Errorf("agent was asked %+v, want once for hash-one", got)
+	}
+}
+
+func TestATokenThatIsRefusedTwiceIsAnError(t *testing.T) {
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401) })))
+	a.token = func(local.TokenRequest) (*local.Token, error) { return token("two", time.Time{}, time.Time{}), nil }
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	h.wantHas(`"id":1`, "refuses the token", `"status":401`)
+}
+
+func TestAnExpiredTokenIsRenewedBeforeUse(t *testing.T) {
+	s := &server{}
+	var used atomic.Value
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		used.Store(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "+marker+"-"))
+		s.ServeHTTP(w, r)
+	})))
+	now := time.Now()
+	a.state.Token = token("old", now.Add(-2*time.Minute), now.Add(-time.Minute))
+	a.token = func(local.TokenRequest) (*local.Token, error) { return token("new", time.Time{}, time.Time{}), nil }
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	h.wantHas(`"result"`)
+	if used.Load() != "new" {
+		t.Errorf("token %q was used", used.Load())
+	}
+}
+
+func TestATokenThatIsDueIsRenewedBesideTheRequest(t *testing.T) {
+	s := &server{}
+	a := newAgent(serve(t, s))
+	now := time.Now()
+	a.state.Token = token("due", now.Add(-time.Second), now.Add(time.Hour))
+	asked := make(chan struct{})
+	a.token = func(local.TokenRequest) (*local.Token, error) {
+		<-asked // the request does not wait for this
+		return token("new", time.Time{}, time.Time{}), nil
+	}
+	h := start(t, a)
+	for i := range 3 {
+		h.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
+		h.wantHas(`"result"`)
+	}
+	close(asked)
+	h.end()
+	if got := a.asked(); len(got) != 1 || got[0].Refused != "" {
+		t.Errorf("agent was asked %+v, want once", got)
+	}
+}
+
+func TestAnAgentThatDiesIsNotMissedUntilItIsNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refused atomic.Bool
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		a.token = func(local.TokenRequest) (*local.Token, error) { return token("two", time.Time{}, time.Time{}), nil }
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refused.Load() && r.Header.Get("Authorization") != "Bearer "+marker+"-two" {
+				w.WriteHeader(401)
+				return
+			}
+			s.ServeHTTP(w, r)
+		})))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+		h.wantHas(`"id":1`, `"result"`)
+		a.die(errors.New("dial: connection refused"))
+		synctest.Wait()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":2`, `"result"`)
+
+		refused.Store(true)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.wantHas(`"id":3`, `"error"`)
+		a.mu.Lock()
+		a.refuse = nil // the next Connect starts it
+		before := a.connects
+		a.mu.Unlock()
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"x"}`)
+		h.wantHas(`"id":4`, `"result"`)
+		a.mu.Lock()
+		if a.connects <= before {
+			t.Error("a token was needed, but the agent was not connected to")
+		}
+		a.mu.Unlock()
+	})
+}
+
+func TestAnAgentThatWasStoppedIsNotStartedAndNothingGoesOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		h := start(t, a, inMemory(s))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+		h.wantHas(`"id":1`, `"result"`)
+		a.die(hint.New(hint.Stopped, "Keyporter is stopped.", "Run keyporter start."))
+		time.Sleep(time.Second)
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
+		h.wantHas(`"id":2`, `"isError":true`, "Keyporter is stopped. Run keyporter start.")
+		a.die(nil)
+		time.Sleep(time.Minute) // the bridge looks again by itself
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+		h.end()
+		if len(s.seen) != 2 {
+			t.Errorf("the server saw %q", s.seen)
+		}
+	})
+}
+
+func TestRedirectsWithinTheAddressAreFollowedWithTheBody(t *testing.T) {
+	for _, test := range []struct {
+		to   string
+		want string
+	}{
+		{"/mcp/", `"result":{}`},
+		{"/other", "must not go"},
+		{"https://elsewhere.example/mcp", "must not go"},
+		{"", "must not go"},
+	} {
+		s := &server{}
+		reached := atomic.Int32{}
+		url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/mcp" {
+				w.Header()["Location"] = []string{test.to}
+				w.WriteHeader(307)
+				return
+			}
+			reached.Add(1)
+			if r.Header.Get("Authorization") == "" {
+				t.Error("token is missing behind the redirect")
+			}
+			s.ServeHTTP(w, r)
+		}))
+		h := start(t, newAgent(url))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+		h.wantHas(`"id":1`, test.want)
+		h.end()
+		if test.to != "/mcp/" && reached.Load() != 0 {
+			t.Errorf("redirect to %q was followed", test.to)
+		}
+	}
+}

@@ -4,10 +4,11 @@
 //
 // Places where the bridge speaks for itself, and does not pass something on:
 //
-//	standin.go   the server cannot be reached yet because a sign-in is missing
-//	session.go   a legacy session that was lost is made anew
-//	tools.go     tools with invalid header annotations are left out (2026-07-28)
-//	failure.go   what cannot be answered by the server is answered with an error
+//	standin.go    a sign-in is missing: what is known is answered, the rest waits
+//	offer.go      what a server that was never seen looks like until then
+//	establish.go  a legacy session that was lost is made anew
+//	tools.go      tools with invalid header annotations are left out (2026-07-28)
+//	failure.go    what cannot be answered by the server is answered with an error
 //
 // A bridge has no vault. It holds, in memory only, what the agent gives it for
 // its one server. Run owns all goroutines and waits for them.

@@ -13,7 +13,7 @@ func TestAThousandCallsInFlightAreAllAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, _ := io.ReadAll(r.Body)
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 			answer(w, string(body), `{"of":`+idOf(string(body))+`}`)
 		})
 		h := start(t, newAgent(address), inMemory(s))

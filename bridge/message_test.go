@@ -245,6 +245,8 @@ func TestOnlyCallsThatReadAreRepeatedAfterABrokenConnection(t *testing.T) {
 	h.send(call)
 	h.wantHas(`"id":2`, `"error"`, "cannot be reached")
 	h.end()
+	mu.Lock()
+	defer mu.Unlock()
 	if seen[list] != 2 || seen[call] != 1 {
 		t.Errorf("requests were sent %v", seen)
 	}

@@ -288,3 +288,97 @@ func TestCancellingTheContextEndsTheBridge(t *testing.T) {
 		}
 	})
 }
+
+func TestASecondInitializeEndsTheFirstSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		synctest.Wait()
+		s.mu.Lock()
+		s.session = "s2"
+		s.mu.Unlock()
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"result"`)
+		h.end()
+		if got := strings.Join(s.deletes, " "); got != "s1 s2" {
+			t.Errorf("sessions ended: %q, want s1 and s2", got)
+		}
+	})
+}
+
+func TestARequestBehindInitializeCanBeTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := &server{session: "s1"}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-release
+			s.ServeHTTP(w, r)
+		})))
+		h.send(initialize, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"a"}}`, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"b"}}`,
+			`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`)
+		synctest.Wait()
+		close(release)
+		h.wantHas(`"id":1`)
+		h.wantHas(`"id":3`)
+		h.end()
+		for _, body := range s.seen {
+			if strings.Contains(body, `"id":2`) || strings.Contains(body, "cancelled") {
+				t.Errorf("the server saw %s", body)
+			}
+		}
+	})
+}
+
+func TestANotificationOfALostSessionIsSentAgainInTheNewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		synctest.Wait()
+		s.mu.Lock()
+		s.session, s.seen = "s2", nil
+		s.mu.Unlock()
+		note := `{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}`
+		h.send(note)
+		synctest.Wait()
+		if want := initialize + initialized + note; strings.Join(s.seen, "") != want {
+			t.Errorf("the server saw %q", s.seen)
+		}
+	})
+}
+
+func TestArraysOfNewerServersAreTakenApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+			events(w, "data: [{\"jsonrpc\":\"2.0\",\"method\":\"n1\"},{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{}}]\n\n")
+		}
+		s.get = func(w http.ResponseWriter, r *http.Request) {
+			events(w, "data: [{\"jsonrpc\":\"2.0\",\"method\":\"n2\"},{\"jsonrpc\":\"2.0\",\"method\":\"n3\"}]\n\n")
+			<-r.Context().Done()
+		}
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.want(`{"jsonrpc":"2.0","method":"n2"}`)
+		h.want(`{"jsonrpc":"2.0","method":"n3"}`)
+		h.send(`{"jsonrpc":"2.0","id":5,"method":"x"}`)
+		h.want(`{"jsonrpc":"2.0","method":"n1"}`)
+		h.want(`{"jsonrpc":"2.0","id":5,"result":{}}`)
+	})
+}
+
+func TestModernNotificationsCarryTheirHeaderFields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		heads := make(chan http.Header, 1)
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			heads <- r.Header
+			w.WriteHeader(202)
+		})))
+		h.send(`{"jsonrpc":"2.0","method":"notifications/x","params":{` + modernMeta + `}}`)
+		got := <-heads
+		if got.Get("Mcp-Protocol-Version") != "2026-07-28" || got.Get("Mcp-Method") != "notifications/x" {
+			t.Errorf("header %v", got)
+		}
+	})
+}

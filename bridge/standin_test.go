@@ -77,7 +77,7 @@ func TestACallWaitsForThePersonAndGoesThrough(t *testing.T) {
 		a := newAgent(address).missing()
 		a.known = knownAnswers()
 		a.await = func(ctx context.Context) error {
-			time.Sleep(12 * time.Second)
+			<-time.After(12 * time.Second)
 			a.ready("one")
 			return nil
 		}
@@ -238,7 +238,7 @@ func TestModeBrowserHoldsInitializeForTheSignIn(t *testing.T) {
 		s := &server{session: "s1"}
 		a := newAgent(address).missing()
 		a.state.SignIn = account.SignInBrowser
-		a.await = func(context.Context) error { time.Sleep(20 * time.Second); a.ready("one"); return nil }
+		a.await = func(context.Context) error { <-time.After(20 * time.Second); a.ready("one"); return nil }
 		h := start(t, a, inMemory(s))
 		h.send(initialize, initialized)
 		h.want(`{"jsonrpc":"2.0","id":1,"result":` + initResult + `}`)
@@ -356,7 +356,7 @@ func TestModeBrowserHoldsAListForTheSignIn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAgent(address).missing()
 		a.state.SignIn = account.SignInBrowser
-		a.await = func(context.Context) error { time.Sleep(20 * time.Second); a.ready("one"); return nil }
+		a.await = func(context.Context) error { <-time.After(20 * time.Second); a.ready("one"); return nil }
 		h := start(t, a, inMemory(&server{}))
 		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
 		h.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -142,11 +143,11 @@ func TestAnAgentThatWasStoppedIsNotStartedAndNothingGoesOut(t *testing.T) {
 		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
 		h.wantHas(`"id":1`, `"result"`)
 		a.die(hint.New(hint.Stopped, "Keyporter is stopped.", "Run keyporter start."))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}`)
 		h.wantHas(`"id":2`, `"isError":true`, "Keyporter is stopped. Run keyporter start.")
 		a.die(nil)
-		time.Sleep(time.Minute) // the bridge looks again by itself
+		<-time.After(time.Minute) // the bridge looks again by itself
 		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
 		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
 		h.end()
@@ -187,5 +188,64 @@ func TestRedirectsWithinTheAddressAreFollowedWithTheBody(t *testing.T) {
 		if test.to != "/mcp/" && reached.Load() != 0 {
 			t.Errorf("redirect to %q was followed", test.to)
 		}
+	}
+}
+
+func TestARenewalThatFailsDoesNotStopATokenThatLives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		a.state.Token = token("due", time.Now().Add(-time.Second), time.Now().Add(time.Minute))
+		fail := true
+		a.token = func(local.TokenRequest) (*local.Token, error) {
+			if fail {
+				return nil, hint.New(hint.Unreachable, "The issuer is away.", "Try again later.")
+			}
+			return token("new", time.Time{}, time.Time{}), nil
+		}
+		h := start(t, a, inMemory(s))
+		for range 10 {
+			h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+			h.want(`{"jsonrpc":"2.0","id":1,"result":{}}`)
+			synctest.Wait()
+		}
+		if got := len(a.asked()); got != 1 {
+			t.Errorf("the agent was asked %d times at once, want 1", got)
+		}
+		<-time.After(2 * time.Minute) // now it has expired
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":2`, "The issuer is away.", `"keyporter":"unreachable"`)
+		a.mu.Lock()
+		fail = false
+		a.mu.Unlock()
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
+func TestSecretHeadersGoToTheServerAndNowhereElse(t *testing.T) {
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") != marker+"-key" || r.Header.Get("X-Team") != "blue" || r.Header.Get("Authorization") != "" {
+			t.Errorf("header %v", r.Header)
+		}
+		http.Error(w, "bad key "+r.Header.Get("X-Api-Key"), 500)
+	})))
+	a.state.Token = nil
+	a.state.Headers = map[string]string{"X-Team": "blue"}
+	a.state.SecretHeaders = map[string]secret.Plain{"x-api-key": {Value: secret.New(marker + "-key")}}
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+	h.wantHas(`"excerpt":"bad key REDACTED"`)
+}
+
+func TestATokenMayTravelInAnotherHeader(t *testing.T) {
+	seen := make(chan http.Header, 1)
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen <- r.Header; w.WriteHeader(500) })))
+	a.state.Token.Header, a.state.Token.Scheme = "X-Token", ""
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
+	h.wantHas(`"id":1`)
+	if got := <-seen; got.Get("X-Token") != marker+"-one" || got.Get("Authorization") != "" {
+		t.Errorf("header %v", got)
 	}
 }

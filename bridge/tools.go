@@ -20,7 +20,6 @@ const annotation = "x-mcp-header"
 type binding struct {
 	path   []string // names of properties, from the arguments down
 	header string   // behind Mcp-Param-
-	kind   string   // string, integer or boolean
 }
 
 // A toolTable knows the annotated properties of the server's tools, as the last
@@ -199,7 +198,6 @@ func (w *walker) elsewhere(raw []byte, path []string) error {
 
 func (w *walker) annotated(schema, value []byte, path []string, direct bool) error {
 	header, ok := frame.Text(value)
-	kind := primitive(frame.Get(schema, "type"))
 	switch where := strings.Join(path, "."); {
 	case !direct || len(path) == 0:
 		return fmt.Errorf("annotation at %q cannot be reached through properties", where)
@@ -207,17 +205,17 @@ func (w *walker) annotated(schema, value []byte, path []string, direct bool) err
 		return fmt.Errorf("annotation at %q is no header name", where)
 	case w.seen[strings.ToLower(header)]:
 		return fmt.Errorf("annotation at %q is there twice", where)
-	case kind == "":
+	case !primitive(frame.Get(schema, "type")):
 		return fmt.Errorf("annotation at %q is on a type other than string, integer and boolean", where)
 	}
 	w.seen[strings.ToLower(header)] = true
-	w.found = append(w.found, binding{path: path, header: header, kind: kind})
+	w.found = append(w.found, binding{path: path, header: header})
 	return nil
 }
 
-// primitive returns the type of a schema if it is string, integer or boolean,
+// primitive reports whether the type of a schema is string, integer or boolean,
 // alone or with null.
-func primitive(raw []byte) string {
+func primitive(raw []byte) bool {
 	kinds := [][]byte{raw}
 	if len(raw) > 0 && raw[0] == '[' {
 		kinds = nil
@@ -228,11 +226,11 @@ func primitive(raw []byte) string {
 		}
 	}
 	if len(kinds) != 1 {
-		return ""
+		return false
 	}
 	switch k, _ := frame.Text(kinds[0]); k {
 	case "string", "integer", "boolean":
-		return k
+		return true
 	}
-	return ""
+	return false
 }

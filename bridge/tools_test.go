@@ -1,10 +1,15 @@
 package bridge
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
+
+	"keyporter/bridge/frame"
 )
 
 func TestHeaderAnnotationsAreMirroredAndInvalidToolsLeftOut(t *testing.T) {
@@ -99,4 +104,34 @@ func TestInvalidAnnotationsAreFound(t *testing.T) {
 			t.Errorf("%s: %v, valid should be %v", schema, err, valid)
 		}
 	}
+}
+
+// FuzzTools holds that leaving tools out leaves valid JSON and changes no other
+// member, whatever the tools look like.
+func FuzzTools(f *testing.F) {
+	f.Add([]byte(`{"tools":[{"name":"a","inputSchema":{"properties":{"p":{"type":"string","x-mcp-header":"P"}}}},{"name":"b","inputSchema":{"x-mcp-header":1}}],"nextCursor":"n"}`))
+	f.Add([]byte(`{"tools":[1,null,[]],"tools":[{"inputSchema":{"items":{"x-mcp-header":""}}}]}`))
+	f.Add([]byte(`{"tools":{}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if _, err := frame.Scan(in); err != nil || in[0] != '{' {
+			return
+		}
+		var table toolTable
+		out := table.read(in, slog.New(slog.DiscardHandler))
+		if !json.Valid(out) {
+			t.Fatalf("%s became %s", in, out)
+		}
+		var before, after map[string]json.RawMessage
+		if json.Unmarshal(in, &before) != nil || json.Unmarshal(out, &after) != nil || len(before) != len(after) {
+			t.Fatalf("%s became %s", in, out)
+		}
+		for name := range before {
+			if name != "tools" && !bytes.Equal(before[name], after[name]) {
+				t.Fatalf("%s of %s became %s", name, in, after[name])
+			}
+		}
+		if again := table.read(out, slog.New(slog.DiscardHandler)); !bytes.Equal(again, out) {
+			t.Fatalf("%s still has invalid tools", out)
+		}
+	})
 }

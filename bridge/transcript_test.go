@@ -149,7 +149,7 @@ func play(t *testing.T, script string) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(d)
+			<-time.After(d)
 		case line == "" || strings.HasPrefix(line, "#"):
 			s.say("%s", line)
 		}

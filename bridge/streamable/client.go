@@ -170,9 +170,11 @@ func (c *Client) send(ctx context.Context, cred *Credentials, target *url.URL, m
 }
 
 // drop reads a little of a body that nobody wants, so that the connection can be
-// used again, and closes it.
+// used again, and closes it. An event stream may have no end.
 func drop(resp *http.Response) {
-	io.CopyN(io.Discard, resp.Body, 16<<10)
+	if mediaType(resp) != "text/event-stream" {
+		io.CopyN(io.Discard, resp.Body, 16<<10)
+	}
 	resp.Body.Close()
 }
 

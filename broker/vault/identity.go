@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"filippo.io/age"
 
@@ -67,6 +68,7 @@ func (o *Options) fromFile(path string, pass secret.Value) (*age.HybridIdentity,
 		return nil, errNoPassphrase
 	}
 	unlock.SetMaxWorkFactor(max(maxWorkFactor, o.ScryptWorkFactor))
+	defer debug.FreeOSMemory() // scrypt took 256 MiB, and the agent stays for days
 	text, err := decrypt(data, unlock)
 	if errors.Is(err, errNoMatch) {
 		return nil, ErrWrongPassphrase
@@ -90,6 +92,7 @@ func (o *Options) sealIdentity(id *age.HybridIdentity, pass secret.Value) ([]byt
 	if o.ScryptWorkFactor != 0 {
 		to.SetWorkFactor(o.ScryptWorkFactor)
 	}
+	defer debug.FreeOSMemory() // as above
 	return encrypt([]byte(id.String()), to)
 }
 

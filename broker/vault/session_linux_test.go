@@ -169,7 +169,9 @@ type outcome struct {
 	Backend  vault.Backend
 }
 
-func (o *outcome) is(name string) bool { return strings.Contains(" "+strings.Join(o.Is, " ")+" ", " "+name+" ") }
+func (o *outcome) is(name string) bool {
+	return strings.Contains(" "+strings.Join(o.Is, " ")+" ", " "+name+" ")
+}
 
 func (o *outcome) String() string {
 	if o.Err == "" {

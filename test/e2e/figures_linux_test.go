@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"keyporter/internal/fakeas"
+)
+
+// TestFigures prints what a launch costs. It runs alone: tests that are parallel
+// wait for it. Times are printed and not judged, because they are the machine's.
+func TestFigures(t *testing.T) {
+	h := newHome(t, "KEYPORTER_LOG=warn")
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	launch := func() time.Duration {
+		began := time.Now()
+		c := h.launch("acme")
+		c.initialize()
+		took := time.Since(began)
+		c.close()
+		return took
+	}
+	launch() // the program is in the page cache from now on
+	var warm, cold []time.Duration
+	for range 9 {
+		warm = append(warm, launch())
+	}
+	for range 5 {
+		h.kill()
+		cold = append(cold, launch())
+	}
+	t.Logf("launch to the answer of initialize, agent running: median %v of %v", median(warm), warm)
+	t.Logf("launch to the answer of initialize, agent not running: median %v of %v", median(cold), cold)
+
+	c := h.launch("acme")
+	c.initialize()
+	c.tools()
+	t.Logf("resident memory: bridge %d KiB, agent %d KiB", resident(t, c.cmd.Process.Pid), resident(t, h.pid()))
+	fi, err := os.Stat(program)
+	check(t, err)
+	t.Logf("program: %.1f MiB", float64(fi.Size())/(1<<20))
+	c.close()
+}
+
+func median(d []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(d))[len(d)/2].Round(100 * time.Microsecond)
+}
+
+var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+
+// resident returns the resident memory of a process in KiB.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	check(t, err)
+	m := vmRSS.FindSubmatch(b)
+	if m == nil {
+		t.Fatalf("process %d has no VmRSS", pid)
+	}
+	n, err := strconv.Atoi(string(m[1]))
+	check(t, err)
+	return n
+}

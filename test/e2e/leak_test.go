@@ -1,0 +1,125 @@
+//go:build unix
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+)
+
+// mayHold are the files that are there to hold secrets.
+var mayHold = map[string]bool{"vault.age": true, "vault.age.prev": true, "identity.age": true, "pass": true}
+
+// search looks for secrets in everything that was printed and written.
+func (h *home) search() {
+	h.t.Helper()
+	for _, o := range h.outputs {
+		h.searchText("the output of a command", o.String())
+	}
+	files := 0
+	err := filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || mayHold[d.Name()] {
+			return err
+		}
+		files++
+		b, err := os.ReadFile(path)
+		h.searchText(d.Name(), string(b))
+		return err
+	})
+	if err != nil || files == 0 {
+		h.t.Errorf("%d files of the home were searched for secrets: %v", files, err)
+	}
+}
+
+func (h *home) searchText(where, text string) {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.secrets {
+		if at := strings.Index(text, s); at >= 0 {
+			h.t.Errorf("%s holds a secret: …%.80q…", where, text[max(0, at-40):])
+		}
+	}
+}
+
+// searchProcess looks for secrets in what other programs can see of a process.
+func (h *home) searchProcess(pid int) {
+	h.t.Helper()
+	if pid == 0 || runtime.GOOS != "linux" {
+		return
+	}
+	for _, file := range []string{"cmdline", "environ"} {
+		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), file))
+		if err != nil || len(b) == 0 {
+			h.t.Errorf("%s of process %d cannot be searched: %v", file, pid, err)
+		}
+		h.searchText(file+" of a process", string(b))
+	}
+}
+
+// vaultSecrets notes the secrets that are in the vault now.
+func (h *home) vaultSecrets() {
+	h.t.Helper()
+	p := h.paths()
+	if _, err := os.Stat(p.Identity()); errors.Is(err, fs.ErrNotExist) {
+		return // no vault, or one whose key is in a keyring that has ended
+	}
+	v, err := vault.Open(context.Background(), vault.Options{
+		File: p.Vault(), Previous: p.Vault() + ".prev", Identity: p.Identity(), Backend: vault.Passphrase, KeyringUser: "none",
+		Passphrase: func(context.Context) (secret.Value, error) { return secret.New("passphrase-" + word), nil },
+	})
+	if err != nil {
+		h.t.Errorf("the vault cannot be opened to see what must not show up: %v", err)
+		return
+	}
+	for _, key := range v.Keys("") {
+		raw, _ := v.Get(key)
+		var record any
+		if err := json.Unmarshal(raw, &record); err != nil {
+			h.t.Errorf("record of the vault: %v", err)
+		}
+		h.noteSecrets("", record)
+	}
+	if err := v.Close(); err != nil {
+		h.t.Error(err)
+	}
+}
+
+// noteSecrets notes the strings of a record whose names say that they are secret.
+func (h *home) noteSecrets(name string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, member := range v {
+			h.noteSecrets(k, member)
+		}
+	case string:
+		switch strings.ToLower(name) {
+		case "access_token", "refresh_token", "id_token", "client_secret", "secret":
+			h.secret(v)
+		}
+	}
+}
+
+// alive reports whether a process is there and not just waiting to be reaped.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return runtime.GOOS != "linux"
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z")
+}

@@ -124,13 +124,20 @@ func (b *bridge) refuse(c *call, cause error) error {
 // client whose initialize was answered in its place.
 func (b *bridge) followState() {
 	var last *view
+	away := false
 	for {
-		v, err := b.link.await(b.ctx, func(v *view) bool { return v != last && v.ready() })
+		v, err := b.link.await(b.ctx, func(v *view) bool { return v != last })
 		if err != nil {
 			return
 		}
-		last = v
-		b.keep.forget()
+		if last = v; !v.ready() {
+			away = true
+			continue
+		}
+		if away {
+			away = false
+			b.keep.forget() // somebody else may have signed in
+		}
 		if s := b.legacy.Load(); s != nil {
 			b.bring(s)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -159,9 +160,13 @@ func (s *session) use(w *wire) (ready *frame.Frame, ok bool) {
 }
 
 // listen keeps the server's GET stream open, beside everything else. While
-// requests may not go out, the stream is closed.
-func (s *session) listen(w *wire) {
+// requests may not go out, the stream is closed. What it returns is closed once
+// the server has been asked for the stream, or there is no use in it.
+func (s *session) listen(w *wire) <-chan struct{} {
+	asked := make(chan struct{})
+	started := sync.OnceFunc(func() { close(asked) })
 	s.b.spawn(func() {
+		defer started()
 		for w.ctx.Err() == nil {
 			if _, err := s.b.link.await(w.ctx, (*view).ready); err != nil {
 				return
@@ -171,7 +176,7 @@ func (s *session) listen(w *wire) {
 				defer cancel()
 				_, _ = s.b.link.await(ctx, func(v *view) bool { return !v.ready() })
 			})
-			err := s.b.http.Listen(ctx, w.meta(), s.heard)
+			err := s.b.http.Listen(ctx, w.meta(), s.heard, started)
 			cut := ctx.Err() != nil
 			cancel()
 			if errors.Is(err, streamable.ErrSessionLost) {
@@ -183,6 +188,7 @@ func (s *session) listen(w *wire) {
 			}
 		}
 	})
+	return asked
 }
 
 // heard takes a message of the GET stream.
@@ -215,7 +221,14 @@ func (s *session) clientReady(ctx context.Context, f frame.Frame) {
 	}
 	s.tellReady(ctx, w, &f)
 	if first {
-		s.listen(w)
+		// What comes next waits a moment, so that nothing the server says
+		// because of it is lost before there is a stream for it.
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		select {
+		case <-s.listen(w):
+		case <-ctx.Done():
+		}
 	}
 	if owes {
 		s.tellChanged(w)

@@ -300,6 +300,7 @@ func TestASecondInitializeEndsTheFirstSession(t *testing.T) {
 		s.mu.Unlock()
 		h.send(initialize)
 		h.wantHas(`"id":1`, `"result"`)
+		synctest.Wait() // the first one is ended beside everything else
 		h.end()
 		if got := strings.Join(s.deletes, " "); got != "s1 s2" {
 			t.Errorf("sessions ended: %q, want s1 and s2", got)
@@ -379,6 +380,25 @@ func TestModernNotificationsCarryTheirHeaderFields(t *testing.T) {
 		got := <-heads
 		if got.Get("Mcp-Protocol-Version") != "2026-07-28" || got.Get("Mcp-Method") != "notifications/x" {
 			t.Errorf("header %v", got)
+		}
+	})
+}
+
+func TestTheGETStreamIsAskedForBeforeWhatComesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		var order []string
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.mu.Lock()
+			order = append(order, r.Method)
+			s.mu.Unlock()
+			s.ServeHTTP(w, r)
+		})))
+		h.send(initialize, initialized, `{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":1`)
+		h.wantHas(`"id":2`)
+		if got := strings.Join(order, " "); got != "POST POST GET POST" {
+			t.Errorf("requests %q", got)
 		}
 	})
 }

@@ -196,9 +196,9 @@ func TestARenewalThatFailsDoesNotStopATokenThatLives(t *testing.T) {
 		s := &server{}
 		a := newAgent("http://127.0.0.1/mcp")
 		a.state.Token = token("due", time.Now().Add(-time.Second), time.Now().Add(time.Minute))
-		fail := true
+		var works atomic.Bool
 		a.token = func(local.TokenRequest) (*local.Token, error) {
-			if fail {
+			if !works.Load() {
 				return nil, hint.New(hint.Unreachable, "The issuer is away.", "Try again later.")
 			}
 			return token("new", time.Time{}, time.Time{}), nil
@@ -215,9 +215,7 @@ func TestARenewalThatFailsDoesNotStopATokenThatLives(t *testing.T) {
 		<-time.After(2 * time.Minute) // now it has expired
 		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
 		h.wantHas(`"id":2`, "The issuer is away.", `"keyporter":"unreachable"`)
-		a.mu.Lock()
-		fail = false
-		a.mu.Unlock()
+		works.Store(true)
 		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
 		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
 	})

@@ -42,10 +42,10 @@ const (
 // the Broker's mutex; waiters learn of changes through Broker.news.
 type attempt struct {
 	server string
-	asker  asker
 	opens  bool // the agent opens the browser, so the attempt lives without waiters
 	cancel context.CancelFunc
 
+	asker   asker // a person who joins makes it a person's
 	flow    *authcode.Flow
 	events  []*local.SignInEvent
 	waiters int
@@ -137,6 +137,9 @@ func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at := b.attempts[s.Name]; at != nil {
+		if who == person {
+			at.asker = person
+		}
 		return at, true, nil
 	}
 	ctx, cancel := context.WithTimeout(b.life, signInLimit)
@@ -154,7 +157,9 @@ func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at 
 		h.unasked = append(h.unasked, b.opt.Now())
 	}
 	b.attempts[s.Name] = at
-	b.dropNotice(s.Name)
+	if who != tool { // whose attempt may end at once, and then the notice stays
+		b.dropNotice(s.Name)
+	}
 	return at, false, nil
 }
 
@@ -165,14 +170,15 @@ func (b *Broker) finish(at *attempt, err error) {
 		outcome = string(hint.CodeOf(err))
 		b.opt.Log.Info("sign-in failed", "server", at.server, "err", err)
 	}
+	var asked bool
 	b.update(func() {
-		at.over, at.err = true, err
+		at.over, at.err, asked = true, err, at.asker == person
 		if b.attempts[at.server] == at {
 			delete(b.attempts, at.server)
 		}
 	})
 	b.record(local.AuditRecord{Event: "sign_in", Server: at.server, Outcome: outcome})
-	if at.asker != person && (errors.Is(err, errUnknownIssuer) || needsSignIn(err)) {
+	if !asked && (errors.Is(err, errUnknownIssuer) || needsSignIn(err)) {
 		b.raiseNotice(at.server)
 	}
 }
@@ -242,7 +248,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if err := b.checkAccountIssuer(v, s, d.Server.Issuer); err != nil {
 		return err
 	}
-	if at.asker == tool && !slices.Contains(b.seenIssuers(v), d.Server.Issuer) {
+	if !b.mayUse(at, d.Server.Issuer, b.seenIssuers(v)) {
 		return errUnknownIssuer
 	}
 	o := b.flowOptions(v, s, client, challenge, d)
@@ -253,6 +259,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	}
 	defer flow.Close()
 	b.update(func() {
+		b.dropNotice(s.Name)
 		at.flow = flow
 		b.historyOf(s.Name).browser = b.opt.Now()
 		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer})
@@ -268,6 +275,14 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		at.events = append(at.events, &local.SignInEvent{Done: true, Identity: grant.Identity.String()})
 	})
 	return nil
+}
+
+// mayUse reports whether an attempt may go to an issuer: one that only a model
+// asked for goes where the user has been before.
+func (b *Broker) mayUse(at *attempt, issuer string, seen []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return at.asker != tool || slices.Contains(seen, issuer)
 }
 
 // waitForBrowser waits until the browser has come back. If the agent has to open

@@ -32,7 +32,7 @@ func (b *Broker) watchConfig(ctx context.Context) {
 	if err != nil {
 		b.opt.Log.Warn("config.json is looked at now and then", "err", err)
 	}
-	due := time.NewTimer(every)
+	due := time.NewTimer(settle) // it may have changed since New read it and before the watch
 	defer due.Stop()
 	for {
 		select {

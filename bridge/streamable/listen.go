@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"keyporter/internal/hint"
@@ -20,14 +21,17 @@ var (
 // Listen keeps the GET stream of a legacy session open (2025-03-26 and later,
 // "listening for messages from the server") and gives the sink what comes. It
 // comes back after the time that the server asks for, or with growing pauses,
-// and asks for what it missed. It returns ErrNotOffered, ErrSessionLost, the
-// sink's error, or the context's.
-func (c *Client) Listen(ctx context.Context, meta Meta, sink Sink) error {
+// and asks for what it missed. started is called, perhaps more than once, when the
+// server has been asked. It returns ErrNotOffered, ErrSessionLost, the sink's
+// error, or the context's.
+func (c *Client) Listen(ctx context.Context, meta Meta, sink Sink, started func()) error {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { started() }})
 	var at position
 	opened := false
 	for failures := 0; ; failures++ {
 		began := time.Now()
 		resp, err := c.do(ctx, http.MethodGet, nil, resumed(meta, at.id))
+		started()
 		switch {
 		case err != nil:
 			c.log.Debug("GET stream failed", "error", err)

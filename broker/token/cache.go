@@ -126,8 +126,9 @@ func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, err
 // and returns the one to use instead. If the Cache has another one by now, it is
 // that: fifty bridges that name the same hash cause one renewal. A token younger
 // than five seconds that is not due is returned once more after a second, for a
-// server whose clock lags behind the issuer's. Otherwise the token is renewed; a
-// Source that has only the refused one to offer is an error.
+// server whose clock lags behind the issuer's, unless another comes meanwhile.
+// Otherwise the token is renewed; a Source that has only the refused one to offer
+// is an error.
 func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash string) (*Token, error) {
 	c.mu.Lock()
 	e := c.entry(req)
@@ -137,8 +138,9 @@ func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash strin
 		return c.Token(ctx, src, req)
 	}
 	if pause := e.pause(now); pause > 0 && !e.due(now) && e.flight == nil {
+		over := e.over
 		c.mu.Unlock()
-		return c.afterPause(ctx, src, req, pause)
+		return c.afterPause(ctx, src, req, pause, over)
 	}
 	e.refused = true
 	f, err := c.flight(e, src, req, now)
@@ -154,16 +156,18 @@ func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash strin
 	return tok, err
 }
 
-// afterPause returns what the Cache has after the pause of a young token.
-func (c *Cache) afterPause(ctx context.Context, src Source, req Request, pause time.Duration) (*Token, error) {
+// afterPause returns what the Cache has after the pause of a young token, which
+// over ends early.
+func (c *Cache) afterPause(ctx context.Context, src Source, req Request, pause time.Duration, over <-chan struct{}) (*Token, error) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-timer.C:
-		return c.Token(ctx, src, req)
+	case <-over:
 	}
+	return c.Token(ctx, src, req)
 }
 
 // Peek returns the cached token for req if it is good, else nil. It never renews.
@@ -187,6 +191,7 @@ func (c *Cache) Put(req Request, tok *Token) {
 	delete(c.entries, req.Key())
 	c.entry(req).store(tok, c.now(), c.plan(tok), 0)
 	if old != nil {
+		old.endPause()
 		old.flight.finish(tok, nil)
 		old.flight = nil
 	}
@@ -204,6 +209,7 @@ func (c *Cache) Drop(account string) {
 		}
 		delete(c.entries, key)
 		e.tok = nil
+		e.endPause()
 		e.flight.finish(nil, hint.New(hint.Failed,
 			fmt.Sprintf("The account %q was changed while a token was on its way.", account), "Try again."))
 		e.flight = nil

@@ -89,6 +89,7 @@ type entry struct {
 	grace   time.Duration // left to live, below which callers wait for a renewal
 	refused bool          // a server said no to tok
 	rest    time.Duration // end of the pause of a young token, on the monotonic clock; zero: had none
+	over    chan struct{} // closed when tok is replaced or forgotten; nil before a pause
 
 	flight *renewal // nil: none under way
 
@@ -101,6 +102,7 @@ type entry struct {
 // counts from now on both clocks: a token that is stored some time after it was
 // issued has less, and none has more than its life. least is a lower bound.
 func (e *entry) store(tok *Token, now instant, p plan, least time.Duration) {
+	e.endPause()
 	*e = entry{account: e.account, flight: e.flight, tok: tok, came: now, plan: p, grace: min(maxGrace, p.lead/2)}
 	if p.life > 0 {
 		left := max(min(tok.Expiry.Sub(now.wall), p.life), least)
@@ -130,10 +132,26 @@ func (e *entry) due(now instant) bool { return e.left(now) <= e.plan.lead }
 // pause returns how long a token that was refused should rest before it is tried
 // again, once in its life: callers who come during the pause share it.
 func (e *entry) pause(now instant) time.Duration {
-	if e.rest == 0 && !e.refused && now.mono-e.came.mono < laggingAge {
-		e.rest = now.mono + laggingPause
+	if e.rest == 0 && !e.refused && e.young(now) {
+		e.rest, e.over = now.mono+laggingPause, make(chan struct{})
 	}
 	return e.rest - now.mono
+}
+
+// young reports whether a server may not know the token yet because its clock
+// lags. A token that was stored long after it was issued, as by an agent that
+// starts, is not young.
+func (e *entry) young(now instant) bool {
+	return now.mono-e.came.mono < laggingAge && (e.tok.Issued.IsZero() || now.wall.Sub(e.tok.Issued) < laggingAge)
+}
+
+// endPause lets those go on who wait until the token has rested: it is no longer
+// the one to use.
+func (e *entry) endPause() {
+	if e.over != nil {
+		close(e.over)
+		e.over = nil
+	}
 }
 
 // failed notes a failed renewal and when the next one may be tried.

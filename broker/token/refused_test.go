@@ -64,6 +64,59 @@ func TestYoungTokenIsTriedAgainAfterASecondOnce(t *testing.T) {
 	})
 }
 
+func TestPauseOfAYoungTokenEndsWithTheNextToken(t *testing.T) {
+	src := &issuer{life: 2 * time.Second}
+	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {
+		tok := get(t, c, src, 1)
+		time.Sleep(900 * time.Millisecond)
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			got := refused(t, c, src, tok, nil)
+			if took := time.Since(start); got != nil && (got.Value.Reveal() != "SECRETWORD-2" || took != 150*time.Millisecond) {
+				t.Errorf("got %s after %v, want SECRETWORD-2 after 150ms", got.Value.Reveal(), took)
+			}
+		})
+		time.Sleep(150 * time.Millisecond) // the token is due, and somebody else asks
+		get(t, c, src, 1)
+		wg.Wait()
+		if n := src.called(); n != 2 {
+			t.Errorf("source was called %d times, want 2", n)
+		}
+	})
+}
+
+func TestPauseOfAYoungTokenEndsWithASignIn(t *testing.T) {
+	src := &issuer{life: time.Hour}
+	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {
+		tok, next := get(t, c, src, 1), src.make(7)
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if refused(t, c, src, tok, next); time.Since(start) != 100*time.Millisecond {
+				t.Errorf("took %v, want 100ms", time.Since(start))
+			}
+		})
+		time.Sleep(100 * time.Millisecond)
+		c.Put(request, next)
+		wg.Wait()
+	})
+}
+
+// An agent that starts has the token that the one before it stored.
+func TestTokenThatWasStoredLateIsNotYoung(t *testing.T) {
+	src := &issuer{life: time.Hour}
+	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {
+		old := *src.make(9)
+		old.Issued = time.Now().Add(-time.Minute)
+		c.Put(request, &old)
+		start := time.Now()
+		if refused(t, c, src, &old, nil); time.Since(start) != 0 || src.called() != 1 {
+			t.Errorf("took %v and %d calls, want a call at once", time.Since(start), src.called())
+		}
+	})
+}
+
 func TestTokenOfFiveSecondsIsRenewedAtOnce(t *testing.T) {
 	src := &issuer{life: time.Hour}
 	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {

@@ -54,7 +54,8 @@ func child(t *testing.T, name, arg string, env ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), childLimit)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), childEnv + "=" + name + ":" + arg}, env...)
+	// Under the race detector a process sleeps for a second before it ends.
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", childEnv + "=" + name + ":" + arg}, env...)
 	return cmd
 }
 

@@ -120,7 +120,7 @@ func (o *Options) explainKeyring(err error) (code hint.Code, what, do string) {
 	case errors.Is(err, errPromptOpen):
 		return hint.Locked, fmt.Sprintf("The request of %s to be unlocked was not answered in time.", name), "Try again and answer it."
 	case errors.Is(err, ErrTimeout):
-		return hint.Unreachable, fmt.Sprintf("The access to %s took too long.", name), "Look for a dialog of it that waits for an answer, then try again."
+		return hint.Locked, fmt.Sprintf("The access to %s took too long.", name), "Look for a dialog of it that waits for an answer, then try again."
 	case errors.Is(err, ErrDenied):
 		return hint.Locked, fmt.Sprintf("The access to %s was refused, or its prompt was closed or could not be shown.", name), "Try again and allow it."
 	case errors.Is(err, ErrLocked):

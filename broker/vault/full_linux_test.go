@@ -216,20 +216,27 @@ func sizeLimitChild(dir string) error {
 // written, for the reason given, in words that say so, and that nothing changes.
 func refused(f *vault.File, dir string, n int, cause error, says string) error {
 	ctx := context.Background()
-	for what, err := range map[string]error{
-		"CheckWritable": f.CheckWritable(ctx),
-		"Update":        f.Update(ctx, putCount(n+1)),
+	for _, try := range []struct {
+		name string
+		call func() error
+	}{
+		{"CheckWritable", func() error { return f.CheckWritable(ctx) }},
+		{"Update", func() error { return f.Update(ctx, putCount(n+1)) }},
 	} {
+		err := try.call()
 		if !errors.Is(err, cause) {
-			return fmt.Errorf("%s = %v, want %v", what, err, cause)
+			return fmt.Errorf("%s = %v, want %v", try.name, err, cause)
 		}
 		h := hint.Of(err)
 		if h.Code != hint.Failed || !strings.Contains(h.What, says) || !strings.Contains(h.What, filepath.Join(dir, "state")) || h.Do == "" {
-			return fmt.Errorf("%s says %s: %s", what, h.Code, h.Text())
+			return fmt.Errorf("%s says %s: %s", try.name, h.Code, h.Text())
 		}
 		fmt.Println(err, h.Text()) // the parent looks for secrets in it
+		if err := holds(f, dir, n); err != nil {
+			return fmt.Errorf("after %s: %w", try.name, err)
+		}
 	}
-	return holds(f, dir, n)
+	return nil
 }
 
 // holds checks that the vault has write n in memory and on disk, and left nothing

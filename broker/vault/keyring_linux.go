@@ -13,9 +13,17 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// platformKind has nothing to add: ready has told the cases apart before
-// go-keyring, whose errors are plain text here, was asked.
-func platformKind(error) error { return nil }
+// platformKind reads what D-Bus says about go-keyring's own calls. ready has told
+// the usual cases apart before; what is left is a bus or a service that ends
+// meanwhile.
+func platformKind(err error) error {
+	for _, kind := range []error{errNoBus, errNoService, ErrDenied, ErrLocked} {
+		if errors.Is(busError(err), kind) {
+			return kind
+		}
+	}
+	return nil
+}
 
 // ready returns nil when the collection that go-keyring uses, and the entry of
 // user if there is one, can be read without a prompt. With prompt it lets the

@@ -146,7 +146,7 @@ func TestAKeyringThatFailsKeepsTheKeyWhereItIs(t *testing.T) {
 		{errNoCollection, hint.Failed, "keyporter vault use passphrase"},
 		{ErrLocked, hint.Locked, "Unlock the keyring"},
 		{ErrDenied, hint.Locked, "allow it"},
-		{ErrTimeout, hint.Unreachable, "try again"},
+		{ErrTimeout, hint.Locked, "try again"},
 	} {
 		o := newOptions(t)
 		store := o.Keyring.(*fileStore)

@@ -189,10 +189,10 @@ func (o *output) String() string {
 func lookingForPanels(t *testing.T, d *desktop) <-chan *dbus.Message {
 	t.Helper()
 	conn := must(dbus.Connect(d.bus))(t)
-	messages := make(chan *dbus.Message, 4)
-	conn.Eavesdrop(messages)
 	rules := []string{"type='method_call',interface='org.freedesktop.DBus',member='AddMatch'"}
 	check(t, conn.BusObject().Call("org.freedesktop.DBus.Monitoring.BecomeMonitor", 0, rules, uint32(0)).Err)
+	messages := make(chan *dbus.Message, 64) // closed by conn.Close
+	conn.Eavesdrop(messages)                 // only now: it swallows answers too
 	looking, ended := make(chan *dbus.Message, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -207,8 +207,6 @@ func lookingForPanels(t *testing.T, d *desktop) <-chan *dbus.Message {
 	}()
 	t.Cleanup(func() {
 		check(t, conn.Close())
-		conn.Eavesdrop(nil)
-		close(messages)
 		<-ended
 	})
 	return looking

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -46,15 +47,15 @@ func (p *program) addGoogleKey() *cobra.Command {
 --self-signed for tokens signed with the key itself.`,
 		Example: `  keyporter account add google-key etl --key-file key.json --audience https://sales-abc.run.app
   keyporter account add google-key bq --key-file key.json --scope https://www.googleapis.com/auth/bigquery`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("a name for the account"),
 		RunE: func(c *cobra.Command, args []string) error { return p.putAccount(c.Context(), args[0], put, file) },
 	}
-	c.Flags().StringVar(&file, "key-file", "", "the JSON key file (required)")
-	c.Flags().StringVar(&put.Account.Audience, "audience", "", "make ID tokens for this audience")
-	c.Flags().StringArrayVar(&put.Account.Scopes, "scope", nil, "make access tokens with this scope; may be repeated")
-	c.Flags().BoolVar(&put.Account.SelfSigned, "self-signed", false, "sign tokens with the key itself; --audience is the server's address unless given")
-	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, if it is not Google's and you trust it")
-	return required(c, "key-file")
+	c.Flags().StringVar(&file, "key-file", "", "the JSON key `FILE` (required)")
+	c.Flags().StringVar(&put.Account.Audience, "audience", "", "make ID tokens for this `AUDIENCE`")
+	c.Flags().StringArrayVar(&put.Account.Scopes, "scope", nil, "make access tokens with this `SCOPE`; may be repeated")
+	c.Flags().BoolVar(&put.Account.SelfSigned, "self-signed", false, "sign tokens with the key itself, without asking Google")
+	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, a `URL`, if it is not Google's and you trust it")
+	return needs(c, "key-file")
 }
 
 func (p *program) addClientCredentials() *cobra.Command {
@@ -65,8 +66,8 @@ func (p *program) addClientCredentials() *cobra.Command {
 		Short: "A client id with a secret or a private key",
 		Long:  "Adds a program's own identity at an authorization server (OAuth client credentials).",
 		Example: `  keyporter account add client-credentials ci --client-id ci --client-secret-file secret.txt --issuer https://id.example.com
-  keyporter account add client-credentials ci --client-id ci --private-key-file key.pem --token-endpoint https://id.example.com/token`,
-		Args: cobra.ExactArgs(1),
+  keyporter account add client-credentials ci --client-id ci --private-key-file key.pem --issuer https://id.example.com`,
+		Args: takes("a name for the account"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if (secretFile == "") == (keyFile == "") {
 				return hint.New(hint.Usage, "Client credentials need one secret.", "Give --client-secret-file or --private-key-file.")
@@ -79,14 +80,14 @@ func (p *program) addClientCredentials() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&put.Account.ClientID, "client-id", "", "the client id (required)")
-	f.StringVar(&secretFile, "client-secret-file", "", "file with the client secret")
-	f.StringVar(&keyFile, "private-key-file", "", "file with the private key (PEM)")
-	f.StringVar(&put.Account.Alg, "alg", "", "signature algorithm; follows the key (RS256, ES256, EdDSA)")
-	f.StringVar(&put.Account.Issuer, "issuer", "", "the authorization server")
-	f.StringVar(&put.Account.TokenEndpoint, "token-endpoint", "", "where tokens come from, instead of --issuer")
-	f.StringArrayVar(&put.Account.Scopes, "scope", nil, "scope to ask for; may be repeated")
-	return required(c, "client-id")
+	f.StringVar(&put.Account.ClientID, "client-id", "", "the client `ID` (required)")
+	f.StringVar(&secretFile, "client-secret-file", "", "`FILE` with the client secret")
+	f.StringVar(&keyFile, "private-key-file", "", "`FILE` with the private key (PEM)")
+	f.StringVar(&put.Account.Alg, "alg", "", "signature `ALGORITHM`; follows the key (RS256, ES256, EdDSA)")
+	f.StringVar(&put.Account.Issuer, "issuer", "", "`URL` of the authorization server")
+	f.StringVar(&put.Account.TokenEndpoint, "token-endpoint", "", "`URL` where tokens come from, instead of --issuer")
+	f.StringArrayVar(&put.Account.Scopes, "scope", nil, "`SCOPE`, a permission to ask for; may be repeated")
+	return needs(c, "client-id")
 }
 
 func (p *program) addStatic() *cobra.Command {
@@ -96,22 +97,12 @@ func (p *program) addStatic() *cobra.Command {
 		Use:     "static ACCOUNT",
 		Short:   "A fixed bearer token or API key",
 		Example: "  keyporter account add static search --token-file token.txt --header X-API-Key",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a name for the account"),
 		RunE:    func(c *cobra.Command, args []string) error { return p.putAccount(c.Context(), args[0], put, file) },
 	}
-	c.Flags().StringVar(&file, "token-file", "", "file with the token (required)")
-	c.Flags().StringVar(&put.Account.Header, "header", "", "header of an API key; without it the token is sent as a bearer token")
-	return required(c, "token-file")
-}
-
-// required marks flags without which a command makes no sense.
-func required(c *cobra.Command, flags ...string) *cobra.Command {
-	for _, f := range flags {
-		if err := c.MarkFlagRequired(f); err != nil {
-			panic(err)
-		}
-	}
-	return c
+	c.Flags().StringVar(&file, "token-file", "", "`FILE` with the token (required)")
+	c.Flags().StringVar(&put.Account.Header, "header", "", "`HEADER` of an API key; without it the token is sent as a bearer token")
+	return needs(c, "token-file")
 }
 
 func (p *program) putAccount(ctx context.Context, name string, put local.PutAccount, file string) error {
@@ -147,7 +138,7 @@ func (p *program) accountList() *cobra.Command {
 		Use:     "list",
 		Short:   "List the accounts",
 		Example: "  keyporter account list --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				st, err := l.State(c.Context())
@@ -187,7 +178,7 @@ func (p *program) accountShow() *cobra.Command {
 		Use:     "show ACCOUNT",
 		Short:   "Show an account and where its tokens may go",
 		Example: "  keyporter account show etl",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("an account's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				a, err := l.ShowAccount(c.Context(), local.Name{Name: args[0]})
@@ -203,7 +194,7 @@ func (p *program) accountShow() *cobra.Command {
 						return p.showAccount(&s, a, asJSON)
 					}
 				}
-				return p.printJSON(a)
+				return hint.New(hint.NotFound, fmt.Sprintf("The account %s was removed just now.", printable(args[0])), "See keyporter account list.")
 			})
 		},
 	}
@@ -211,11 +202,15 @@ func (p *program) accountShow() *cobra.Command {
 	return c
 }
 
-func (p *program) showAccount(st *local.AccountState, record *account.Account, asJSON bool) error {
+func (p *program) showAccount(st *local.AccountState, a *account.Account, asJSON bool) error {
 	if asJSON {
+		record, err := recordJSON(a)
+		if err != nil {
+			return err
+		}
 		return p.printJSON(struct {
 			*local.AccountState
-			Record *account.Account `json:"record"`
+			Record json.RawMessage `json:"record"`
 		}{st, record})
 	}
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
@@ -223,8 +218,8 @@ func (p *program) showAccount(st *local.AccountState, record *account.Account, a
 		{"Account", st.Name}, {"Kind", st.Kind.Words()}, {"Identity", st.Identity},
 		{"State", standing(st.State, true, st.ExpiresAt, time.Now())},
 		{"Used by", strings.Join(st.UsedBy, ", ")}, {"Its tokens go to", strings.Join(st.Origins, ", ")},
-		{"Audience", record.Audience}, {"Scopes", strings.Join(record.Scopes, " ")}, {"Issuer", record.Issuer},
-		{"Key ends with", record.KeyID},
+		{"Audience", a.Audience}, {"Scopes", strings.Join(a.Scopes, " ")}, {"Issuer", a.Issuer},
+		{"Key ends with", a.KeyID},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], printable(row[1]))
@@ -244,7 +239,7 @@ func (p *program) accountRemove() *cobra.Command {
 		Use:     "remove ACCOUNT",
 		Short:   "Remove an account and its secret",
 		Example: "  keyporter account remove etl",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("an account's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				out, err := l.RemoveAccount(c.Context(), local.Name{Name: args[0]})
@@ -269,7 +264,7 @@ func (p *program) accountRotate() *cobra.Command {
 		Short:   "Give an account a new key, secret or token",
 		Long:    "Replaces an account's secret. Where its tokens may go stays as it is.",
 		Example: "  keyporter account rotate etl --key-file new-key.json",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("an account's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			v, err := p.readSecret(file)
 			if err != nil {
@@ -285,7 +280,7 @@ func (p *program) accountRotate() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&file, "key-file", "", "file with the new key, secret or token (required)")
-	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, if it is not Google's and you trust it")
-	return required(c, "key-file")
+	c.Flags().StringVar(&file, "key-file", "", "`FILE` with the new key, secret or token (required)")
+	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, a `URL`, if it is not Google's and you trust it")
+	return needs(c, "key-file")
 }

@@ -17,27 +17,27 @@ import (
 // serverFlags are the flags of add that are fields of a server's record, with
 // their help. The names are those of account.Server.Set.
 var serverFlags = []struct{ name, help string }{
-	{"account", "the account whose tokens the server gets"},
-	{"client-id", "a client that was registered for you at the identity provider"},
-	{"client-metadata-url", "public https address of your client ID metadata document"},
-	{"issuer", "the authorization server, where the MCP server names several"},
-	{"audience", "audience parameter of the sign-in (Auth0)"},
-	{"resource", "resource parameter, instead of the server's own"},
-	{"redirect-uri", "fixed redirect URI, such as http://localhost:3118/callback"},
-	{"token-header", "header in which the token goes, instead of Authorization"},
-	{"sign-in", "when a sign-in is missing: notify (default), browser or never"},
+	{"account", "`ACCOUNT` whose tokens the server gets"},
+	{"client-id", "`ID` of a client that was registered for you where you sign in"},
+	{"client-metadata-url", "`URL` of a public document that describes your client"},
+	{"issuer", "`URL` of the authorization server, if the server names several"},
+	{"audience", "`AUDIENCE` to name at the sign-in (Auth0 wants one)"},
+	{"resource", "`URI` to name as the server at the sign-in, instead of its own"},
+	{"redirect-uri", "`URI` on this computer that your client is registered with"},
+	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
+	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
 }
 
 var serverLists = []struct{ name, help string }{
-	{"scope", "scope to ask for; may be repeated"},
-	{"authorize-param", "K=V, further parameter of the sign-in page's address; may be repeated"},
-	{"header", "K=V, header of every request; may be repeated"},
-	{"allow-host", "host that the server's metadata may name although it is private; may be repeated"},
+	{"scope", "`SCOPE`, a permission to ask for; may be repeated"},
+	{"authorize-param", "`K=V` to add to the sign-in page's address; may be repeated"},
+	{"header", "`K=V`, a header of every request; may be repeated"},
+	{"allow-host", "private `HOST` that the server may send sign-ins to; may be repeated"},
 }
 
 var serverBools = []struct{ name, help string }{
-	{"no-resource", "send no resource parameter (some providers refuse it)"},
-	{"assume-pkce", "the provider does PKCE although its metadata does not say so"},
+	{"no-resource", "do not name the server at the sign-in (some providers refuse it)"},
+	{"assume-pkce", "the provider does PKCE, which it does not say"},
 	{"allow-http", "send tokens over http:// too; only on a network that you trust"},
 }
 
@@ -54,7 +54,7 @@ Secrets are read from files (- is standard input), never from arguments.`,
 		Example: `  keyporter add notion https://mcp.notion.com/mcp
   keyporter add sales https://sales-mcp-abc.run.app/mcp --account etl
   keyporter add search https://search.example.com/mcp --secret-header X-API-Key=key.txt`,
-		Args: cobra.ExactArgs(2),
+		Args: takes("a name", "an address"),
 		RunE: func(c *cobra.Command, args []string) error {
 			put := local.PutServer{Name: args[0], Server: account.Server{URL: args[1]}, Offline: offline}
 			if err := setFlags(&put.Server, c.Flags()); err != nil {
@@ -64,7 +64,7 @@ Secrets are read from files (- is standard input), never from arguments.`,
 				return err
 			}
 			return p.ask(c.Context(), func(l *local.Client) error {
-				return p.agreed(bind, func(bind bool) error {
+				return p.agreed(c.Context(), bind, func(bind bool) error {
 					put.Bind = bind
 					return p.added(c.Context(), l, put)
 				})
@@ -81,10 +81,10 @@ Secrets are read from files (- is standard input), never from arguments.`,
 	for _, s := range serverBools {
 		f.Bool(s.name, false, s.help)
 	}
-	f.StringVar(&clientSecret, "client-secret-file", "", "file with the secret of --client-id")
-	f.StringArrayVar(&secretHeaders, "secret-header", nil, "K=FILE, header whose value is secret; may be repeated")
+	f.StringVar(&clientSecret, "client-secret-file", "", "`FILE` with the secret of --client-id")
+	f.StringArrayVar(&secretHeaders, "secret-header", nil, "`K=FILE`, a header whose value is secret; may be repeated")
 	f.BoolVar(&bind, "bind", false, "the account's tokens may go to this server's address")
-	f.BoolVar(&offline, "offline", false, "ask the server nothing")
+	f.BoolVar(&offline, "offline", false, "do not ask the server anything")
 	return c
 }
 

@@ -4,11 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"text/tabwriter"
 	"time"
 
@@ -16,7 +11,6 @@ import (
 
 	"keyporter/broker"
 	"keyporter/broker/local"
-	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -29,7 +23,7 @@ func (p *program) agent() *cobra.Command {
 and for looking at its log. It ends after 30 minutes without clients, unless
 --foreground is given.`,
 		Example: "  keyporter agent --foreground",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			where, err := p.paths()
 			if err != nil {
@@ -58,7 +52,7 @@ func (p *program) status() *cobra.Command {
 		Short:   "Show the agent and how the servers stand",
 		Long:    "Shows whether the agent runs, whether it is paused or stopped, and each server. It starts nothing.",
 		Example: "  keyporter status --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			where, err := p.paths()
 			if err != nil {
@@ -154,7 +148,7 @@ func (p *program) start() *cobra.Command {
 		Short:   "Start the agent, and unlock its vault",
 		Long:    "Starts the agent if it is not running, ends a stop, and unlocks the vault if it is locked.",
 		Example: "  keyporter start",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				st, err := p.settled(c, l)
@@ -195,7 +189,7 @@ func (p *program) stop() *cobra.Command {
 		Long: `Stops the agent, also across restarts of the computer: MCP clients hear that Keyporter is
 stopped, until keyporter start, the tray or another command starts it again.`,
 		Example: "  keyporter stop",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			where, err := p.paths()
 			if err != nil {
@@ -230,7 +224,7 @@ func (p *program) pause() *cobra.Command {
 		Use:     "pause",
 		Short:   "Give out no tokens until resumed",
 		Example: "  keyporter pause",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				if err := l.Pause(c.Context()); err != nil {
@@ -248,7 +242,7 @@ func (p *program) resume() *cobra.Command {
 		Use:     "resume",
 		Short:   "End a pause",
 		Example: "  keyporter resume",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				if err := l.Resume(c.Context()); err != nil {
@@ -257,148 +251,6 @@ func (p *program) resume() *cobra.Command {
 				fmt.Fprintln(p.stderr, "Resumed.")
 				return nil
 			})
-		},
-	}
-}
-
-func (p *program) vault() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "vault",
-		Short:   "Where the vault's key is kept",
-		Long:    "The vault is an encrypted file. Its key rests in the OS keyring, or in a file under a passphrase.",
-		Example: "  keyporter vault use passphrase",
-	}
-	var file string
-	use := &cobra.Command{
-		Use:   "use keyring|passphrase",
-		Short: "Choose where the vault's key is kept",
-		Long: `Chooses where the vault's key is kept; the choice is remembered. The passphrase is asked
-for, or read from --passphrase-file, which is then read again at each start.`,
-		Example: `  keyporter vault use keyring
-  keyporter vault use passphrase --passphrase-file /run/credentials/keyporter`,
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"keyring", "passphrase"},
-		RunE: func(c *cobra.Command, args []string) error {
-			r := local.UseVault{Backend: args[0]}
-			if args[0] == "passphrase" {
-				if err := p.newPassphrase(&r, file); err != nil {
-					return err
-				}
-			}
-			return p.ask(c.Context(), func(l *local.Client) error {
-				if err := l.UseVault(c.Context(), r); err != nil {
-					return err
-				}
-				fmt.Fprintf(p.stderr, "The vault's key is in the %s now.\n", vaultPlace[args[0]])
-				return nil
-			})
-		},
-	}
-	use.Flags().StringVar(&file, "passphrase-file", "", "file with the passphrase")
-	restore := &cobra.Command{
-		Use:   "restore",
-		Short: "Put the previous generation in place of a damaged vault",
-		Long: `Puts the previous generation in place of a damaged vault. The damaged file is kept.
-Sign-ins that were renewed since are signed out.`,
-		Example: "  keyporter vault restore",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return p.ask(c.Context(), func(l *local.Client) error {
-				out, err := l.RestoreVault(c.Context())
-				if err != nil {
-					return err
-				}
-				fmt.Fprintln(p.stderr, "The previous generation of the vault is in place.")
-				for _, a := range out.SignedOut {
-					fmt.Fprintf(p.stderr, "Sign in again: %s\n", a)
-				}
-				return nil
-			})
-		},
-	}
-	c.AddCommand(use, restore)
-	return c
-}
-
-// newPassphrase gets the passphrase that a vault is to have from now on.
-func (p *program) newPassphrase(r *local.UseVault, file string) error {
-	if file == "" {
-		file = p.getenv("KEYPORTER_PASSPHRASE_FILE")
-	}
-	if file != "" {
-		abs, err := filepath.Abs(file)
-		if err != nil {
-			return err
-		}
-		v, err := broker.ReadPassphrase(abs)
-		r.Passphrase, r.PassphraseFile = &secret.Plain{Value: v}, abs
-		return err
-	}
-	first, err := p.readPassphrase("New passphrase: ")
-	if err != nil {
-		return err
-	}
-	again, err := p.readPassphrase("The same again: ")
-	if err != nil {
-		return err
-	}
-	if !first.Equal(again) {
-		return hint.New(hint.Usage, "The two passphrases differ.", "Try again.")
-	}
-	r.Passphrase = &secret.Plain{Value: first}
-	return nil
-}
-
-func (p *program) demo() *cobra.Command {
-	return &cobra.Command{
-		Use:   "demo [flags]",
-		Short: "A whole world on this machine: identity provider, MCP server, bridge",
-		Long: `Starts an identity provider and an MCP server on this machine, adds the server to a
-throw-away home, signs in, and calls tools through the bridge, showing each step.
-With --keep it stays up, so that Claude Desktop can be pointed at it.`,
-		Example:            "  keyporter demo --keep",
-		DisableFlagParsing: true,
-		RunE: func(c *cobra.Command, args []string) error {
-			self, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			name := "keyporter-demo"
-			if runtime.GOOS == "windows" {
-				name += ".exe"
-			}
-			path := filepath.Join(filepath.Dir(self), name)
-			if _, err := os.Stat(path); err != nil {
-				if path, err = exec.LookPath(name); err != nil {
-					return hint.New(hint.Failed, "The demo is a program of its own, and it is not installed.", "Build it with make build, or run make demo.")
-				}
-			}
-			cmd := exec.CommandContext(c.Context(), path, args...)
-			cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-			cmd.WaitDelay = 10 * time.Second
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, p.stdout, p.stderr
-			err = cmd.Run()
-			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-				return &exitError{exit.ExitCode()}
-			}
-			return err
-		},
-	}
-}
-
-func (p *program) version() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Example: "  keyporter version",
-		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			goVersion := runtime.Version()
-			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-			}
-			_, err := fmt.Fprintf(p.stdout, "keyporter %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, goVersion)
-			return err
 		},
 	}
 }

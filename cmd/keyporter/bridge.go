@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
@@ -23,7 +26,7 @@ func (p *program) bridge() *cobra.Command {
 a fresh token on each request. It opens no browser. MCP clients launch it; see
 keyporter demo for the piece of configuration that does.`,
 		Example: "  keyporter bridge notion",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			err := joining.Run(c.Context(), joining.Options{
 				Connect: p.connect, Server: args[0], Stdin: p.stdin, Stdout: p.stdout, Log: p.logger(), Version: version,
@@ -57,10 +60,10 @@ func (p *program) tools() *cobra.Command {
 		Short:   "List the tools of a server",
 		Long:    "Connects to a server as an MCP client would, and lists its tools.",
 		Example: "  keyporter tools notion",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.session(c.Context(), args[0], func(ctx context.Context, s *mcp.ClientSession) error {
-				var tools []*mcp.Tool
+				tools := []*mcp.Tool{}
 				for t, err := range s.Tools(ctx, nil) {
 					if err != nil {
 						return err
@@ -92,7 +95,7 @@ func (p *program) call() *cobra.Command {
 		Long:  "Connects to a server as an MCP client would, calls one tool and prints the text of its result.",
 		Example: `  keyporter call demo add '{"a": 1, "b": 2}'
   keyporter call demo whoami --json`,
-		Args: cobra.RangeArgs(2, 3),
+		Args: takes("a server's name", "a tool's name", "[arguments as a JSON object]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			arguments := json.RawMessage("{}")
 			if len(args) == 3 {
@@ -162,10 +165,14 @@ func (p *program) session(ctx context.Context, name string, f func(context.Conte
 		}
 		toBridge, fromClient := io.Pipe()
 		toClient, fromBridge := io.Pipe()
+		log := p.logger()
+		if p.getenv("KEYPORTER_LOG") == "" {
+			log = slog.New(slog.DiscardHandler) // what fails is said once, in words
+		}
 		ended := make(chan error, 1)
 		go func() {
 			err := joining.Run(ctx, joining.Options{
-				Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: p.logger(), Version: version,
+				Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: log, Version: version,
 			})
 			fromBridge.Close()
 			ended <- err
@@ -177,8 +184,31 @@ func (p *program) session(ctx context.Context, name string, f func(context.Conte
 			s.Close()
 		}
 		fromClient.Close()
-		return errors.Join(err, <-ended)
+		return errors.Join(inWords(err), <-ended)
 	})
+}
+
+// inWords gives an error that came as an answer its words: those of the bridge,
+// which stand in the error's data, or those of the server.
+func inWords(err error) error {
+	var answer *jsonrpc.Error
+	if !errors.As(err, &answer) {
+		return err
+	}
+	var own struct {
+		Keyporter hint.Code `json:"keyporter"`
+		What      string    `json:"what"`
+		Do        string    `json:"do"`
+		Detail    string    `json:"detail"`
+	}
+	if json.Unmarshal(answer.Data, &own) != nil || own.What == "" {
+		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(answer.Message, ".")), "")
+	}
+	h := hint.New(own.Keyporter, own.What, own.Do)
+	if own.Detail != "" {
+		h.Cause = errors.New(own.Detail)
+	}
+	return h
 }
 
 // ready returns why a server cannot be used now, after trying to get a token.
@@ -205,4 +235,3 @@ func (p *program) ready(ctx context.Context, l *local.Client, name string) error
 	}
 	return nil
 }
-

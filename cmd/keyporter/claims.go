@@ -4,11 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
-	"os"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"keyporter/broker/local"
 )
@@ -43,8 +40,26 @@ func claimsOf(tok *local.Token) *tokenClaims {
 		return c
 	}
 	c.Kind, c.Header, c.Claims = "jwt", header, claims
+	if c.ExpiresAt.IsZero() {
+		c.ExpiresAt = expiryIn(claims)
+	}
 	return c
 }
+
+// expiryIn returns the time of exp (RFC 7519 section 4.1.4), or zero.
+func expiryIn(claims json.RawMessage) time.Time {
+	var known struct {
+		Exp float64 `json:"exp"`
+	}
+	if json.Unmarshal(claims, &known) != nil || known.Exp <= 0 || known.Exp > maxTime {
+		return time.Time{}
+	}
+	return time.Unix(int64(known.Exp), 0).UTC()
+}
+
+// maxTime is the last second that JSON can hold as a time (RFC 3339), in Unix
+// time.
+const maxTime = 253402300799
 
 // object decodes a part of a token that should be a JSON object.
 func object(part string) json.RawMessage {
@@ -67,5 +82,3 @@ func hostOf(rawURL string) string {
 	}
 	return printable(u.Host)
 }
-
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

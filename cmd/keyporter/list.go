@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 func (p *program) list() *cobra.Command {
@@ -18,7 +21,7 @@ func (p *program) list() *cobra.Command {
 		Use:     "list",
 		Short:   "List the servers and how they stand",
 		Example: "  keyporter list\n  keyporter list --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				st, err := l.State(c.Context())
@@ -89,7 +92,7 @@ func (p *program) show() *cobra.Command {
 		Use:     "show NAME",
 		Short:   "Show everything about a server",
 		Example: "  keyporter show notion",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				s, err := l.ShowServer(c.Context(), local.Name{Name: args[0]})
@@ -105,7 +108,7 @@ func (p *program) show() *cobra.Command {
 						return p.showServer(&st.Servers[i], s, asJSON)
 					}
 				}
-				return p.printJSON(s)
+				return hint.New(hint.NotFound, fmt.Sprintf("The server %s was removed just now.", printable(args[0])), "See keyporter list.")
 			})
 		},
 	}
@@ -113,11 +116,15 @@ func (p *program) show() *cobra.Command {
 	return c
 }
 
-func (p *program) showServer(st *local.ServerState, record any, asJSON bool) error {
+func (p *program) showServer(st *local.ServerState, s *account.Server, asJSON bool) error {
+	record, err := recordJSON(s)
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		return p.printJSON(struct {
 			*local.ServerState
-			Record any `json:"record"`
+			Record json.RawMessage `json:"record"`
 		}{st, record})
 	}
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
@@ -160,7 +167,7 @@ func (p *program) rename() *cobra.Command {
 		Short:   "Give a server another name",
 		Long:    "Gives a server another name. MCP clients that launch it by its old name have to be changed too.",
 		Example: "  keyporter rename notion 'Notion (work)'",
-		Args:    cobra.ExactArgs(2),
+		Args:    takes("the old name", "the new one"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				if err := l.RenameServer(c.Context(), local.Rename{Old: args[0], New: args[1]}); err != nil {
@@ -178,7 +185,7 @@ func (p *program) remove() *cobra.Command {
 		Use:     "remove NAME",
 		Short:   "Remove a server and its secrets",
 		Example: "  keyporter remove notion",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				if err := l.RemoveServer(c.Context(), local.Name{Name: args[0]}); err != nil {

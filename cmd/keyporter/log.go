@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,7 +17,7 @@ func (p *program) log() *cobra.Command {
 		Short:   "Show who used what, when, and how it ended",
 		Long:    "Shows the audit log: names and sizes, never arguments or tokens.",
 		Example: "  keyporter log -f",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				err := l.Log(c.Context(), local.LogRequest{Follow: follow}, func(r *local.AuditRecord) error {
@@ -29,8 +27,8 @@ func (p *program) log() *cobra.Command {
 					_, err := fmt.Fprintln(p.stdout, logLine(r))
 					return err
 				})
-				if follow && errors.Is(err, context.Canceled) {
-					return nil
+				if follow && c.Context().Err() != nil {
+					return &exitError{exitInterrupted} // that is how one ends it
 				}
 				return err
 			})
@@ -79,7 +77,7 @@ func size(n int64) string {
 	switch {
 	case n < 1000:
 		return fmt.Sprintf("%d B", n)
-	case n < 1000*1000:
+	case n < 999_950: // what rounds to 1000.0 KB is 1.0 MB
 		return fmt.Sprintf("%.1f KB", float64(n)/1000)
 	}
 	return fmt.Sprintf("%.1f MB", float64(n)/1000/1000)

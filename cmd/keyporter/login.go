@@ -27,11 +27,11 @@ reach, copy that address and paste it here.`,
 		Example: `  keyporter login notion
   keyporter login notion --no-browser
   keyporter login notion --switch`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r.Name = args[0]
 			return p.ask(c.Context(), func(l *local.Client) error {
-				return p.agreed(r.Bind, func(bind bool) error {
+				return p.agreed(c.Context(), r.Bind, func(bind bool) error {
 					r.Bind = bind
 					return p.signIn(c.Context(), l, r, noBrowser)
 				})
@@ -128,7 +128,7 @@ func (p *program) logout() *cobra.Command {
 		Short:   "Sign out of a server",
 		Long:    "Forgets the sign-in of a server. With --revoke the provider is told too.",
 		Example: "  keyporter logout notion --revoke",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r.Name = args[0]
 			return p.ask(c.Context(), func(l *local.Client) error {
@@ -153,7 +153,7 @@ func (p *program) token() *cobra.Command {
 is in the token instead, which can be shown to others.`,
 		Example: `  curl -H "Authorization: Bearer $(keyporter token sales)" https://sales.example.com/api
   keyporter token sales --claims`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("the name of a server or an account"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0]})

@@ -54,13 +54,13 @@ func (p *program) exit(ctx context.Context, err error) int {
 		return exitDone
 	case errors.As(err, &said):
 		return said.code
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil: // whatever the end of ctx made fail
 		fmt.Fprintln(p.stderr, "keyporter: interrupted")
 		return exitInterrupted
 	}
 	var usage *usageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(p.stderr, "keyporter: %s\n", usage)
+		fmt.Fprintf(p.stderr, "keyporter: %s\n", printable(usage.Error()))
 		return exitUsage
 	}
 	h := hint.Of(err)
@@ -90,9 +90,6 @@ func (p *program) details(h *hint.Error) bool {
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
-
-// A usageError is a wrong command line.
-type usageError struct{ error }
 
 // printable replaces what could move a terminal's cursor in a text that may
 // come from outside. Line ends stay.

@@ -17,15 +17,15 @@ func (p *program) set() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "set NAME KEY=VALUE...",
 		Short: "Change a server's settings",
-		Long: `Changes settings of a server. The keys are the names of the flags of keyporter add,
-and url and account. An empty value clears a setting. secret-header=NAME=FILE and
-client-secret-file=FILE read a secret from a file; secret-header=NAME= takes one away.
+		Long: `Changes settings of a server. The keys are url and the names of the flags of keyporter
+add, explained there. An empty value clears a setting. Secrets are read from files:
+secret-header=NAME=FILE and client-secret-file=FILE; secret-header=NAME= takes one away.
 
-Keys: ` + strings.Join(append(account.Keys(), "client-secret-file", "secret-header"), ", "),
+Keys: ` + wrapped(append(account.Keys(), "client-secret-file", "secret-header"), "      "),
 		Example: `  keyporter set sales url=https://sales.example.com/mcp
   keyporter set sales scope="mcp:read mcp:write" no-resource=true
   keyporter set sales account=etl --bind`,
-		Args: cobra.MinimumNArgs(2),
+		Args: takes("a server's name", "settings of the form KEY=VALUE..."),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				old, err := l.ShowServer(c.Context(), local.Name{Name: args[0]})
@@ -36,7 +36,7 @@ Keys: ` + strings.Join(append(account.Keys(), "client-secret-file", "secret-head
 				if err != nil {
 					return err
 				}
-				return p.agreed(bind, func(bind bool) error {
+				return p.agreed(c.Context(), bind, func(bind bool) error {
 					put.Bind = bind
 					out, err := l.SetServer(c.Context(), *put)
 					if err != nil {

@@ -11,11 +11,24 @@ import (
 	"keyporter/internal/fakeas"
 )
 
+// figures stands before each figure that is printed.
+const figures = "FIGURE "
+
 // TestFigures prints what a launch costs. It runs alone: tests that are parallel
 // wait for it. Times are printed and not judged, because they are the machine's.
 func TestFigures(t *testing.T) {
 	h := newHome(t, "KEYPORTER_LOG=warn")
 	newWorld(h, fakeas.Options{}).signedIn(h)
+	h.logFigures("key under a passphrase")
+	fi, err := os.Stat(program)
+	check(t, err)
+	t.Logf(figures+"program: %.1f MiB", float64(fi.Size())/(1<<20))
+}
+
+// logFigures launches bridges of acme, which is signed in to. Of the agent's
+// start, the vault is a part that vault names.
+func (h *home) logFigures(vault string) {
+	h.t.Helper()
 	launch := func() time.Duration {
 		began := time.Now()
 		c := h.launch("acme")
@@ -33,16 +46,12 @@ func TestFigures(t *testing.T) {
 		h.kill()
 		cold = append(cold, launch())
 	}
-	t.Logf("launch to the answer of initialize, agent running: median %v of %v", median(warm), warm)
-	t.Logf("launch to the answer of initialize, agent not running: median %v of %v", median(cold), cold)
-
+	h.t.Logf(figures+"launch to the answer of initialize, agent running: median %v", median(warm))
+	h.t.Logf(figures+"launch to the answer of initialize, agent not running (%s): median %v", vault, median(cold))
 	c := h.launch("acme")
 	c.initialize()
 	c.tools()
-	t.Logf("resident memory: bridge %d KiB, agent %d KiB", resident(t, c.cmd.Process.Pid), resident(t, h.pid()))
-	fi, err := os.Stat(program)
-	check(t, err)
-	t.Logf("program: %.1f MiB", float64(fi.Size())/(1<<20))
+	h.t.Logf(figures+"resident memory: bridge %d KiB, agent (%s) %d KiB", resident(h.t, c.cmd.Process.Pid), vault, resident(h.t, h.pid()))
 	c.close()
 }
 

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A host is an MCP client that launched a bridge and speaks JSON-RPC with it.
@@ -148,24 +148,32 @@ func (c *host) send(m map[string]any) {
 	b, err := json.Marshal(m)
 	check(c.h.t, err)
 	if _, err := c.in.Write(append(b, '\n')); err != nil {
-		c.h.t.Fatalf("write to the bridge: %v\n%s", err, c.err)
+		c.h.t.Errorf("write to the bridge: %v\n%s", err, c.err)
 	}
 }
 
-// take waits for what comes on one of the host's channels.
+// await waits for what comes on one of the host's channels; without a value, the
+// bridge ended or patience did.
+func (c *host) await(from <-chan message) (m message, ok bool) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case m = <-from:
+		return m, true
+	case <-c.ended:
+	case <-timer.C:
+	}
+	return m, false
+}
+
+// take is await in the goroutine of the test.
 func (c *host) take(what string, from <-chan message) message {
 	c.h.t.Helper()
-	ctx, cancel := context.WithTimeout(c.h.t.Context(), patience)
-	defer cancel()
-	select {
-	case m := <-from:
-		return m
-	case <-c.ended:
-		c.h.t.Fatalf("the bridge ended before %s", what)
-	case <-ctx.Done():
+	m, ok := c.await(from)
+	if !ok {
 		c.h.t.Fatalf("%s did not come", what)
 	}
-	return message{}
+	return m
 }
 
 // ask sends a request and returns its answer.
@@ -267,11 +275,11 @@ func (c *host) close() {
 	c.h.t.Helper()
 	c.h.searchProcess(c.cmd.Process.Pid)
 	check(c.h.t, c.in.Close())
-	ctx, cancel := context.WithTimeout(c.h.t.Context(), patience)
-	defer cancel()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
 	select {
 	case <-c.ended:
-	case <-ctx.Done():
+	case <-timer.C:
 		c.h.t.Fatal("the bridge did not end with its input")
 	}
 	if code := c.cmd.ProcessState.ExitCode(); code != 0 {

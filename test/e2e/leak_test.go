@@ -5,7 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
 
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
@@ -21,11 +22,32 @@ import (
 // mayHold are the files that are there to hold secrets.
 var mayHold = map[string]bool{"vault.age": true, "vault.age.prev": true, "identity.age": true, "pass": true}
 
-// search looks for secrets in everything that was printed and written.
+func TestSearchFindsASecretInAFileAndInAnOutput(t *testing.T) {
+	h := bareHome(t)
+	h.secret("token-1")
+	h.file("state.json", `{"last": "token-1"}`)
+	h.file("vault.age", word)
+	h.file("audit.jsonl", "nothing")
+	_, out := h.command([]string{"version"}, nil)
+	fmt.Fprintf(out, "the passphrase is %s", word)
+	if found := h.leaks(); len(found) != 2 {
+		t.Errorf("found %q, want two", found)
+	}
+}
+
+// search reports secrets in everything that was printed and written.
 func (h *home) search() {
 	h.t.Helper()
+	for _, found := range h.leaks() {
+		h.t.Error(found)
+	}
+}
+
+func (h *home) leaks() []string {
+	h.t.Helper()
+	var found []string
 	for _, o := range h.outputs {
-		h.searchText("the output of a command", o.String())
+		found = append(found, h.leak("the output of a command", o.String())...)
 	}
 	files := 0
 	err := filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
@@ -34,23 +56,39 @@ func (h *home) search() {
 		}
 		files++
 		b, err := os.ReadFile(path)
-		h.searchText(d.Name(), string(b))
+		found = append(found, h.leak(d.Name(), string(b))...)
 		return err
 	})
 	if err != nil || files == 0 {
 		h.t.Errorf("%d files of the home were searched for secrets: %v", files, err)
 	}
+	return found
 }
 
-func (h *home) searchText(where, text string) {
-	h.t.Helper()
+// leak says which secrets a text holds.
+func (h *home) leak(where, text string) (found []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for s := range h.secrets {
 		if at := strings.Index(text, s); at >= 0 {
-			h.t.Errorf("%s holds a secret: …%.80q…", where, text[max(0, at-40):])
+			found = append(found, fmt.Sprintf("%s holds a secret: …%.80q…", where, text[max(0, at-40):]))
 		}
 	}
+	return found
+}
+
+func (h *home) searchText(where, text string) {
+	h.t.Helper()
+	for _, found := range h.leak(where, text) {
+		h.t.Error(found)
+	}
+}
+
+// knows reports whether a text is one of the secrets that the searches look for.
+func (h *home) knows(text string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.secrets[text]
 }
 
 // searchProcess looks for secrets in what other programs can see of a process.
@@ -68,13 +106,10 @@ func (h *home) searchProcess(pid int) {
 	}
 }
 
-// vaultSecrets notes the secrets that are in the vault now.
+// vaultSecrets notes the secrets that are in the vault now. No agent may run.
 func (h *home) vaultSecrets() {
 	h.t.Helper()
 	p := h.paths()
-	if _, err := os.Stat(p.Identity()); errors.Is(err, fs.ErrNotExist) {
-		return // no vault, or one whose key is in a keyring that has ended
-	}
 	v, err := vault.Open(context.Background(), vault.Options{
 		File: p.Vault(), Previous: p.Vault() + ".prev", Identity: p.Identity(), Backend: vault.Passphrase, KeyringUser: "none",
 		Passphrase: func(context.Context) (secret.Value, error) { return secret.New("passphrase-" + word), nil },

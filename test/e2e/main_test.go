@@ -55,11 +55,10 @@ func run(m *testing.M) int {
 // programEnv hands the built program to a test process that a test starts.
 const programEnv = "KEYPORTER_E2E_PROGRAM"
 
-// until calls ok again and again until it is true. What ok asks takes a moment
-// each time (a process, a request), so there is nothing to sleep for.
+// until asks ok, every few milliseconds, until it is true.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // also used by cleanups
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

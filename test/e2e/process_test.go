@@ -5,11 +5,15 @@ package e2e
 import (
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyporter/internal/fakeas"
+	"keyporter/internal/fakemcp"
 )
 
 func TestTwentyProcessesStartingAtOnceMakeExactlyOneAgent(t *testing.T) {
@@ -39,24 +43,74 @@ func TestTwentyProcessesStartingAtOnceMakeExactlyOneAgent(t *testing.T) {
 func TestBridgeHealsAKilledAgent(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	w := newWorld(h, fakeas.Options{AccessLife: 2 * time.Second}).signedIn(h)
 	c := h.launch("acme")
 	c.initialize()
 	c.wantText(c.add(1, 2), "3")
+	for range 3 {
+		first, renewed := h.kill(), w.as.Counters().Refreshed
+		c.wantText(c.add(3, 4), "7")
+		// Once the token in hand has expired, a call needs an agent that has opened
+		// the vault.
+		until(t, "a renewal by the next agent", func() bool {
+			c.wantText(c.add(5, 6), "11")
+			return w.as.Counters().Refreshed > renewed
+		})
+		if second := h.pid(); second == 0 || second == first {
+			t.Errorf("agent %d after agent %d was killed", second, first)
+		}
+	}
+	if got := w.as.Counters(); got.Signins != 1 || got.InvalidGrant != 0 || got.Reused != 0 {
+		t.Errorf("the authorization server counted %+v", got)
+	}
+	c.close()
+	h.wantBrowsers(1)
+}
 
-	first := h.kill()
-	// The server takes the bridge's token no longer, so this call needs an agent
-	// that has opened the vault.
+// settled returns a bridge whose only traffic from now on is what a test calls.
+func settled(h *home, w *world) *host {
+	h.t.Helper()
+	c := h.launch("acme")
+	c.initialize()
+	c.wantText(c.add(1, 2), "3")
+	until(h.t, "the answer to the GET stream's request", func() bool {
+		return slices.ContainsFunc(w.mcp.Requests(), func(r fakemcp.Request) bool { return r.Method == http.MethodGet && r.Path == fakemcp.Path })
+	})
+	return c
+}
+
+// refuse makes the server take no token that it has seen.
+func (w *world) refuse() {
 	for _, r := range w.mcp.Requests() {
 		w.mcp.Refuse(r.Bearer)
 	}
+}
+
+// A token that is refused within its first seconds is tried once more, for
+// servers whose clock lags, and then renewed.
+func TestTokenThatIsRevokedWhileYoungIsRenewed(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	c := settled(h, w)
+	w.refuse()
 	c.wantText(c.add(3, 4), "7")
-	if second := h.pid(); second == 0 || second == first {
-		t.Errorf("agent %d after agent %d was killed", second, first)
+	if got := w.as.Counters(); got.Refreshed != 1 {
+		t.Errorf("%d renewals, want 1", got.Refreshed)
 	}
-	if got := w.as.Counters(); got.Refreshed != 1 || got.Signins != 1 || got.InvalidGrant != 0 {
-		t.Errorf("the authorization server counted %+v", got)
-	}
+	c.close()
+}
+
+func TestAgentThatDiesWhileABridgeAsksItIsReplaced(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	c := settled(h, w)
+	w.refuse()
+	call := c.add(3, 4)
+	until(t, "the server's refusal", func() bool { return w.mcp.Counters().Statuses[http.StatusUnauthorized] > 0 })
+	h.kill() // which has let the refused token rest for a second
+	c.wantText(call, "7")
 	c.close()
 	h.wantBrowsers(1)
 }
@@ -99,10 +153,8 @@ func TestStoppedKeyporterStaysStoppedUntilStart(t *testing.T) {
 
 	// A bridge that is launched now starts no agent either, and says why.
 	late := h.launch("acme")
-	if m := late.ask("initialize", initializeParams); m.Error == nil || !strings.Contains(m.Error.Message, "Keyporter is stopped.") {
-		if _, words := "", m.String(); !strings.Contains(words, "Keyporter is stopped.") {
-			t.Errorf("a bridge launched after stop says %v", m)
-		}
+	if m := late.ask("initialize", initializeParams); !strings.Contains(m.String(), "Keyporter is stopped.") {
+		t.Errorf("a bridge launched after stop says %v", m)
 	}
 	if pid := h.pid(); pid != 0 {
 		t.Errorf("a bridge started agent %d after stop", pid)
@@ -114,4 +166,3 @@ func TestStoppedKeyporterStaysStoppedUntilStart(t *testing.T) {
 	c.close()
 	h.wantBrowsers(1)
 }
-

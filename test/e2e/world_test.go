@@ -74,3 +74,12 @@ func newDoorway(t *testing.T, h *home) *doorway {
 
 // serve puts a server behind the doorway.
 func (d *doorway) serve(s http.Handler) { d.next.Store(&s) }
+
+func containsAll(text string, all ...string) bool {
+	for _, s := range all {
+		if !strings.Contains(text, s) {
+			return false
+		}
+	}
+	return true
+}

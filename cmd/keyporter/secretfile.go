@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// maxSecret is how long a file with a secret may be, in bytes.
+const maxSecret = 1 << 20
+
+// readSecret reads a file that holds a secret; "-" is stdin. One line end at its
+// end does not count.
+func (p *program) readSecret(path string) (secret.Plain, error) {
+	r := p.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return secret.Plain{}, hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check its name and that it is yours.")
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
+	switch {
+	case err != nil:
+		return secret.Plain{}, hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is a file.")
+	case len(b) > maxSecret:
+		return secret.Plain{}, hint.New(hint.Usage, fmt.Sprintf("The file %s is too large for a key or a token.", path), "Check its name.")
+	case len(strings.TrimSpace(string(b))) == 0:
+		return secret.Plain{}, hint.New(hint.Usage, fmt.Sprintf("The file %s is empty.", path), "Check its name.")
+	}
+	return secret.Plain{Value: secret.New(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))}, nil
+}
+
+// pathless takes the path, which the sentence names already, off a file error.
+func pathless(err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}

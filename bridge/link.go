@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -190,7 +189,7 @@ func (l *link) gone(a Agent, err error) bool {
 	l.mu.Unlock()
 	var words *hint.Error
 	var network *net.OpError
-	return !current || !errors.As(err, &words) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	return !current || !errors.As(err, &words) || errors.As(err, &network) || errors.Is(err, local.ErrAgentGone)
 }
 
 // show puts v in place.

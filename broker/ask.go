@@ -48,6 +48,8 @@ func (b *Broker) ask(ctx context.Context, s *account.Server) (*serverMemory, str
 	switch {
 	case (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) && s.Account != "":
 		return nil, fmt.Sprintf("It wants a token, and gets those of the account %q.", s.Account), nil
+	case (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) && len(s.SecretHeaders) > 0:
+		return nil, "It lets in those who have a key, and gets the secret headers.", nil
 	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden:
 		return b.askSignIn(ctx, s, ans)
 	case ans.status == http.StatusNotFound && !ans.mcp:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -47,15 +48,18 @@ func (b *Broker) Watch(ctx context.Context, w local.Watch, show func(*local.Stat
 	}
 }
 
-// snapshot makes a State of what is in memory; it does no I/O.
+// snapshot makes a State of what is in memory. Of the disk it asks only whether a
+// vault that is not open has its key under a passphrase.
 func (b *Broker) snapshot() *local.State {
+	_, err := os.Lstat(b.opt.Paths.Identity())
+	passphrase := err == nil
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := &local.State{
 		Seq:      b.seq,
 		Agent:    local.Agent{PID: b.opt.PID, Version: b.opt.Version, StartedAt: b.startedAt},
 		Paused:   b.mem.Paused,
-		Vault:    local.VaultState{Open: b.vault != nil, Problem: b.vaultProblem, Backend: b.backend()},
+		Vault:    local.VaultState{Open: b.vault != nil, Problem: b.vaultProblem, Backend: b.backend(passphrase)},
 		Servers:  make([]local.ServerState, 0, len(b.cfg.Servers)),
 		Accounts: make([]local.AccountState, 0, len(b.cfg.Accounts)),
 		Notices:  make([]local.Notice, 0, len(b.notices)),
@@ -78,9 +82,12 @@ func (b *Broker) snapshot() *local.State {
 }
 
 // backend names where the vault's identity is, or will be. b.mu is held.
-func (b *Broker) backend() string {
+func (b *Broker) backend(passphrase bool) string {
 	if b.vault != nil {
 		return string(b.vault.Backend())
+	}
+	if passphrase {
+		return string(vault.Passphrase)
 	}
 	if b.opt.Vault.Backend != "" {
 		return string(b.opt.Vault.Backend)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -37,6 +38,11 @@ func (b *Broker) openVault() *opening {
 	o := &opening{done: make(chan struct{})}
 	started := b.spawn(func(ctx context.Context) {
 		v, err := vault.Open(ctx, b.vaultOptions())
+		if err == nil && v.Restored() { // a restore that was killed before it got here
+			if _, err = b.endRotated(ctx, v); err != nil {
+				err = errors.Join(err, v.Close())
+			}
+		}
 		b.update(func() {
 			o.at = b.opt.Now()
 			b.setVault(v, err)
@@ -257,12 +263,25 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	rotations := b.mem.Rotations
-	b.mu.Unlock()
 	var out local.RestoredVault
-	err = v.Update(ctx, func(tx *vault.Tx) error {
-		for _, key := range v.Keys("grant/") {
+	out.SignedOut, err = b.endRotated(ctx, v)
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	b.update(func() { b.setVault(v, nil) })
+	return &out, nil
+}
+
+// endRotated marks the grants of a vault that was restored from its previous
+// generation, and whose refresh token has been redeemed since, as signed out. It
+// returns their accounts.
+func (b *Broker) endRotated(ctx context.Context, v *vault.File) ([]string, error) {
+	b.mu.Lock()
+	rotations := maps.Clone(b.mem.Rotations)
+	b.mu.Unlock()
+	var ended []string
+	err := v.Update(ctx, func(tx *vault.Tx) error {
+		for _, key := range tx.Keys("grant/") {
 			var g grantRecord
 			if err := getRecord(tx, key, &g); err != nil {
 				return err
@@ -273,16 +292,12 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 			}
 			g.SignedOut = "The vault was restored from an older copy."
 			g.RefreshToken, g.AccessToken = secret.Plain{}, secret.Plain{}
-			out.SignedOut = append(out.SignedOut, accountOfGrant(key))
+			ended = append(ended, accountOfGrant(key))
 			if err := tx.Put(key, g); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, errors.Join(err, v.Close())
-	}
-	b.update(func() { b.setVault(v, nil) })
-	return &out, nil
+	return ended, err
 }

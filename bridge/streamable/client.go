@@ -106,16 +106,21 @@ func (c *Client) do(ctx context.Context, method string, body []byte, fill func(h
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.follow(ctx, cred, method, body, fill)
-	if err != nil || resp.StatusCode != http.StatusUnauthorized {
-		return resp, err
+	for rested := false; ; rested = true {
+		resp, err := c.follow(ctx, cred, method, body, fill)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized {
+			return resp, err
+		}
+		challenge := resp.Header.Values("Www-Authenticate")
+		drop(resp)
+		refused := cred.Hash
+		if cred, err = c.access.Renew(ctx, cred, challenge); err != nil {
+			return nil, err
+		}
+		if rested || cred.Hash != refused {
+			return c.follow(ctx, cred, method, body, fill)
+		}
 	}
-	challenge := resp.Header.Values("Www-Authenticate")
-	drop(resp)
-	if cred, err = c.access.Renew(ctx, cred, challenge); err != nil {
-		return nil, err
-	}
-	return c.follow(ctx, cred, method, body, fill)
 }
 
 // maxRedirects is how many redirects one request may take.

@@ -102,6 +102,12 @@ func NewCache(opts CacheOptions) *Cache {
 // Token returns the cached token for req while it is good, or one from src. When
 // ctx ends the caller leaves with its error; the renewal goes on.
 func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, error) {
+	return c.token(ctx, src, req, false)
+}
+
+// token is Token. For a caller whose last token was refused it does not return one
+// that is due: a server may end a token a little before the issuer said.
+func (c *Cache) token(ctx context.Context, src Source, req Request, afterRefusal bool) (*Token, error) {
 	c.mu.Lock()
 	e := c.entry(req)
 	now := c.now()
@@ -111,7 +117,7 @@ func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, err
 		return tok, nil
 	}
 	f, err := c.flight(e, src, req, now)
-	if tok != nil && (err != nil || e.left(now) > e.grace) {
+	if tok != nil && (err != nil || !afterRefusal && e.left(now) > e.grace) {
 		c.mu.Unlock()
 		return tok, nil
 	}
@@ -135,7 +141,7 @@ func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash strin
 	now := c.now()
 	if e.tok == nil || e.tok.Hash() != hash {
 		c.mu.Unlock()
-		return c.Token(ctx, src, req)
+		return c.token(ctx, src, req, true)
 	}
 	if pause := e.pause(now); pause > 0 && !e.due(now) && e.flight == nil {
 		over := e.over
@@ -167,7 +173,7 @@ func (c *Cache) afterPause(ctx context.Context, src Source, req Request, pause t
 	case <-timer.C:
 	case <-over:
 	}
-	return c.Token(ctx, src, req)
+	return c.token(ctx, src, req, true)
 }
 
 // Peek returns the cached token for req if it is good, else nil. It never renews.

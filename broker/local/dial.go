@@ -64,9 +64,6 @@ func Dial(ctx context.Context, o DialOptions) (*Client, error) {
 		o.within = startLimit
 	}
 	if o.Start == Always {
-		if err := o.Paths.Make(); err != nil {
-			return nil, err
-		}
 		if err := MarkStopped(o.Paths, false); err != nil {
 			return nil, err
 		}

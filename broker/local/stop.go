@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -80,7 +81,7 @@ func Stopped(p paths.Paths) (bool, error) {
 // longer so. The agent marks before it ends; Dial with Always removes the mark.
 func MarkStopped(p paths.Paths, stopped bool) error {
 	if !stopped {
-		if err := os.Remove(stopMark(p)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(stopMark(p)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return fmt.Errorf("remove the stop mark: %w", err)
 		}
 		return nil

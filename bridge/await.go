@@ -77,11 +77,11 @@ func (b *bridge) await(c *call, entry *view) error {
 func (b *bridge) settled(ctx context.Context, entry *view) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	v, err := b.link.await(ctx, entry.outdated)
+	_, err := b.link.await(ctx, entry.outdated)
 	if err == nil || entry.ready() {
 		return nil
 	}
-	if v = b.link.view.Load(); v.err != nil {
+	if v := b.link.view.Load(); v.err != nil {
 		return v.err
 	}
 	return err

@@ -177,7 +177,7 @@ func TestOddAnswersBecomeErrorsForTheirRequest(t *testing.T) {
 		{"stray events", func(w http.ResponseWriter, r *http.Request) {
 			events(w, "data: ping\n\nevent: ping\ndata: {}\n\ndata\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"q\",\"result\":{}}\n\n")
 		}, []string{`{"jsonrpc":"2.0","id":"q","result":{}}`}},
-		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) }, []string{`"status":302`}},
+		{"302", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, []string{`"status":302`}},
 		{"too large", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, strings.Repeat(" ", 200_000))

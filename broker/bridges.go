@@ -278,6 +278,3 @@ func (b *Broker) record(r local.AuditRecord) {
 func (b *Broker) Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error {
 	return b.audit.Read(ctx, r.Follow, show)
 }
-
-// empty is the empty secret.
-var empty secret.Value

@@ -26,7 +26,7 @@ const assertionLife = time.Minute
 // Core section 9.
 func clientAssertion(auth ClientAuth, now time.Time) (secret.Value, error) {
 	if auth.Key == nil || auth.AssertionAudience == "" {
-		return secret.Value{}, errors.New("Key and AssertionAudience are required for private_key_jwt")
+		return secret.Value{}, errors.New("private_key_jwt: Key and AssertionAudience are required")
 	}
 	method, err := signingMethod(auth.Key, auth.Alg)
 	if err != nil {

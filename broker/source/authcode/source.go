@@ -74,13 +74,13 @@ type flight struct {
 func NewSource(o SourceOptions) (*Source, error) {
 	switch {
 	case o.Client == nil:
-		return nil, errors.New("Client is required")
+		return nil, errors.New("sign-in source: Client is required")
 	case o.Grant == nil || o.Grant.TokenEndpoint == "":
-		return nil, errors.New("Grant with a TokenEndpoint is required")
+		return nil, errors.New("sign-in source: Grant with a TokenEndpoint is required")
 	case o.Rotated == nil:
-		return nil, errors.New("Rotated is required")
+		return nil, errors.New("sign-in source: Rotated is required")
 	case o.Auth.ClientID != o.Grant.ClientID:
-		return nil, errors.New("Auth is of another client than Grant")
+		return nil, errors.New("sign-in source: Auth is of another client than Grant")
 	}
 	if o.Now == nil {
 		o.Now = time.Now

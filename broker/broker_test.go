@@ -721,3 +721,32 @@ func TestADamagedVaultIsNamedAndRestored(t *testing.T) {
 		t.Errorf("the other account: %v", err)
 	}
 }
+
+func TestAHandEditSendsNoClientSecretToANewIssuer(t *testing.T) {
+	w := newWorld(t)
+	const secretOfClient = "client-" + word
+	client := fakeas.Client{ID: "app", Secret: secretOfClient, RedirectURIs: []string{"http://127.0.0.1/callback"}}
+	good := fakeas.Start(t, fakeas.Options{Clients: []fakeas.Client{client}})
+	evil := fakeas.Start(t, fakeas.Options{Clients: []fakeas.Client{client}})
+	mine := fakemcp.Start(t, fakemcp.Options{Issuer: good.Issuer()})
+	theirs := fakemcp.Start(t, fakemcp.Options{Issuer: evil.Issuer()})
+	w.add("notes", mine.URL(), func(p *local.PutServer) {
+		p.Server.ClientID = "app"
+		s := plain(secretOfClient)
+		p.ClientSecret = &s
+	})
+	for name, edit := range map[string][2]string{
+		"the address": {mine.URL(), theirs.URL()},
+		"the issuer":  {`"client_id": "app"`, `"client_id": "app", "issuer": "` + evil.Issuer() + `"`},
+	} {
+		before := w.edited(edit[0], edit[1])
+		wantCode(t, w.signIn("notes", "alice"), hint.ApprovalNeeded)
+		if n := evil.Counters().Requests["token"]; n != 0 {
+			t.Errorf("%s: the secret went to another issuer", name)
+		}
+		w.restore(before)
+	}
+	if err := w.signIn("notes", "alice"); err != nil {
+		t.Fatal(err)
+	}
+}

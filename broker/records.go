@@ -133,6 +133,23 @@ type serverRecord struct {
 	Issuer        string                  `json:"issuer,omitempty"` // the one that ClientSecret was first used at
 }
 
+// mayUseSecret returns an error when the client secret may not be used for the
+// sign-in that config.json now describes: at another server, or at an issuer that
+// was put in by hand. The issuer that a server names by itself is checked when it
+// is known, against the one that the secret was first used at.
+func (r *serverRecord) mayUseSecret(s *account.Server) error {
+	to, err := targetOf(s.URL)
+	if err != nil || r.ClientSecret.IsZero() {
+		return err
+	}
+	if r.Target.covers(to) && (s.Issuer == "" || s.Issuer == r.Issuer) {
+		return nil
+	}
+	return hint.New(hint.ApprovalNeeded,
+		fmt.Sprintf("The address or the issuer of %s was changed in config.json, and its client secret has not been allowed to go there.", s.Name),
+		fmt.Sprintf("If that is right, give the secret again: keyporter set %s client-secret-file=FILE", quoteArg(s.Name)))
+}
+
 // A grantRecord is what an authorization server gave one account for one server.
 type grantRecord struct {
 	authcode.Grant

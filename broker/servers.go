@@ -110,8 +110,9 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 		if err := getRecord(tx, serverKey(s.Name), &rec); err != nil {
 			return err
 		}
-		if len(rec.SecretHeaders) > 0 && !rec.Target.covers(to) && !p.Bind && len(s.SecretHeaders) > 0 {
-			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secret headers of %s have not been allowed to go to %s.", s.Name, to),
+		keeps := len(rec.SecretHeaders) > 0 && len(s.SecretHeaders) > 0 || !rec.ClientSecret.IsZero() && p.ClientSecret == nil
+		if keeps && !rec.Target.covers(to) && !p.Bind {
+			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secrets of %s have not been allowed to go to %s.", s.Name, to),
 				"Repeat the command with --bind if they should.")
 		}
 	}
@@ -125,6 +126,9 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 	rec.ClientID = s.ClientID
 	if p.ClientSecret != nil {
 		rec.ClientSecret, rec.Issuer = *p.ClientSecret, s.Issuer
+	}
+	if s.Issuer != "" && !rec.ClientSecret.IsZero() {
+		rec.Issuer = s.Issuer
 	}
 	if len(rec.SecretHeaders) == 0 && rec.ClientSecret.IsZero() {
 		tx.Delete(serverKey(s.Name))

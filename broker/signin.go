@@ -251,7 +251,10 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if !b.mayUse(at, d.Server.Issuer, b.seenIssuers(v)) {
 		return errUnknownIssuer
 	}
-	o := b.flowOptions(v, s, client, challenge, d)
+	o, err := b.flowOptions(v, s, client, challenge, d)
+	if err != nil {
+		return err
+	}
 	o.SelectAccount = r.Switch
 	flow, err := authcode.Start(ctx, o)
 	if err != nil {
@@ -370,7 +373,7 @@ func (b *Broker) seenIssuers(v *vault.File) []string {
 	return seen
 }
 
-func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Client, challenge *oauth.Challenge, d *oauth.Discovery) authcode.Options {
+func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Client, challenge *oauth.Challenge, d *oauth.Discovery) (authcode.Options, error) {
 	o := authcode.Options{
 		Client: client, ServerURL: s.URL, Challenge: challenge, Discovery: d, Issuer: s.Issuer,
 		ClientID: s.ClientID, ClientMetadataURL: s.ClientMetadataURL,
@@ -379,6 +382,9 @@ func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Cli
 	}
 	var own serverRecord
 	if s.ClientID != "" && readRecord(v, serverKey(s.Name), &own) == nil && own.ClientID == s.ClientID {
+		if err := own.mayUseSecret(s); err != nil {
+			return o, err
+		}
 		o.ClientSecret, o.ClientIssuer = own.ClientSecret.Value, own.Issuer
 	}
 	issuer := d.Server.Issuer
@@ -392,7 +398,7 @@ func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Cli
 	o.Registered = func(ctx context.Context, reg *oauth.ClientRegistration) error {
 		return v.Update(ctx, func(tx *vault.Tx) error { return tx.Put(registrationKey(issuer), reg) })
 	}
-	return o
+	return o, nil
 }
 
 // openBrowser opens a page for the agent itself.

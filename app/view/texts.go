@@ -32,7 +32,7 @@ func TextsIn(l Language) *Texts {
 	return texts[English]
 }
 
-// Texts are the texts of the tray in one language. Those with a verb (%s, %d) are
+// Texts are the texts of the tray and the window in one language. Those with a verb (%s, %d) are
 // formats; every language has the same verbs in the same order.
 type Texts struct {
 	// The first row; Title takes one of those below it.
@@ -108,6 +108,15 @@ type Texts struct {
 	FailedTitle   string // %s server
 	Copied        string
 	CopiedBody    string // %s server
+
+	// The window, by page; see text_window.go and its neighbours.
+	Window   Window
+	Servers  Servers
+	Fields   Fields
+	Accounts Accounts
+	Add      Add
+	Activity Activity
+	Settings Settings
 }
 
 var texts = map[Language]*Texts{English: &english, Japanese: &japanese}
@@ -179,6 +188,8 @@ var english = Texts{
 	FailedTitle:   "That did not work: %s",
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
+
+	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Settings: settingsEN,
 }
 
 var japanese = Texts{
@@ -248,4 +259,6 @@ var japanese = Texts{
 	FailedTitle:   "うまくいきませんでした: %s",
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
+
+	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Settings: settingsJA,
 }

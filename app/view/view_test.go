@@ -261,17 +261,48 @@ func TestLanguagesSayTheSame(t *testing.T) {
 	verbs := regexp.MustCompile(`%[a-z]`)
 	en := reflect.ValueOf(*TextsIn(English))
 	for l, table := range texts {
-		v := reflect.ValueOf(*table)
-		for i := range v.NumField() {
-			name, got, want := v.Type().Field(i).Name, v.Field(i).String(), en.Field(i).String()
+		eachText(reflect.ValueOf(*table), en, "", func(name, got, want string) {
 			if got == "" {
 				t.Errorf("%s: %s is missing", l, name)
 			}
 			if g, w := verbs.FindAllString(got, -1), verbs.FindAllString(want, -1); !reflect.DeepEqual(g, w) {
 				t.Errorf("%s: %s has %v, want %v", l, name, g, w)
 			}
-		}
+			if strings.ContainsAny(got, "!！") {
+				t.Errorf("%s: %s has an exclamation mark: %s", l, name, got)
+			}
+		})
 	}
+}
+
+// eachText calls f with each text of table and the same one of other.
+func eachText(table, other reflect.Value, at string, f func(name, got, want string)) {
+	for i := range table.NumField() {
+		name := at + table.Type().Field(i).Name
+		if table.Field(i).Kind() == reflect.Struct {
+			eachText(table.Field(i), other.Field(i), name+".", f)
+			continue
+		}
+		f(name, table.Field(i).String(), other.Field(i).String())
+	}
+}
+
+// TestJapaneseIsJapanese finds texts that were left in English, and whole
+// sentences that are not in the polite form.
+func TestJapaneseIsJapanese(t *testing.T) {
+	same := map[string]bool{
+		"Title": true, "Row": true, "Also": true, "Servers.Joined": true, "Activity.From": true, // only the order of values
+		"Window.OK": true, "Accounts.Audience": true, "Fields.Audience": true, "Add.Example": true, "Accounts.RotateDo": true,
+	}
+	polite := regexp.MustCompile(`(です|ます|ません|ました|でした|ください|ましょう)。$`)
+	eachText(reflect.ValueOf(*TextsIn(Japanese)), reflect.ValueOf(*TextsIn(English)), "", func(name, got, en string) {
+		if got == en && !same[name] {
+			t.Errorf("%s is the same in both languages: %s", name, got)
+		}
+		if strings.HasSuffix(got, "。") && !polite.MatchString(got) {
+			t.Errorf("%s is not polite: %s", name, got)
+		}
+	})
 }
 
 func TestLanguageFollowsTheEnvironment(t *testing.T) {

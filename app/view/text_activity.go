@@ -1,0 +1,224 @@
+package view
+
+// Activity are the texts of the page Activity.
+type Activity struct {
+	Hour  string
+	Day   string
+	Week  string
+	Pause string
+	Go    string // resume
+	Find  string
+	Empty string
+	None  string // nothing fits the filter
+
+	EachMinute  string
+	EachQuarter string
+	EachHour    string
+	Median      string
+	Bar         string // %s: when, %d calls, %s: median
+	BarFailed   string // %s, %d failed
+	Missed      string // %d new while paused
+
+	From string // %s program, %s server
+	OK   string
+
+	// What an event is called.
+	Call    string
+	SignIn  string
+	SignOut string
+	Token   string
+	Renew   string
+	Add     string
+	Set     string
+	Remove  string
+	Unlock  string
+
+	// Why it failed, by the code of the outcome.
+	Failed         string
+	Usage          string
+	NotFound       string
+	Exists         string
+	SignInNeeded   string
+	ApprovalNeeded string
+	Locked         string
+	Paused         string
+	Stopped        string
+	Refused        string
+	Unreachable    string
+	Cancelled      string
+	ToolError      string
+}
+
+// Settings are the texts of the page Settings.
+type Settings struct {
+	Language  string
+	System    string // as the system
+	General   string
+	AtLogin   string
+	Notify    string
+	NotifyFor string
+
+	Vault      string
+	Keyring    string
+	PassFile   string
+	OpenNow    string
+	LockedNow  string
+	VaultOther string
+
+	About    string
+	App      string
+	Agent    string
+	NoAgent  string
+	Files    string
+	Config   string
+	State    string
+	Log      string
+	CopyPath string
+	Fonts    string
+}
+
+var activityEN = Activity{
+	Hour:  "Hour",
+	Day:   "Day",
+	Week:  "Week",
+	Pause: "Pause",
+	Go:    "Resume",
+	Find:  "Filter: program, server, method, outcome",
+	Empty: "Calls appear here as soon as a program uses a server.",
+	None:  "Nothing fits the filter.",
+
+	EachMinute:  "Calls each minute",
+	EachQuarter: "Calls each quarter of an hour",
+	EachHour:    "Calls each hour",
+	Median:      "Median latency",
+	Bar:         "%s · calls: %d · median %s",
+	BarFailed:   "%s · failed: %d",
+	Missed:      "%d new",
+
+	From: "%s → %s",
+	OK:   "ok",
+
+	Call:    "Call",
+	SignIn:  "Sign-in",
+	SignOut: "Sign-out",
+	Token:   "Token",
+	Renew:   "Renewal",
+	Add:     "Added",
+	Set:     "Changed",
+	Remove:  "Removed",
+	Unlock:  "Unlock",
+
+	Failed:         "failed",
+	Usage:          "wrong request",
+	NotFound:       "not found",
+	Exists:         "name taken",
+	SignInNeeded:   "sign-in missing",
+	ApprovalNeeded: "approval missing",
+	Locked:         "vault locked",
+	Paused:         "paused",
+	Stopped:        "stopped",
+	Refused:        "refused",
+	Unreachable:    "not reachable",
+	Cancelled:      "cancelled",
+	ToolError:      "the tool reported an error",
+}
+
+var activityJA = Activity{
+	Hour:  "1 時間",
+	Day:   "1 日",
+	Week:  "1 週間",
+	Pause: "一時停止",
+	Go:    "再開",
+	Find:  "絞り込み: プログラム、サーバー、メソッド、結果",
+	Empty: "プログラムがサーバーを使うと、ここに呼び出しが表示されます。",
+	None:  "該当するものはありません。",
+
+	EachMinute:  "1 分ごとの呼び出し",
+	EachQuarter: "15 分ごとの呼び出し",
+	EachHour:    "1 時間ごとの呼び出し",
+	Median:      "応答時間の中央値",
+	Bar:         "%s · 呼び出し: %d · 中央値 %s",
+	BarFailed:   "%s · 失敗: %d",
+	Missed:      "新着 %d 件",
+
+	From: "%s → %s",
+	OK:   "成功",
+
+	Call:    "呼び出し",
+	SignIn:  "サインイン",
+	SignOut: "サインアウト",
+	Token:   "トークン",
+	Renew:   "更新",
+	Add:     "追加",
+	Set:     "変更",
+	Remove:  "削除",
+	Unlock:  "ロック解除",
+
+	Failed:         "失敗",
+	Usage:          "不正な要求",
+	NotFound:       "見つかりません",
+	Exists:         "名前の重複",
+	SignInNeeded:   "サインインが必要",
+	ApprovalNeeded: "承認が必要",
+	Locked:         "保管庫がロック中",
+	Paused:         "一時停止中",
+	Stopped:        "停止中",
+	Refused:        "拒否",
+	Unreachable:    "接続不可",
+	Cancelled:      "キャンセル",
+	ToolError:      "ツールがエラーを報告",
+}
+
+var settingsEN = Settings{
+	Language:  "Language",
+	System:    "As the system",
+	General:   "General",
+	AtLogin:   "Start at login",
+	Notify:    "Show notifications",
+	NotifyFor: "When a server needs a sign-in. The tray shows the same.",
+
+	Vault:      "Vault",
+	Keyring:    "Its key is in this system's keyring.",
+	PassFile:   "Its key is protected by a passphrase.",
+	OpenNow:    "open",
+	LockedNow:  "locked",
+	VaultOther: "To choose the other: keyporter vault use keyring|passphrase",
+
+	About:    "Programs",
+	App:      "Tray app",
+	Agent:    "Agent",
+	NoAgent:  "not running",
+	Files:    "Files",
+	Config:   "Servers and settings",
+	State:    "Vault and state",
+	Log:      "Activity log",
+	CopyPath: "Copy path",
+	Fonts:    "Fonts: M PLUS 1, SIL Open Font License 1.1",
+}
+
+var settingsJA = Settings{
+	Language:  "言語",
+	System:    "システムに合わせる",
+	General:   "全般",
+	AtLogin:   "ログイン時に起動する",
+	Notify:    "通知を表示する",
+	NotifyFor: "サーバーにサインインが必要なときに表示します。トレイにも同じ内容が表示されます。",
+
+	Vault:      "保管庫",
+	Keyring:    "鍵はこのシステムのキーリングにあります。",
+	PassFile:   "鍵はパスフレーズで保護されています。",
+	OpenNow:    "開いています",
+	LockedNow:  "ロックされています",
+	VaultOther: "切り替えるには: keyporter vault use keyring|passphrase",
+
+	About:    "プログラム",
+	App:      "トレイアプリ",
+	Agent:    "エージェント",
+	NoAgent:  "動作していません",
+	Files:    "ファイル",
+	Config:   "サーバーと設定",
+	State:    "保管庫と状態",
+	Log:      "アクティビティのログ",
+	CopyPath: "パスをコピー",
+	Fonts:    "フォント: M PLUS 1(SIL Open Font License 1.1)",
+}

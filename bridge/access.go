@@ -86,7 +86,7 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 			}
 			return nil, err
 		}
-		l.take(t)
+		l.take(t, old)
 		return nil, nil
 	})
 	if err != nil {
@@ -99,16 +99,17 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 	return v.cred, nil
 }
 
-// take puts a token into the view, unless the agent has meanwhile taken the
-// permission away.
-func (l *link) take(t *local.Token) {
+// take puts a token in place of the one named old, unless the agent has meanwhile
+// taken the permission away, or said by itself which token is next: an answer
+// that comes late may hold an older one.
+func (l *link) take(t *local.Token, old string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	old := l.view.Load()
-	if !old.ready() {
+	v := l.view.Load()
+	if !v.ready() || v.cred.Hash != old {
 		return
 	}
-	s := *old.state
+	s := *v.state
 	s.Token = t
 	l.put(viewOf(&s))
 }

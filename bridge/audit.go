@@ -2,31 +2,39 @@ package bridge
 
 import (
 	"context"
-	"sync/atomic"
+	"strconv"
+	"sync"
 	"time"
 
 	"keyporter/bridge/frame"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 const (
-	auditBatch = 100         // records in one message to the agent
-	auditEvery = time.Second // how long a record waits at most
-	auditQueue = 4096        // records that wait while the agent is slow
+	auditBatch = 100              // records that are handed over at once
+	auditEvery = time.Second      // how long a record waits at most
+	auditQueue = 4096             // records that wait while the agent is slow or away
+	auditPause = 30 * time.Second // the longest pause between attempts that fail
 )
 
 // An auditor hands records to the agent in batches, off the way of messages.
+// While the agent is away they wait. What does not fit is counted, and the count
+// is the first record that follows.
 type auditor struct {
-	link    *link
-	now     func() time.Time
-	queue   chan local.AuditRecord // never closed
-	ending  chan struct{}          // closed by finish
-	ended   chan struct{}          // closed by run
-	dropped atomic.Int64           // records that found the queue full
+	link   *link
+	now    func() time.Time
+	news   chan struct{} // has a value when there are records, and when they fill a batch
+	ending chan struct{} // closed by finish
+	ended  chan struct{} // closed by run
+
+	mu      sync.Mutex
+	queue   []local.AuditRecord
+	dropped int
 }
 
 func newAuditor(l *link, now func() time.Time) *auditor {
-	return &auditor{link: l, now: now, queue: make(chan local.AuditRecord, auditQueue), ending: make(chan struct{}), ended: make(chan struct{})}
+	return &auditor{link: l, now: now, news: make(chan struct{}, 1), ending: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // add notes how a call ended. It never waits.
@@ -46,10 +54,19 @@ func (a *auditor) add(c *call, v *view) {
 		t, _ := frame.Text(name)
 		r.Name = clean(t, 200)
 	}
-	select {
-	case a.queue <- r:
-	default:
-		a.dropped.Add(1)
+	a.mu.Lock()
+	n := len(a.queue)
+	if n < auditQueue {
+		a.queue = append(a.queue, r)
+	} else {
+		a.dropped++
+	}
+	a.mu.Unlock()
+	if n == 0 || n == auditBatch-1 {
+		select {
+		case a.news <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -67,45 +84,85 @@ func (a *auditor) finish() {
 // run hands records over until finish is called or ctx is done.
 func (a *auditor) run(ctx context.Context) {
 	defer close(a.ended)
-	var batch []local.AuditRecord
 	timer := time.NewTimer(auditEvery)
 	timer.Stop()
 	defer timer.Stop()
-	for {
+	for failures := 0; ; {
 		select {
-		case r := <-a.queue:
-			if batch = append(batch, r); len(batch) == 1 {
-				timer.Reset(auditEvery)
+		case <-ctx.Done():
+			return
+		case <-a.ending:
+			if err := a.hand(ctx); err != nil {
+				a.lose(err)
 			}
-			if len(batch) < auditBatch {
+			return
+		case <-a.news:
+			if failures > 0 || a.waiting() < auditBatch {
+				if failures == 0 {
+					timer.Reset(auditEvery)
+				}
 				continue
 			}
 		case <-timer.C:
-		case <-a.ending:
-			for len(a.queue) > 0 {
-				batch = append(batch, <-a.queue)
-			}
-			a.hand(ctx, batch)
-			return
-		case <-ctx.Done():
-			return
 		}
 		timer.Stop()
-		a.hand(ctx, batch)
-		batch = nil
+		if err := a.hand(ctx); err != nil {
+			a.link.log.Debug("audit records wait", "error", err)
+			timer.Reset(min(auditEvery<<min(failures, 8), auditPause))
+			failures++
+			continue
+		}
+		failures = 0
+		if a.waiting() > 0 { // came meanwhile, and may not have been announced
+			timer.Reset(auditEvery)
+		}
 	}
 }
 
-func (a *auditor) hand(ctx context.Context, batch []local.AuditRecord) {
-	if n := a.dropped.Swap(0); n > 0 {
-		a.link.log.Warn("audit records dropped", "count", n)
-	}
+func (a *auditor) waiting() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.queue)
+}
+
+// hand gives the agent what waits. What it does not take stays in the queue.
+func (a *auditor) hand(ctx context.Context) error {
+	a.mu.Lock()
+	batch, dropped := a.queue, a.dropped
+	a.queue, a.dropped = nil, 0
+	a.mu.Unlock()
 	if len(batch) == 0 {
-		return
+		return nil
+	}
+	records := batch
+	if dropped > 0 {
+		a.link.log.Warn("audit records dropped", "count", dropped)
+		first := local.AuditRecord{Time: batch[0].Time, Event: "records_dropped", Server: batch[0].Server, Outcome: strconv.Itoa(dropped)}
+		records = append([]local.AuditRecord{first}, batch...)
 	}
 	ctx, cancel := context.WithTimeout(ctx, goodbye)
 	defer cancel()
-	if err := a.link.ask(ctx, func(agent Agent) error { return agent.Record(ctx, batch) }); err != nil {
-		a.link.log.Warn("audit records not handed over", "count", len(batch), "error", err)
+	err := a.link.ask(ctx, func(agent Agent) error { return agent.Record(ctx, records) })
+	if err != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		room := max(auditQueue-len(batch), 0)
+		if over := len(a.queue) - room; over > 0 {
+			a.dropped += over
+			a.queue = a.queue[:room]
+		}
+		a.dropped += dropped
+		a.queue = append(batch, a.queue...)
 	}
+	return err
+}
+
+// lose says what is lost because the bridge ends. After a stop that is as the
+// user wants it.
+func (a *auditor) lose(err error) {
+	log := a.link.log.Warn
+	if hint.CodeOf(err) == hint.Stopped {
+		log = a.link.log.Debug
+	}
+	log("audit records not handed over", "count", a.waiting(), "error", err)
 }

@@ -247,3 +247,34 @@ func TestATokenMayTravelInAnotherHeader(t *testing.T) {
 		t.Errorf("header %v", got)
 	}
 }
+
+// The agent may say which token is next while it is being asked for one.
+func TestALateAnswerDoesNotBringAnOlderTokenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var used atomic.Value
+		s := &server{}
+		a := newAgent("http://127.0.0.1/mcp")
+		now := time.Now()
+		a.state.Token = token("due", now.Add(-time.Second), now.Add(time.Hour))
+		answer := make(chan struct{})
+		a.token = func(local.TokenRequest) (*local.Token, error) {
+			<-answer
+			return token("second", now.Add(time.Hour), now.Add(2*time.Hour)), nil
+		}
+		h := start(t, a, inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			used.Store(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "+marker+"-"))
+			s.ServeHTTP(w, r)
+		})))
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`) // the token is due, so the agent is asked
+		h.wantHas(`"id":1`)
+		a.ready("third")
+		synctest.Wait()
+		close(answer)
+		synctest.Wait()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":2`)
+		if used.Load() != "third" {
+			t.Errorf("token %q was used after the agent had named the third", used.Load())
+		}
+	})
+}

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -25,24 +26,55 @@ func ParseChallenges(h http.Header) []Challenge {
 	return all
 }
 
-// Bearer returns the Bearer challenge in list (RFC 6750 section 3), nil if there
-// is none. Of several, one that names resource metadata counts before one that
-// does not.
+// Bearer returns the challenge in list that asks for an OAuth access token:
+// Bearer (RFC 6750 section 3) or DPoP (RFC 9449 section 7.1), nil if there is
+// none. Other schemes do not matter. Of several, one that names resource metadata
+// counts before one that does not, then one of Bearer before one of DPoP.
 func Bearer(list []Challenge) *Challenge {
-	var first *Challenge
+	var best *Challenge
+	rank := 0
 	for i := range list {
-		c := &list[i]
-		if !strings.EqualFold(c.Scheme, "Bearer") {
+		c, r := &list[i], 0
+		switch {
+		case strings.EqualFold(c.Scheme, "Bearer"):
+			r = 2
+		case strings.EqualFold(c.Scheme, "DPoP"):
+			r = 1
+		default:
 			continue
 		}
 		if c.ResourceMetadata() != "" {
-			return c
+			r += 2
 		}
-		if first == nil {
-			first = c
+		if r > rank {
+			best, rank = c, r
 		}
 	}
-	return first
+	return best
+}
+
+// DPoP reports whether the challenge wants a token bound to a key.
+func (c *Challenge) DPoP() bool { return c != nil && strings.EqualFold(c.Scheme, "DPoP") }
+
+// StepUp returns the scopes to ask for when a server wants more than a token
+// has: those that were asked for or granted before and those of the challenge,
+// each once, in that order (MCP authorization, scope challenge handling). more is
+// false if the challenge wants nothing beyond them, so that another sign-in would
+// not help.
+func (c *Challenge) StepUp(before []string) (scopes []string, more bool) {
+	scopes = Union(before, c.Scope())
+	return scopes, len(scopes) > len(Union(before, nil))
+}
+
+// Union returns the members of both lists, each once, in their order.
+func Union(a, b []string) []string {
+	var all []string
+	for _, s := range slices.Concat(a, b) {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // Scope returns the scopes that the server wants, in their order. Nil means that

@@ -1,7 +1,7 @@
 // Package oauth speaks with authorization servers as a client: challenges (RFC
 // 9110 section 11.6.1, RFC 6750), metadata (RFC 9728, RFC 8414, OpenID Connect
 // Discovery), registration (RFC 7591) and token requests (RFC 6749, RFC 7523,
-// RFC 8707, RFC 7009), with the rules of MCP authorization 2026-07-28 and the
+// RFC 8707, RFC 7009, RFC 8628, RFC 9449), with the rules of MCP authorization 2026-07-28 and the
 // fall-backs for servers of 2025-03-26.
 //
 // A caller makes a Client for each MCP server, because what addresses a Client
@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"keyporter/internal/hint"
@@ -80,6 +81,9 @@ type Client struct {
 	http *http.Client
 	now  func() time.Time
 	log  *slog.Logger
+
+	mu     sync.Mutex
+	nonces map[string]string // of DPoP, by origin
 }
 
 // NewClient returns a Client. Its error names the option that is wrong.
@@ -88,7 +92,7 @@ func NewClient(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{rule: *r, now: o.Now, log: o.Log}
+	c := &Client{rule: *r, now: o.Now, log: o.Log, nonces: map[string]string{}}
 	if c.now == nil {
 		c.now = time.Now
 	}

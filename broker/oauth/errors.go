@@ -9,7 +9,7 @@ import (
 )
 
 // Error codes that callers branch on (RFC 6749 section 5.2, RFC 6750 section
-// 3.1, RFC 8707 section 2).
+// 3.1, RFC 8628 section 3.5, RFC 8707 section 2, RFC 9449 section 5).
 const (
 	InvalidRequest       = "invalid_request"
 	InvalidClient        = "invalid_client"
@@ -20,6 +20,12 @@ const (
 	InvalidTarget        = "invalid_target"
 	InvalidToken         = "invalid_token"
 	InsufficientScope    = "insufficient_scope"
+	AccessDenied         = "access_denied"
+	AuthorizationPending = "authorization_pending"
+	SlowDown             = "slow_down"
+	ExpiredToken         = "expired_token"
+	UseDPoPNonce         = "use_dpop_nonce"
+	InvalidDPoPProof     = "invalid_dpop_proof"
 )
 
 // An Error is what an authorization server answered instead of what was asked

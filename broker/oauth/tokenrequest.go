@@ -33,6 +33,8 @@ type ClientAuth struct {
 	Alg               string        // Optional. JWS algorithm; empty follows the key (RSA RS256, P-256 ES256, Ed25519 EdDSA).
 	KeyID             string        // Optional. The kid header of the assertion.
 	AssertionAudience string        // Required for private_key_jwt: aud of the assertion, by default the issuer.
+
+	DPoP *DPoPKey // Optional. Binds the tokens to a key: each request carries a proof (RFC 9449 section 5).
 }
 
 // A TokenResponse is RFC 6749 section 5.1 with the fields that its extensions add.
@@ -44,6 +46,20 @@ type TokenResponse struct {
 	Expiry       time.Time    // from expires_in and our clock at the answer; zero if not sent
 	Scope        string       // empty: as requested
 	IssuedType   string       // issued_token_type of RFC 8693 section 2.2.1
+}
+
+// Scheme returns the authentication scheme with which the access token is sent,
+// and whether it is one that the client understands (RFC 6749 section 7.1). A
+// server that leaves token_type out means Bearer; so does one that knows no DPoP,
+// which may ignore the proof (RFC 9449 section 5).
+func (t *TokenResponse) Scheme(dpop *DPoPKey) (scheme string, ok bool) {
+	switch {
+	case t.TokenType == "", strings.EqualFold(t.TokenType, "Bearer"):
+		return "Bearer", true
+	case strings.EqualFold(t.TokenType, "DPoP"):
+		return "DPoP", dpop != nil
+	}
+	return "", false
 }
 
 // Token sends form, which has grant_type and everything else but the client
@@ -85,7 +101,26 @@ func (c *Client) Revoke(ctx context.Context, endpoint string, auth ClientAuth, t
 
 // post sends a form with the client's authentication. It follows no redirect
 // and never tries a second method: a failed first try may burn a one-time code.
+// Only a request that is refused for want of a DPoP nonce goes out once more (RFC
+// 9449 section 8); nothing has been redeemed then.
 func (c *Client) post(ctx context.Context, endpoint string, auth ClientAuth, form url.Values) (*response, error) {
+	res, err := c.postOnce(ctx, endpoint, auth, form)
+	if err != nil || auth.DPoP == nil {
+		return res, err
+	}
+	if fresh := c.keepNonce(endpoint, res.header); fresh && !res.ok() {
+		if f, err := parseFields(res.body); err == nil && f.str("error") == UseDPoPNonce {
+			res, err := c.postOnce(ctx, endpoint, auth, form)
+			if err == nil {
+				c.keepNonce(endpoint, res.header)
+			}
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+func (c *Client) postOnce(ctx context.Context, endpoint string, auth ClientAuth, form url.Values) (*response, error) {
 	form = maps.Clone(form)
 	if form == nil {
 		form = url.Values{}
@@ -96,6 +131,11 @@ func (c *Client) post(ctx context.Context, endpoint string, auth ClientAuth, for
 	}
 	if err := c.authenticate(auth, form, header); err != nil {
 		return nil, err
+	}
+	if auth.DPoP != nil {
+		if err := c.proof(auth.DPoP, endpoint, header); err != nil {
+			return nil, err
+		}
 	}
 	return c.do(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()))
 }

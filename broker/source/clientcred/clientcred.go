@@ -11,7 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -91,12 +90,12 @@ func (s *Source) Token(ctx context.Context, req token.Request) (*token.Token, er
 	if err != nil {
 		return nil, s.words(ctx, req, err)
 	}
-	// RFC 6749 section 7.1: a type that the client does not understand is not used.
-	if !strings.EqualFold(res.TokenType, "Bearer") && res.TokenType != "" {
+	scheme, ok := res.Scheme(s.opts.Auth.DPoP)
+	if !ok {
 		return nil, hint.New(hint.Failed, fmt.Sprintf("%s gave a token of a type that Keyporter cannot use.", s.host),
 			"Ask for bearer tokens in the client's settings at the provider.")
 	}
-	tok := &token.Token{Value: res.AccessToken, Scheme: "Bearer", Issued: s.opts.Now(), Expiry: res.Expiry, Scopes: slices.Clone(req.Scopes)}
+	tok := &token.Token{Value: res.AccessToken, Scheme: scheme, Issued: s.opts.Now(), Expiry: res.Expiry, Scopes: slices.Clone(req.Scopes)}
 	if res.Scope != "" {
 		tok.Scopes = strings.Fields(res.Scope)
 	}
@@ -108,40 +107,19 @@ func (s *Source) words(ctx context.Context, req token.Request, err error) error 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	var refusal *oauth.Error
-	if !errors.As(err, &refusal) {
-		return s.unanswered(err)
-	}
 	rotate := fmt.Sprintf("Put in the right one with keyporter account rotate %q.", req.Account)
-	switch {
-	case refusal.Temporary():
-		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s has a problem at the moment.", s.host), "Try again later.")
-	case refusal.Code == oauth.InvalidClient && s.opts.Auth.Method == oauth.AuthPrivateKeyJWT:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not accept the client id or its private key.", s.host),
-			"Check that the public key is registered for this client and the clock of this computer is right. "+rotate)
-	case refusal.Code == oauth.InvalidClient:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not accept the client id or its secret.", s.host), "The secret may have expired. "+rotate)
-	case refusal.Code == oauth.UnauthorizedClient:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not let this client use client credentials.", s.host),
-			"Turn on the client credentials grant for the client at the provider.")
-	case refusal.Code == oauth.InvalidScope:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not give this client the scope it asks for.", s.host), "Check the account's --scope.")
-	case refusal.Code == oauth.InvalidTarget:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s gives this client no token for that server.", s.host),
-			"Check that the client may use the server, or add the server with --no-resource or --resource.")
+	wrong := oauth.Words{What: fmt.Sprintf("%s does not accept the client id or its secret.", s.host), Do: "The secret may have expired. " + rotate}
+	if s.opts.Auth.Method == oauth.AuthPrivateKeyJWT {
+		wrong = oauth.Words{What: fmt.Sprintf("%s does not accept the client id or its private key.", s.host),
+			Do: "Check that the public key is registered for this client and the clock of this computer is right. " + rotate}
 	}
-	return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s refused to give a token.", s.host), "Check the client's settings at the provider.")
-}
-
-// unanswered gives words to an error that is no answer of the endpoint.
-func (s *Source) unanswered(err error) error {
-	var worded *hint.Error
-	if errors.As(err, &worded) {
-		return err
-	}
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
-		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("Keyporter cannot reach %s.", s.host), "Check the network connection and the proxy.")
-	}
-	return hint.Wrap(err, hint.Failed, fmt.Sprintf("%s answered something that is not a token.", s.host), "Check the token endpoint's address.")
+	return oauth.Explain(err, s.host, map[string]oauth.Words{
+		oauth.InvalidClient: wrong,
+		oauth.UnauthorizedClient: {What: fmt.Sprintf("%s does not let this client use client credentials.", s.host),
+			Do: "Turn on the client credentials grant for the client at the provider."},
+		oauth.InvalidScope: {What: fmt.Sprintf("%s does not give this client the scope it asks for.", s.host), Do: "Check the account's --scope."},
+		oauth.InvalidTarget: {What: fmt.Sprintf("%s gives this client no token for that server.", s.host),
+			Do: "Check that the client may use the server, or add the server with --no-resource or --resource."},
+		"": {What: fmt.Sprintf("%s refused to give a token.", s.host), Do: "Check the client's settings at the provider."},
+	})
 }

@@ -74,7 +74,8 @@ type ClientRegistration struct {
 	Issued       time.Time    `json:"issued_at,omitzero"`
 	AuthMethod   string       `json:"auth_method"`
 	RedirectURIs []string     `json:"redirect_uris,omitempty"`
-	Scope        string       `json:"scope,omitempty"` // Dynamic: what was registered for
+	GrantTypes   []string     `json:"grant_types,omitempty"` // Dynamic: those beyond what every client of ours has
+	Scope        string       `json:"scope,omitempty"`       // Dynamic: what was registered for
 
 	// RFC 7592, to change or end the registration; empty where not offered.
 	AccessToken secret.Plain `json:"registration_access_token"`
@@ -91,14 +92,15 @@ func (r *ClientRegistration) Usable(issuer string, now time.Time) bool {
 	return r != nil && r.Issuer == issuer && r.ClientID != "" && (r.SecretExpiry.IsZero() || now.Before(r.SecretExpiry))
 }
 
-// Covers reports whether the registration is good for a redirect URI and scopes.
-// Only a dynamic one is bound to what it was made for, as far as we know.
+// Covers reports whether the registration is good for a redirect URI, or for a
+// device code if that is empty, and scopes. Only a dynamic one is bound to what it
+// was made for, as far as we know.
 func (r *ClientRegistration) Covers(redirectURI string, scopes []string) bool {
 	if r.Kind != Dynamic {
 		return true
 	}
 	registered := strings.Fields(r.Scope)
-	return slices.Contains(r.RedirectURIs, redirectURI) &&
+	return (slices.Contains(r.RedirectURIs, redirectURI) || redirectURI == "" && slices.Contains(r.GrantTypes, DeviceCodeGrant)) &&
 		!slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(registered, s) })
 }
 
@@ -127,6 +129,9 @@ func (c *Client) Register(ctx context.Context, as *AuthorizationServerMetadata, 
 		return nil, fmt.Errorf("register client: %w", err)
 	}
 	r.Issuer, r.Scope = as.Issuer, m.Scope
+	if slices.Contains(m.GrantTypes, DeviceCodeGrant) {
+		r.GrantTypes = []string{DeviceCodeGrant}
+	}
 	if r.Issued.IsZero() {
 		r.Issued = c.now().UTC().Truncate(time.Second)
 	}

@@ -1,6 +1,7 @@
 // Package authcode gets tokens with a person's sign-in in the browser: the
 // authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252),
-// as MCP authorization 2026-07-28 has it, and refresh tokens afterwards.
+// as MCP authorization 2026-07-28 has it, or a device code (RFC 8628), and refresh
+// tokens afterwards. Tokens may be bound to a key (RFC 9449).
 //
 // Start prepares a sign-in and returns a Flow with the address to open; Wait
 // returns the Grant. A Source then turns the grant into fresh tokens. The package
@@ -56,6 +57,9 @@ type Options struct {
 	AuthorizeParams map[string]string // Optional. Further parameters; an empty value removes one that we would add.
 	SelectAccount   bool              // Optional. Ask who signs in, although somebody is signed in at the issuer.
 	AssumePKCE      bool              // Optional. The issuer does S256 though its metadata does not say so.
+	DPoP            DPoP              // Optional. Empty is DPoPAuto.
+	UseIDToken      bool              // Optional. The server wants the ID token in place of the access token.
+	Device          bool              // Optional. Sign in with a code on another device; no redirect comes back.
 
 	RedirectURI string             // Optional. As for loopback.Options; one beyond loopback works by Paste only.
 	Port        int                // Optional. The port to try first.
@@ -64,22 +68,34 @@ type Options struct {
 	Now func() time.Time // Optional. nil is time.Now.
 }
 
+// DPoP says whether tokens are bound to a key (RFC 9449).
+type DPoP string
+
+const (
+	DPoPAuto   DPoP = "auto"   // where the server says that it wants that
+	DPoPAlways DPoP = "always" // an authorization server that cannot is refused
+	DPoPNever  DPoP = "never"
+)
+
 // A Flow is one sign-in under way. Its state, verifier and nonce live nowhere
 // else. The fields do not change after Start.
 type Flow struct {
 	URL          string                    // to open in a browser; checked to be safe to open
 	Issuer       string                    // who signs the user in
-	RedirectURI  string                    // where the browser comes back to
+	UserCode     string                    // to type at URL on a device code sign-in; else empty
+	RedirectURI  string                    // where the browser comes back to; empty for a device code
 	Resource     string                    // what the tokens are for; empty with NoResource
 	Scopes       []string                  // asked for; nil: the server's default
 	Registration *oauth.ClientRegistration // our identity at the issuer
 	Discovery    *oauth.Discovery          // what was found out
 
 	o        Options
-	state    string                  // binds the answer to this flow
-	verifier secret.Value            // RFC 7636 section 4.1
-	nonce    string                  // OpenID Connect Core section 3.1.2.1; empty without openid
-	listener *loopback.Listener      // nil for a redirect URI beyond loopback
+	state    string         // binds the answer to this flow
+	verifier secret.Value   // RFC 7636 section 4.1
+	nonce    string         // OpenID Connect Core section 3.1.2.1; empty without openid
+	dpop     *oauth.DPoPKey // nil: plain bearer tokens
+	device   *oauth.DeviceAuthorization
+	listener *loopback.Listener      // nil for a redirect URI beyond loopback and for a device code
 	pasted   chan *loopback.Response // holds one; never closed
 }
 
@@ -123,6 +139,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 	if slices.Contains(f.Scopes, "openid") {
 		f.nonce = rand.Text()
 	}
+	if err := f.chooseDPoP(); err != nil {
+		return err
+	}
 	kept, err := f.keptRegistration()
 	if err != nil {
 		return err
@@ -133,6 +152,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 	if err := f.register(ctx, kept); err != nil {
 		return err
 	}
+	if f.o.Device {
+		return f.startDevice(ctx)
+	}
 	f.URL, err = f.authorizationURL()
 	return err
 }
@@ -140,6 +162,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 // checkServer refuses an authorization server that a code cannot safely come from.
 func (f *Flow) checkServer() error {
 	as := f.Discovery.Server
+	if f.o.Device {
+		return f.checkDevice()
+	}
 	switch {
 	case as.AuthorizationEndpoint == "":
 		return hint.New(hint.Refused, fmt.Sprintf("%s has no page to sign in at.", f.Issuer),
@@ -172,25 +197,64 @@ func (f *Flow) chooseResource() (err error) {
 // authorization server has it.
 func (f *Flow) chooseScopes() []string {
 	if len(f.o.Scopes) > 0 {
-		return f.o.Scopes
+		return f.withOpenID(f.o.Scopes)
 	}
 	scopes := f.o.Challenge.Scope()
 	if len(scopes) == 0 && f.Discovery.Resource != nil {
 		scopes = f.Discovery.Resource.ScopesSupported
 	}
-	if len(scopes) == 0 {
+	if len(scopes) == 0 && !f.o.UseIDToken {
 		return nil // offline_access alone would replace the server's defaults
 	}
-	scopes = slices.Clone(scopes)
+	scopes = slices.Clone(f.withOpenID(scopes))
 	if slices.Contains(f.Discovery.Server.ScopesSupported, "offline_access") && !slices.Contains(scopes, "offline_access") {
 		scopes = append(scopes, "offline_access")
 	}
 	return scopes
 }
 
+// withOpenID adds the scope without which no ID token comes.
+func (f *Flow) withOpenID(scopes []string) []string {
+	if !f.o.UseIDToken {
+		return scopes
+	}
+	return oauth.Union([]string{"openid"}, scopes)
+}
+
+// chooseDPoP makes the key that the tokens are bound to, if they are to be.
+func (f *Flow) chooseDPoP() (err error) {
+	as := f.Discovery.Server
+	switch f.o.DPoP {
+	case DPoPNever:
+		return nil
+	case DPoPAlways:
+		if algs := as.DPoPSigningAlgValuesSupported; len(algs) > 0 && !slices.Contains(algs, "ES256") {
+			return hint.New(hint.Refused, fmt.Sprintf("%s does not bind tokens to keys of the kind ES256.", f.Issuer), "Set the server up with --dpop never.")
+		}
+	case DPoPAuto, "":
+		if !f.Discovery.UsesDPoP(f.o.Challenge) {
+			return nil
+		}
+	default:
+		return fmt.Errorf("DPoP: %q is none of auto, always, never", f.o.DPoP)
+	}
+	f.dpop, err = oauth.NewDPoPKey()
+	return err
+}
+
+// auth is our authentication at the authorization server.
+func (f *Flow) auth() oauth.ClientAuth {
+	a := f.Registration.Auth()
+	a.DPoP = f.dpop
+	return a
+}
+
 // listen opens the redirect listener, at the port of a kept registration if it
 // is free.
 func (f *Flow) listen(ctx context.Context, kept *oauth.ClientRegistration) error {
+	if f.o.Device {
+		return nil
+	}
 	if f.o.RedirectURI != "" && !loopback.IsLoopback(f.o.RedirectURI) {
 		u, err := url.Parse(f.o.RedirectURI)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" {

@@ -15,7 +15,7 @@ import (
 
 // fixed are the parameters that nobody but this package sets: what protects the
 // sign-in hangs on them.
-var fixed = []string{"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method",
+var fixed = []string{"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "dpop_jkt",
 	"nonce", "request", "request_uri", "response_mode", "scope", "resource", "audience"}
 
 // authorizationURL makes the authorization request (RFC 6749 section 4.1.1, RFC
@@ -37,6 +37,9 @@ func (f *Flow) authorizationURL() (string, error) {
 	}
 	if f.o.Audience != "" {
 		v.Set("audience", f.o.Audience)
+	}
+	if f.dpop != nil {
+		v.Set("dpop_jkt", f.dpop.Thumbprint()) // RFC 9449 section 10
 	}
 	if f.nonce != "" {
 		v.Set("nonce", f.nonce)

@@ -19,6 +19,13 @@ import (
 // pasted, and the code is redeemed. It closes the flow. It is called once.
 func (f *Flow) Wait(ctx context.Context) (*Grant, error) {
 	defer f.Close()
+	if f.device != nil {
+		g, err := f.waitDevice(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("sign in: %w", err)
+		}
+		return g, nil
+	}
 	var answers <-chan *loopback.Response
 	if f.listener != nil {
 		answers = f.listener.Answers()
@@ -76,19 +83,40 @@ func (f *Flow) redeem(ctx context.Context, answer *loopback.Response) (*Grant, e
 		form.Set("resource", f.Resource)
 	}
 	as := f.Discovery.Server
-	res, err := f.o.Client.Token(ctx, as.TokenEndpoint, f.Registration.Auth(), form)
+	res, err := f.o.Client.Token(ctx, as.TokenEndpoint, f.auth(), form)
 	if err != nil {
 		return nil, f.explain(err)
 	}
-	if !usable(res) {
+	return f.grant(res)
+}
+
+// grant makes the grant of a successful token response.
+func (f *Flow) grant(res *oauth.TokenResponse) (*Grant, error) {
+	as := f.Discovery.Server
+	scheme, ok := res.Scheme(f.dpop)
+	if !ok {
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued a token of a kind that is not supported.", f.Issuer),
 			"Ask its administrator for plain bearer tokens.")
+	}
+	if f.o.DPoP == DPoPAlways && scheme != "DPoP" {
+		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued a token that is not bound to a key.", f.Issuer), "Set the server up with --dpop auto.")
+	}
+	if f.o.UseIDToken && res.IDToken.IsZero() {
+		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued no ID token, which this server wants.", f.Issuer), "Ask its administrator, or set the server up without --use-id-token.")
 	}
 	g := &Grant{
 		Issuer: f.Issuer, TokenEndpoint: as.TokenEndpoint, RevocationEndpoint: as.RevocationEndpoint,
 		ClientID: f.Registration.ClientID, AuthMethod: f.Registration.AuthMethod,
 		AccessToken: secret.Plain{Value: res.AccessToken}, RefreshToken: secret.Plain{Value: res.RefreshToken},
 		Issued: f.o.Now(), Expiry: res.Expiry, Scope: res.Scope, Resource: f.Resource,
+		IDToken: secret.Plain{Value: res.IDToken}, UseIDToken: f.o.UseIDToken,
+	}
+	var err error
+	if scheme == "DPoP" {
+		g.TokenType = scheme
+		if g.DPoPKey.Value, err = f.dpop.Marshal(); err != nil {
+			return nil, err
+		}
 	}
 	if g.Scope == "" { // RFC 6749 section 5.1: as asked for
 		g.Scope = strings.Join(f.Scopes, " ")
@@ -97,12 +125,6 @@ func (f *Flow) redeem(ctx context.Context, answer *loopback.Response) (*Grant, e
 		return nil, err
 	}
 	return g, nil
-}
-
-// usable reports whether the token can be sent as a bearer token. Servers that
-// leave token_type out mean Bearer.
-func usable(res *oauth.TokenResponse) bool {
-	return res.TokenType == "" || strings.EqualFold(res.TokenType, "Bearer")
 }
 
 // checkIssuer is RFC 9207 section 2.4 and MCP authorization, mix-up protection:

@@ -3,6 +3,7 @@ package authcode
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -30,11 +31,46 @@ type Grant struct {
 	Scope              string       `json:"scope,omitempty"`     // granted, or asked for where the issuer did not say
 	Resource           string       `json:"resource,omitempty"`  // empty: none was sent
 	Identity           Identity     `json:"identity"`
+
+	TokenType  string       `json:"token_type,omitempty"` // DPoP; empty is Bearer
+	DPoPKey    secret.Plain `json:"dpop_key,omitzero"`    // that the tokens are bound to; see oauth.ParseDPoPKey
+	IDToken    secret.Plain `json:"id_token,omitzero"`
+	UseIDToken bool         `json:"use_id_token,omitzero"` // the server wants IDToken in place of AccessToken
 }
 
-// Token returns the grant's access token as it is, however old.
+// Token returns the token that goes to the server as it is, however old: the
+// access token or, with UseIDToken, the ID token.
 func (g *Grant) Token() *token.Token {
-	return &token.Token{Value: g.AccessToken.Value, Scheme: "Bearer", Issued: g.Issued, Expiry: g.Expiry, Scopes: strings.Fields(g.Scope)}
+	if g.UseIDToken {
+		return g.idToken()
+	}
+	t := &token.Token{Value: g.AccessToken.Value, Scheme: "Bearer", Issued: g.Issued, Expiry: g.Expiry, Scopes: strings.Fields(g.Scope)}
+	if g.TokenType != "" {
+		t.Scheme = g.TokenType
+	}
+	return t
+}
+
+// as returns the token of the kind that was asked for. An ID token that came
+// with the sign-in and is not renewed ends with it.
+func (g *Grant) as(kind token.Kind, now time.Time) (*token.Token, error) {
+	t := g.Token()
+	if kind == token.IDToken {
+		t = g.idToken()
+	}
+	if (kind == token.IDToken || g.UseIDToken) && (t.Value.IsZero() || !t.Expiry.IsZero() && !now.Before(t.Expiry)) {
+		return nil, hint.Wrap(token.ErrSignInNeeded, hint.SignInNeeded, fmt.Sprintf("%s gave no fresh ID token.", g.Issuer), "Sign in again.")
+	}
+	return t, nil
+}
+
+// idToken returns the ID token, which says itself how long it lives.
+func (g *Grant) idToken() *token.Token {
+	t := &token.Token{Value: g.IDToken.Value, Scheme: "Bearer", Issued: g.Issued}
+	if c, ok := parseClaims(g.IDToken.Value); ok && c.Expiry > 0 && c.Expiry < 1e11 {
+		t.Expiry = time.Unix(int64(c.Expiry), 0)
+	}
+	return t
 }
 
 // An Identity is who is signed in, as the issuer says it. It is for display and
@@ -62,6 +98,7 @@ type claims struct {
 	Subject  string          `json:"sub"`
 	Audience json.RawMessage `json:"aud"`
 	Nonce    string          `json:"nonce"`
+	Expiry   float64         `json:"exp"`
 	Name     string          `json:"name"`
 	Email    string          `json:"email"`
 	Username string          `json:"preferred_username"`

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -50,13 +49,18 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 			return nil
 		}
 		// Another server of this issuer may need what is registered already.
-		scopes = union(strings.Fields(kept.Scope), scopes)
+		scopes = oauth.Union(strings.Fields(kept.Scope), scopes)
 	}
 	as := f.Discovery.Server
 	if as.RegistrationEndpoint == "" {
 		return hint.New(hint.Refused, fmt.Sprintf("%s does not register programs by itself.", f.Issuer), f.askAdministrator())
 	}
-	reg, err := f.o.Client.Register(ctx, as, oauth.NativeClient(f.o.ClientName, f.RedirectURI, scopes, as))
+	meta := oauth.NativeClient(f.o.ClientName, f.RedirectURI, scopes, as)
+	if f.o.Device { // good for the browser too, so that there is one registration
+		meta.RedirectURIs = []string{"http://127.0.0.1/callback"}
+		meta.GrantTypes = append(meta.GrantTypes, oauth.DeviceCodeGrant)
+	}
+	reg, err := f.o.Client.Register(ctx, as, meta)
 	var refusal *oauth.Error
 	if errors.As(err, &refusal) && !refusal.Temporary() {
 		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s refused to register Keyporter.", f.Issuer), f.askAdministrator())
@@ -71,17 +75,6 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 	}
 	f.Registration = reg
 	return nil
-}
-
-// union returns the members of both lists, each once, in their order.
-func union(a, b []string) []string {
-	var all []string
-	for _, s := range slices.Concat(a, b) {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
 }
 
 // askAdministrator says what to ask for where registration does not work.

@@ -65,9 +65,9 @@ var _ token.Source = (*Source)(nil)
 
 // A flight is one refresh under way.
 type flight struct {
-	done chan struct{} // closed when tok and err are set
-	tok  *token.Token
-	err  error
+	done  chan struct{} // closed when grant and err are set
+	grant *Grant
+	err   error
 }
 
 // NewSource returns a Source. Its error names the option that is wrong.
@@ -84,6 +84,13 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if !o.Grant.DPoPKey.IsZero() {
+		key, err := oauth.ParseDPoPKey(o.Grant.DPoPKey.Value)
+		if err != nil {
+			return nil, fmt.Errorf("sign-in source: %w", err)
+		}
+		o.Auth.DPoP = key
 	}
 	return &Source{o: o, grant: o.Grant}, nil
 }
@@ -105,7 +112,8 @@ func (s *Source) Close() {
 
 // Token implements token.Source. It redeems the refresh token, or returns the
 // grant's own access token while it lives if there is no refresh token; a caller
-// who gets the token back that was refused needs a new sign-in.
+// who gets the token back that was refused needs a new sign-in. A request of the
+// kind token.IDToken gets the ID token that came with it.
 func (s *Source) Token(ctx context.Context, req token.Request) (*token.Token, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -125,7 +133,10 @@ func (s *Source) Token(ctx context.Context, req token.Request) (*token.Token, er
 	s.mu.Unlock()
 	select {
 	case <-f.done:
-		return f.tok, f.err
+		if f.err != nil {
+			return nil, f.err
+		}
+		return f.grant.as(req.Kind, s.o.Now())
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -137,7 +148,7 @@ func (s *Source) check(req token.Request) error {
 	switch {
 	case s.closed:
 		return errors.New("the source is closed")
-	case req.Kind != token.AccessToken:
+	case req.Kind != token.AccessToken && req.Kind != token.IDToken:
 		return fmt.Errorf("a sign-in gives no token of the kind %q", req.Kind)
 	case req.Issuer != "" && req.Issuer != g.Issuer, req.ClientID != "" && req.ClientID != g.ClientID,
 		req.Resource != "" && req.Resource != g.Resource:
@@ -151,7 +162,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 	defer s.wg.Done()
 	ctx, cancel := context.WithTimeout(ctx, refreshTime)
 	defer cancel()
-	f.tok, f.err = s.refresh(ctx)
+	f.grant, f.err = s.refresh(ctx)
 	s.mu.Lock()
 	s.flight = nil
 	s.mu.Unlock()
@@ -160,7 +171,7 @@ func (s *Source) fly(ctx context.Context, f *flight) {
 
 // refresh gets a new access token (RFC 6749 section 6). Only the one flight runs
 // it, so the grant does not change beneath it.
-func (s *Source) refresh(ctx context.Context) (*token.Token, error) {
+func (s *Source) refresh(ctx context.Context) (*Grant, error) {
 	s.mu.Lock()
 	g, unsaved := s.grant, s.unsaved
 	s.mu.Unlock()
@@ -169,12 +180,12 @@ func (s *Source) refresh(ctx context.Context) (*token.Token, error) {
 			return nil, err
 		}
 		if s.o.Now().Before(g.Expiry) {
-			return g.Token(), nil // redeemed before, not given out yet
+			return g, nil // redeemed before, not given out yet
 		}
 	}
 	if g.RefreshToken.IsZero() {
 		if !g.AccessToken.IsZero() && (g.Expiry.IsZero() || s.o.Now().Before(g.Expiry)) {
-			return g.Token(), nil
+			return g, nil
 		}
 		return nil, signInAgain(g, token.ErrSignInNeeded)
 	}
@@ -187,8 +198,8 @@ func (s *Source) refresh(ctx context.Context) (*token.Token, error) {
 	if err != nil {
 		return nil, s.failed(g, err)
 	}
-	if !usable(res) {
-		return nil, fmt.Errorf("refresh token: %s issued a token of another type than Bearer", g.Issuer)
+	if _, ok := res.Scheme(s.o.Auth.DPoP); !ok {
+		return nil, fmt.Errorf("refresh token: %s issued a token of a type that cannot be used", g.Issuer)
 	}
 	return s.renewed(ctx, g, res)
 }
@@ -207,11 +218,14 @@ func (s *Source) form(g *Grant) url.Values {
 }
 
 // renewed takes over the new tokens, and stores a new refresh token first.
-func (s *Source) renewed(ctx context.Context, old *Grant, res *oauth.TokenResponse) (*token.Token, error) {
+func (s *Source) renewed(ctx context.Context, old *Grant, res *oauth.TokenResponse) (*Grant, error) {
 	g := *old
 	g.AccessToken, g.Expiry, g.Issued = secret.Plain{Value: res.AccessToken}, res.Expiry, s.o.Now()
 	if res.Scope != "" {
 		g.Scope = res.Scope
+	}
+	if !res.IDToken.IsZero() {
+		g.IDToken = secret.Plain{Value: res.IDToken}
 	}
 	rotated := !res.RefreshToken.IsZero() && !res.RefreshToken.Equal(old.RefreshToken.Value)
 	if rotated {
@@ -225,7 +239,7 @@ func (s *Source) renewed(ctx context.Context, old *Grant, res *oauth.TokenRespon
 			return nil, err
 		}
 	}
-	return g.Token(), nil
+	return &g, nil
 }
 
 func (s *Source) store(ctx context.Context, g *Grant) error {

@@ -110,6 +110,9 @@ func (b *Broker) KeepAnswers(ctx context.Context, a local.Answers) error {
 	if err := f.write(k); err != nil {
 		return err
 	}
+	if a.Era != "" {
+		b.update(func() { m := b.mem.server(s.Name); m.Era, m.EraOf = a.Era, s.URL })
+	}
 	if tools, ok := countTools(k.Results["tools/list"]); ok {
 		b.update(func() { b.mem.server(s.Name).Tools = tools })
 	}

@@ -83,7 +83,10 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	}
 	st := &local.BridgeState{
 		Server: s.Name, URL: s.URL, Headers: s.Headers, SignIn: s.SignIn,
-		Status: a.status, Problem: a.problem,
+		Status: a.status, Problem: a.problem, Era: s.Era, Tools: s.ToolPolicy,
+	}
+	if m := b.mem.Servers[name]; (s.Era == "" || s.Era == account.EraAuto) && m != nil && m.EraOf == s.URL {
+		st.Era = m.Era
 	}
 	if st.SignIn == "" {
 		st.SignIn = account.SignInNotify
@@ -109,13 +112,16 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 
 // A bridgeKey tells two states of a bridge apart, secrets by their hash.
 type bridgeKey struct {
-	url, headers, secrets, token, problem string
-	status                                local.Status
-	signIn                                account.SignIn
+	url, headers, secrets, token, problem, tools string
+
+	status local.Status
+	signIn account.SignIn
+	era    account.Era
 }
 
 func keyOf(st *local.BridgeState) bridgeKey {
-	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn}
+	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn,
+		era: st.Era, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
 	hashes := map[string]string{}
 	for h, v := range st.SecretHeaders {
 		hashes[h] = v.Hash()

@@ -35,6 +35,8 @@ type serverMemory struct {
 	Open     bool         `json:"open,omitempty"`  // it was seen to need no token
 	LastUsed time.Time    `json:"last_used,omitzero"`
 	Tools    int          `json:"tools,omitempty"`
+	Era      account.Era  `json:"era,omitempty"`    // what it was found to speak
+	EraOf    string       `json:"era_of,omitempty"` // the address at which that was
 }
 
 // loadMemory reads state.json. One that cannot be read is set aside, never

@@ -102,6 +102,9 @@ type Server struct {
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
 	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
+	Era           Era               `json:"era,omitempty"`            // empty is auto
+
+	ToolPolicy
 
 	// Unknown keeps fields that this version does not know.
 	Unknown map[string]json.RawMessage `json:",embed"`
@@ -214,6 +217,11 @@ func (s *Server) Check() error {
 	case "", SignInNotify, SignInBrowser, SignInNever:
 	default:
 		return hint.New(hint.Usage, fmt.Sprintf("%q is not a way to sign in.", clip(string(s.SignIn))), "Use notify, browser or never.")
+	}
+	switch s.Era {
+	case "", EraAuto, EraLegacy, EraModern:
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not an era of the protocol.", clip(string(s.Era))), "Use auto, legacy or modern.")
 	}
 	return nil
 }

@@ -37,6 +37,10 @@ var settings = map[string]setting{
 	"token-header":        {text: func(s *Server) *string { return &s.TokenHeader }},
 	"allow-host":          {list: func(s *Server) *[]string { return &s.AllowHosts }},
 	"allow-http":          {flag: func(s *Server) *bool { return &s.AllowHTTP }},
+	"allow-tool":          {list: func(s *Server) *[]string { return &s.AllowTools }},
+	"deny-tool":           {list: func(s *Server) *[]string { return &s.DenyTools }},
+	"read-only":           {flag: func(s *Server) *bool { return &s.ReadOnly }},
+	"era":                 {text: func(s *Server) *string { return (*string)(&s.Era) }},
 }
 
 // Keys returns the names that Set knows, sorted.

@@ -304,6 +304,8 @@ type BridgeState struct {
 	Headers       map[string]string       `json:"headers,omitempty"`
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
 	SignIn        account.SignIn          `json:"sign_in"`
+	Era           account.Era             `json:"era,omitempty"`     // as set, or else as remembered; empty: not known
+	Tools         account.ToolPolicy      `json:"tools,omitzero"`    // what clients see of the server
 	Status        Status                  `json:"status"`            // Ready, Unknown (try without a token), or why not
 	Token         *Token                  `json:"token,omitempty"`   // nil if none is needed or none is there
 	Problem       *hint.Error             `json:"problem,omitempty"` // with a status other than Ready and Unknown
@@ -326,6 +328,7 @@ type RequestedSignIn struct {
 type Answers struct {
 	Server  string                     `json:"server"`
 	Results map[string]json.RawMessage `json:"results"`
+	Era     account.Era                `json:"era,omitempty"` // for KeepAnswers: what the server was found to speak
 }
 
 // An AuditRecord is one line of audit.jsonl. Names and sizes, never arguments.

@@ -25,6 +25,7 @@ var serverFlags = []struct{ name, help string }{
 	{"resource", "`URI` to name as the server at the sign-in, instead of its own"},
 	{"redirect-uri", "`URI` on this computer that your client is registered with"},
 	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
+	{"era", "`ERA` of the protocol: auto (default), legacy (to 2025-11-25), modern"},
 	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
 }
 
@@ -33,11 +34,14 @@ var serverLists = []struct{ name, help string }{
 	{"authorize-param", "`K=V` to add to the sign-in page's address; may be repeated"},
 	{"header", "`K=V`, a header of every request; may be repeated"},
 	{"allow-host", "private `HOST` that the server may send sign-ins to; may be repeated"},
+	{"allow-tool", "`GLOB` of tools to show, with * and ?, and no others; repeatable"},
+	{"deny-tool", "`GLOB` of tools to hide; wins over --allow-tool; repeatable"},
 }
 
 var serverBools = []struct{ name, help string }{
 	{"no-resource", "do not name the server at the sign-in (some providers refuse it)"},
 	{"assume-pkce", "the provider does PKCE, which it does not say"},
+	{"read-only", "show only tools that the server calls read-only (its word, no boundary)"},
 	{"allow-http", "send tokens over http:// too; only on a network that you trust"},
 }
 
@@ -50,6 +54,8 @@ func (p *program) add() *cobra.Command {
 		Short: "Add an MCP server",
 		Long: `Adds a remote MCP server under a name of your choice. The server is asked, for
 three seconds at most, how it lets people in; nothing opens a browser.
+--allow-tool, --deny-tool and --read-only hide tools from MCP clients and refuse their calls.
+--read-only goes by the tools' annotations: the server's word, a convenience and no boundary.
 Secrets are read from files (- is standard input), never from arguments.`,
 		Example: `  keyporter add notion https://mcp.notion.com/mcp
   keyporter add sales https://sales-mcp-abc.run.app/mcp --account etl

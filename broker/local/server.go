@@ -120,7 +120,7 @@ func (s *server) wait(ctx context.Context, served <-chan error) (err error, retu
 		case <-s.use.changed:
 			rest()
 		case <-over:
-			if !s.use.busy() && (s.options.KeepAlive == nil || !s.options.KeepAlive()) {
+			if s.use.idle() && (s.options.KeepAlive == nil || !s.options.KeepAlive()) {
 				return ErrIdle, false
 			}
 			rest()
@@ -144,18 +144,18 @@ func newUse() *use {
 // byte of a request until the last byte of its answer is written.
 func (u *use) see(c net.Conn, now http.ConnState) {
 	u.mu.Lock()
+	defer u.mu.Unlock()
 	before := u.active[c]
 	if now == http.StateActive {
 		u.active[c] = true
 	} else {
 		delete(u.active, c)
 	}
-	u.mu.Unlock()
 	if before == (now == http.StateActive) {
 		return // opening or closing a connection is no call
 	}
 	select {
-	case u.changed <- struct{}{}:
+	case u.changed <- struct{}{}: // with the lock held, so that idle sees both or neither
 	default:
 	}
 }
@@ -164,6 +164,14 @@ func (u *use) busy() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.active) > 0
+}
+
+// idle reports whether no call is in progress and none has begun or ended since
+// u.changed was received from.
+func (u *use) idle() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.active) == 0 && len(u.changed) == 0
 }
 
 // drain waits until no call is in progress, d at most. Nobody else may receive

@@ -21,8 +21,11 @@ func (l *link) Credentials(ctx context.Context) (*streamable.Credentials, error)
 	if err != nil {
 		return nil, err
 	}
-	if !v.ready() {
+	switch {
+	case !v.ready():
 		return nil, v.err
+	case v.wanting():
+		return l.renew(ctx, "", local.TokenRequest{Name: v.state.Server})
 	}
 	t := v.state.Token
 	if t == nil || t.RenewAt.IsZero() && t.Expiry.IsZero() {
@@ -56,7 +59,7 @@ func (l *link) Renew(ctx context.Context, refused *streamable.Credentials, chall
 	switch {
 	case !v.ready():
 		return nil, v.err
-	case v.cred.Hash != refused.Hash:
+	case v.cred.Hash != refused.Hash && !v.wanting():
 		return v.cred, nil // renewed meanwhile
 	}
 	return l.renew(ctx, refused.Hash, local.TokenRequest{Name: v.state.Server, Refused: refused.Hash, Challenge: challenge})
@@ -68,9 +71,9 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 	if r.Refused != "" || r.Challenge != nil {
 		key = "refused " + old
 	}
-	_, err := l.shared(ctx, key, tokenLimit, func(ctx context.Context) (any, error) {
-		if v := l.view.Load(); v.ready() && v.cred.Hash != old {
-			return nil, nil // somebody was faster
+	got, err := l.shared(ctx, key, tokenLimit, func(ctx context.Context) (any, error) {
+		if v := l.view.Load(); v.ready() && v.cred.Hash != old && !v.wanting() {
+			return v, nil // somebody was faster
 		}
 		var t *local.Token
 		err := l.ask(ctx, func(a Agent) (err error) {
@@ -86,13 +89,12 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 			}
 			return nil, err
 		}
-		l.take(t, old)
-		return nil, nil
+		return l.take(t, old), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	v := l.view.Load()
+	v := got.(*view) // and not the newest: what the agent said before may come after
 	if !v.ready() {
 		return nil, v.err
 	}
@@ -101,17 +103,19 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 
 // take puts a token in place of the one named old, unless the agent has meanwhile
 // taken the permission away, or said by itself which token is next: an answer
-// that comes late may hold an older one.
-func (l *link) take(t *local.Token, old string) {
+// that comes late may hold an older one. It returns the view.
+func (l *link) take(t *local.Token, old string) *view {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.view.Load()
-	if !v.ready() || v.cred.Hash != old {
-		return
+	if !v.ready() || v.cred.Hash != old && !v.wanting() {
+		return v
 	}
 	s := *v.state
 	s.Token = t
-	l.put(viewOf(&s))
+	v = viewOf(&s)
+	l.put(v)
+	return v
 }
 
 // later moves the time of the next background question for the token named hash.

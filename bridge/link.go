@@ -29,10 +29,14 @@ type view struct {
 // ready reports whether requests can go out.
 func (v *view) ready() bool { return v.err == nil }
 
+// wanting reports whether v is ready but for its token, which is being renewed or
+// is over: the agent has to be asked for one.
+func (v *view) wanting() bool { return v.ready() && v.state.NeedsToken && v.state.Token == nil }
+
 // outdated reports whether w is ready in a way that v was not: at all, or with
 // another token.
 func (v *view) outdated(w *view) bool {
-	return w.ready() && (!v.ready() || w.cred.Hash != v.cred.Hash || w.state.Status == local.Ready && v.state.Status != local.Ready)
+	return w.ready() && (!v.ready() || w.cred.Hash != v.cred.Hash && !w.wanting() || w.state.Status == local.Ready && v.state.Status != local.Ready)
 }
 
 // A link is the bridge's connection to the agent: it keeps the newest view and

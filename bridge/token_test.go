@@ -58,6 +58,47 @@ func TestATokenThatIsRefusedTwiceIsAnError(t *testing.T) {
 	h.wantHas(`"id":1`, "refuses the token", `"status":401`)
 }
 
+// While a token is renewed the agent has none for the bridges that listen. Neither
+// a request nor the repetition of a refused one goes out without any.
+func TestNoRequestGoesOutWithoutItsToken(t *testing.T) {
+	s := &server{}
+	var bare atomic.Int32
+	good := "one"
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Authorization") {
+		case "":
+			bare.Add(1)
+			w.WriteHeader(401)
+		case "Bearer " + marker + "-" + good:
+			s.ServeHTTP(w, r)
+		default:
+			w.WriteHeader(401)
+		}
+	})))
+	a.state.NeedsToken, a.state.Token = true, nil
+	asked, fresh := make(chan bool, 2), make(chan string, 1)
+	a.token = func(local.TokenRequest) (*local.Token, error) {
+		asked <- true
+		return token(<-fresh, time.Time{}, time.Time{}), nil
+	}
+	h := start(t, a)
+	fresh <- "one"
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	h.wantHas(`"id":1`, `"result"`)
+
+	good = "two"
+	h.send(`{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+	<-asked
+	<-asked // the refused request waits for its token
+	a.set(func(s *local.BridgeState) { s.Token = nil })
+	fresh <- "two"
+	h.wantHas(`"id":2`, `"result"`)
+	h.end()
+	if n := bare.Load(); n != 0 {
+		t.Errorf("%d requests went out without a token", n)
+	}
+}
+
 func TestAnExpiredTokenIsRenewedBeforeUse(t *testing.T) {
 	s := &server{}
 	var used atomic.Value

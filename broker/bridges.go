@@ -104,6 +104,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 			st.SecretHeaders[h] = rec.SecretHeaders[h]
 		}
 	}
+	st.NeedsToken = a.account != nil
 	if a.token != nil {
 		st.Token = b.wireToken(s, a.token)
 	}

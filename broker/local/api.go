@@ -304,11 +304,12 @@ type BridgeState struct {
 	Headers       map[string]string       `json:"headers,omitempty"`
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
 	SignIn        account.SignIn          `json:"sign_in"`
-	Era           account.Era             `json:"era,omitempty"`     // as set, or else as remembered; empty: not known
-	Tools         account.ToolPolicy      `json:"tools,omitzero"`    // what clients see of the server
-	Status        Status                  `json:"status"`            // Ready, Unknown (try without a token), or why not
-	Token         *Token                  `json:"token,omitempty"`   // nil if none is needed or none is there
-	Problem       *hint.Error             `json:"problem,omitempty"` // with a status other than Ready and Unknown
+	Era           account.Era             `json:"era,omitempty"`         // as set, or else as remembered; empty: not known
+	Tools         account.ToolPolicy      `json:"tools,omitzero"`        // what clients see of the server
+	Status        Status                  `json:"status"`                // Ready, Unknown (try without a token), or why not
+	Token         *Token                  `json:"token,omitempty"`       // nil if none is needed or none is there
+	NeedsToken    bool                    `json:"needs_token,omitempty"` // requests go with a token: where Token is nil, ask for one
+	Problem       *hint.Error             `json:"problem,omitempty"`     // with a status other than Ready and Unknown
 }
 
 // AwaitRequest is the argument of AwaitReady and RequestSignIn.

@@ -76,6 +76,55 @@ func TestBearerChallengeHelpers(t *testing.T) {
 }
 
 // A second implementation has to agree on challenges that keep to the grammar.
+func TestTheChallengeForATokenIsPickedAmongOthers(t *testing.T) {
+	for _, tt := range []struct {
+		fields []string
+		want   string // scheme and realm; empty: none
+	}{
+		{[]string{`Negotiate`, `Basic realm="b"`}, ""},
+		{[]string{`Negotiate abc==`, `Bearer realm="1"`}, "Bearer 1"},
+		{[]string{`DPoP realm="1", Bearer realm="2"`}, "Bearer 2"},
+		{[]string{`DPoP realm="1", resource_metadata="https://h/m"`, `Bearer realm="2"`}, "DPoP 1"},
+		{[]string{`Bearer realm="1"`, `Basic realm="x", bearer realm="2", resource_metadata="https://h/m"`}, "bearer 2"},
+		{[]string{`Bearer realm="1"`, `Bearer realm="2"`}, "Bearer 1"},
+		{[]string{`dpop realm="1", error="use_dpop_nonce"`}, "dpop 1"},
+	} {
+		got := ""
+		if c := Bearer(ParseChallenges(http.Header{"Www-Authenticate": tt.fields})); c != nil {
+			got = c.Scheme + " " + c.Params["realm"]
+			if c.DPoP() != strings.EqualFold(c.Scheme, "DPoP") {
+				t.Errorf("%q: DPoP %v", tt.fields, c.DPoP())
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.fields, got, tt.want)
+		}
+	}
+}
+
+func TestStepUpAsksForTheUnion(t *testing.T) {
+	for _, tt := range []struct {
+		before []string
+		scope  string
+		want   string
+		more   bool
+	}{
+		{[]string{"a"}, "b", "a b", true},
+		{[]string{"a", "b"}, "b a", "a b", false},
+		{[]string{"a", "a"}, "a", "a", false},
+		{nil, "x y x", "x y", true},
+		{[]string{"a"}, "", "a", false},
+	} {
+		got, more := (&Challenge{Params: map[string]string{"scope": tt.scope}}).StepUp(tt.before)
+		if strings.Join(got, " ") != tt.want || more != tt.more {
+			t.Errorf("%v and %q: got %v, %v", tt.before, tt.scope, got, more)
+		}
+	}
+	if got, more := (*Challenge)(nil).StepUp([]string{"a"}); len(got) != 1 || more {
+		t.Errorf("no challenge: got %v, %v", got, more)
+	}
+}
+
 func TestChallengesAgreeWithGoSDK(t *testing.T) {
 	for _, field := range []string{
 		`Bearer`, `Bearer realm="a"`, `Bearer realm="a", scope="b c"`, `Basic realm="x", Bearer resource_metadata="https://h/m"`,

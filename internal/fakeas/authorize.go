@@ -16,6 +16,7 @@ import (
 type code struct {
 	client, redirectURI, challenge, resource, nonce, user, family string
 	scopes                                                        []string
+	jkt                                                           string // dpop_jkt of RFC 9449 section 10
 	expiry                                                        time.Time
 	used                                                          bool
 }
@@ -145,7 +146,7 @@ func (s *Server) newCode(client *Client, q url.Values, user string) string {
 	s.codes[value] = &code{
 		client: client.ID, redirectURI: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
 		resource: q.Get("resource"), nonce: q.Get("nonce"), user: user, family: rand.Text(),
-		scopes: scopes, expiry: s.o.Now().Add(time.Minute),
+		scopes: scopes, jkt: q.Get("dpop_jkt"), expiry: s.o.Now().Add(time.Minute),
 	}
 	return value
 }

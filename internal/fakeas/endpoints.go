@@ -15,6 +15,9 @@ func (s *Server) routes() {
 	if !s.o.NoRegistration {
 		s.handle(p+"/register", Register, http.HandlerFunc(s.register))
 	}
+	if s.o.Devices {
+		s.handle(p+"/device_authorization", Device, http.HandlerFunc(s.deviceAuthorization))
+	}
 	var paths []string
 	switch s.o.Shape {
 	case Both:
@@ -87,6 +90,11 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	}
 	if s.o.CIMD {
 		m["client_id_metadata_document_supported"] = true
+	}
+	m["dpop_signing_alg_values_supported"] = []string{"ES256"}
+	if s.o.Devices {
+		m["device_authorization_endpoint"] = iss + "/device_authorization"
+		m["grant_types_supported"] = append(m["grant_types_supported"].([]string), deviceGrant)
 	}
 	if s.o.EditMetadata != nil {
 		s.o.EditMetadata(m)

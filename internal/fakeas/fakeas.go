@@ -27,6 +27,7 @@ const (
 	Register  = "register"
 	Revoke    = "revoke"
 	JWKS      = "jwks"
+	Device    = "device_authorization"
 )
 
 // A Shape says at which well-known addresses the metadata is.
@@ -57,6 +58,12 @@ type Options struct {
 	NoPKCEMetadata bool   // do not advertise S256 (it is still required)
 	NoResource     bool   // do not require resource
 	ExactRedirect  bool   // compare ports of loopback redirect URIs too
+
+	RequireDPoP   bool                                          // refuse token requests without a proof
+	DPoPNonce     func() string                                 // Optional. The nonce that proofs need now.
+	Devices       bool                                          // offer device codes
+	Assertion     func(assertion string) (user, problem string) // Optional. Offer the JWT bearer grant.
+	SubjectTokens []string                                      // Optional. Exchange these ID tokens for ID-JAGs.
 
 	NoIss          bool   // neither advertise nor send iss
 	NoIssMetadata  bool   // send iss without advertising it
@@ -113,6 +120,7 @@ type Server struct {
 	refresh  map[string]*refreshToken
 	revoked  map[string]bool // families
 	usedJTI  map[string]bool
+	devices  map[string]*deviceCode
 	fail     map[string]failure
 	counters Counters
 }
@@ -142,7 +150,7 @@ func New(o Options) *Server {
 	s := &Server{
 		o: o, key: signingKey(), mux: http.NewServeMux(),
 		clients: map[string]*Client{}, codes: map[string]*code{}, refresh: map[string]*refreshToken{},
-		revoked: map[string]bool{}, usedJTI: map[string]bool{}, fail: map[string]failure{},
+		revoked: map[string]bool{}, usedJTI: map[string]bool{}, devices: map[string]*deviceCode{}, fail: map[string]failure{},
 		counters: Counters{Requests: map[string]int{}},
 	}
 	for _, c := range o.Clients {

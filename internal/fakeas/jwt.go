@@ -35,6 +35,9 @@ func (s *Server) accessToken(g *grant) (string, error) {
 	if g.resource != "" {
 		claims["aud"] = g.resource
 	}
+	if g.jkt != "" {
+		claims["cnf"] = map[string]any{"jkt": g.jkt}
+	}
 	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	t.Header["typ"], t.Header["kid"] = "at+jwt", keyID
 	return t.SignedString(s.key)

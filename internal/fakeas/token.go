@@ -18,6 +18,7 @@ type refreshToken struct {
 	family, client, resource, user string
 	scopes                         []string
 	used                           bool
+	jkt                            string // thumbprint of the DPoP key it is bound to
 }
 
 // A grant is what a token is issued for.
@@ -25,7 +26,8 @@ type grant struct {
 	client                        *Client
 	family, resource, user, nonce string
 	scopes                        []string
-	refresh                       bool // issue a refresh token
+	refresh                       bool   // issue a refresh token
+	jkt                           string // thumbprint of the DPoP key
 }
 
 // form reads the form of a POST, strictly; it answers itself if there is none.
@@ -63,11 +65,25 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.oauthError(w, http.StatusUnauthorized, "invalid_client", problem)
 		return
 	}
+	jkt, problem, description := s.checkDPoP(w, r)
+	if problem != "" {
+		s.oauthError(w, http.StatusBadRequest, problem, description)
+		return
+	}
 	kind := form.Get("grant_type")
 	var g *grant
-	var code, description string
+	var code string
 	switch kind {
-	case "authorization_code", "refresh_token", "client_credentials":
+	case exchangeGrant, jwtBearerGrant:
+		if kind == exchangeGrant && s.o.SubjectTokens != nil {
+			s.exchange(w, form)
+			return
+		}
+		if kind == exchangeGrant || s.o.Assertion == nil {
+			s.oauthError(w, http.StatusBadRequest, "unsupported_grant_type", "the grant_type is not offered")
+			return
+		}
+	case "authorization_code", "refresh_token", "client_credentials", deviceGrant:
 		if !slices.Contains(client.GrantTypes, kind) {
 			s.oauthError(w, http.StatusBadRequest, "unauthorized_client", "the client may not use this grant")
 			return
@@ -82,9 +98,13 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	if code, description = s.checkResource(form["resource"]); code == "" {
 		switch kind {
 		case "authorization_code":
-			g, code, description = s.redeemCode(client, form)
+			g, code, description = s.redeemCode(client, form, jkt)
 		case "refresh_token":
-			g, code, description = s.redeemRefresh(client, form)
+			g, code, description = s.redeemRefresh(client, form, jkt)
+		case deviceGrant:
+			g, code, description = s.redeemDevice(client, form)
+		case jwtBearerGrant:
+			g, code, description = s.assertion(client, form)
 		case "client_credentials":
 			g, code, description = s.clientCredentials(client, form)
 		}
@@ -93,10 +113,11 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.oauthError(w, http.StatusBadRequest, code, description)
 		return
 	}
+	g.jkt = jkt
 	s.answer(w, g)
 }
 
-func (s *Server) redeemCode(client *Client, form url.Values) (g *grant, code, description string) {
+func (s *Server) redeemCode(client *Client, form url.Values, jkt string) (g *grant, code, description string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.codes[form.Get("code")]
@@ -113,6 +134,8 @@ func (s *Server) redeemCode(client *Client, form url.Values) (g *grant, code, de
 		return nil, "invalid_grant", "code_verifier does not fit"
 	case form.Get("resource") != c.resource:
 		return nil, "invalid_target", "the resource is another one than before"
+	case c.jkt != "" && c.jkt != jkt:
+		return nil, "invalid_grant", "the code is bound to another key"
 	}
 	c.used = true
 	s.counters.CodesUsed++
@@ -120,7 +143,7 @@ func (s *Server) redeemCode(client *Client, form url.Values) (g *grant, code, de
 		refresh: !s.o.NoRefresh && slices.Contains(client.GrantTypes, "refresh_token")}, "", ""
 }
 
-func (s *Server) redeemRefresh(client *Client, form url.Values) (g *grant, code, description string) {
+func (s *Server) redeemRefresh(client *Client, form url.Values, jkt string) (g *grant, code, description string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.refresh[form.Get("refresh_token")]
@@ -133,6 +156,8 @@ func (s *Server) redeemRefresh(client *Client, form url.Values) (g *grant, code,
 		return nil, "invalid_grant", "the refresh token was used before"
 	case form.Get("resource") != t.resource:
 		return nil, "invalid_target", "the resource is another one than before"
+	case t.jkt != "" && t.jkt != jkt && client.AuthMethod == "none": // RFC 9449 section 5
+		return nil, "invalid_grant", "the refresh token is bound to another key"
 	}
 	scopes := t.scopes
 	if form.Has("scope") {
@@ -169,10 +194,13 @@ func (s *Server) answer(w http.ResponseWriter, g *grant) {
 		"access_token": access, "token_type": "Bearer",
 		"expires_in": int64(s.o.AccessLife / time.Second), "scope": strings.Join(g.scopes, " "),
 	}
+	if g.jkt != "" {
+		res["token_type"] = "DPoP"
+	}
 	if g.refresh {
 		value := "SECRETWORD-refresh-" + rand.Text()
 		s.mu.Lock()
-		s.refresh[value] = &refreshToken{family: g.family, client: g.client.ID, resource: g.resource, user: g.user, scopes: g.scopes}
+		s.refresh[value] = &refreshToken{family: g.family, client: g.client.ID, resource: g.resource, user: g.user, scopes: g.scopes, jkt: g.jkt}
 		s.mu.Unlock()
 		res["refresh_token"] = value
 	}

@@ -48,10 +48,12 @@ func (b *bridge) learn(c *call, f frame.Frame, msg []byte) []byte {
 	switch c.f.Method {
 	case methodListTools:
 		if !c.modern() {
-			b.tools.readNames(result)
-		} else if valid := b.tools.read(result, b.log); len(valid) != len(result) {
-			result = valid
-			msg = frame.Set(msg, "result", result)
+			b.tools.readLegacy(result)
+		} else {
+			result = b.tools.read(result, b.log)
+		}
+		if shown := b.shown(result); len(shown) != len(f.Result) {
+			msg = frame.Set(msg, "result", shown)
 		}
 	case methodInitialize, methodDiscover, "prompts/list", "resources/list", "resources/templates/list":
 	default:

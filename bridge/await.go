@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"keyporter/bridge/frame"
@@ -129,6 +130,9 @@ func (b *bridge) followState() {
 		v, err := b.link.await(b.ctx, func(v *view) bool { return v != last })
 		if err != nil {
 			return
+		}
+		if last != nil && last.state != nil && v.state != nil && !reflect.DeepEqual(last.state.Tools, v.state.Tools) {
+			b.announceTools()
 		}
 		if last = v; !v.ready() {
 			away = true

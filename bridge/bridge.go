@@ -8,6 +8,7 @@
 //	offer.go      what a server that was never seen looks like until then
 //	establish.go  a legacy session that was lost is made anew
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
+//	policy.go     tools that the user hid are left out of lists, their calls refused
 //	failure.go    what cannot be answered by the server is answered with an error
 //
 // A bridge has no vault. It holds, in memory only, what the agent gives it for

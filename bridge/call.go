@@ -24,7 +24,11 @@ type call struct {
 	after   <-chan struct{} // closed when the notifications before it are delivered; may be nil
 	began   time.Time
 
+	// Gets the answer in place of the client, for a request of the bridge's own.
+	take func(answer frame.Frame) error
+
 	sent      atomic.Bool // it has gone to the server
+	listens   atomic.Bool // a modern subscription that was acknowledged to the client
 	cancelled atomic.Bool // legacy: the server has been told
 
 	// For the goroutine that serves the call.
@@ -87,6 +91,19 @@ func (cs *calls) wait(c *call, on bool) {
 	if cs.waiting[c] = true; cs.closing {
 		c.cancel(errClosing)
 	}
+}
+
+// listening returns the modern subscriptions that the client has open.
+func (cs *calls) listening() []*call {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	var open []*call
+	for _, c := range cs.byKey {
+		if c.listens.Load() {
+			open = append(open, c)
+		}
+	}
+	return open
 }
 
 // endWaiting breaks off the calls that wait, those that will, too.

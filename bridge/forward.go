@@ -38,6 +38,9 @@ func (b *bridge) request(c *call) error {
 	if b.isOurSignIn(c) {
 		return b.signIn(c)
 	}
+	if err := b.hidden(c); err != nil {
+		return err
+	}
 	if !v.ready() {
 		return b.standIn(c, v, v.err)
 	}
@@ -51,6 +54,9 @@ func (b *bridge) request(c *call) error {
 // is translated between eras here (that is for bridge/translate): a server that
 // does not speak the client's era says so itself, and the client gets its words.
 func (b *bridge) through(c *call) error {
+	if err := b.writes(c); err != nil {
+		return err
+	}
 	switch {
 	case c.modern():
 		return b.throughModern(c)
@@ -158,9 +164,12 @@ func (b *bridge) pass(c *call, f frame.Frame) error {
 		b.log.Debug("message of the server is no JSON-RPC")
 		return nil
 	}
-	if c != nil && c.acked && f.Method == noteAcknowledged {
-		c.acked = false
-		return nil
+	if c != nil && f.Method == noteAcknowledged {
+		c.listens.Store(true)
+		if c.acked {
+			c.acked = false
+			return nil
+		}
 	}
 	return b.write(f.OneLine())
 }
@@ -180,6 +189,9 @@ func (b *bridge) answer(c *call, f frame.Frame) error {
 		c.outcome = errorCode(f.Error)
 	} else {
 		msg = b.learn(c, f, msg)
+	}
+	if c.take != nil {
+		return c.take(f)
 	}
 	return b.write(msg)
 }

@@ -180,6 +180,13 @@ func (b *bridge) dispatchBatch(f frame.Frame) {
 		b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "Batches are not part of this protocol version.", nil)))
 		return
 	}
+	if b.policy().Active() {
+		// What is looked at one by one is sent and answered one by one.
+		for raw := range frame.Elements(f.Raw) {
+			b.receive(raw[:len(raw):len(raw)])
+		}
+		return
+	}
 	c := b.newCall(f)
 	c.pending = map[string][]byte{}
 	for raw := range frame.Elements(f.Raw) {

@@ -159,6 +159,14 @@ func (s *session) use(w *wire) (ready *frame.Frame, ok bool) {
 	return ready, true
 }
 
+// isReady reports whether the client has sent notifications/initialized, after
+// which it may be told things.
+func (s *session) isReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready != nil
+}
+
 // listen keeps the server's GET stream open, beside everything else. While
 // requests may not go out, the stream is closed. What it returns is closed once
 // the server has been asked for the stream, or there is no use in it.

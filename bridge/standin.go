@@ -147,8 +147,11 @@ func (b *bridge) list(c *call, entry *view, cause error, browser bool) error {
 		}
 	}
 	b.stale.Store(true)
-	if result == nil {
+	switch {
+	case result == nil:
 		result = b.listing(c, known, cause)
+	case c.f.Method == methodListTools:
+		result = b.shown(result)
 	}
 	return b.reply(c, result)
 }
@@ -162,9 +165,10 @@ func (b *bridge) subscribe(c *call, entry *view) error {
 	if wanted == nil {
 		wanted = []byte("{}")
 	}
-	meta := frame.Set([]byte("{}"), "_meta", frame.Set([]byte("{}"), "io.modelcontextprotocol/subscriptionId", c.f.ID))
+	meta := subscriptionMeta(c)
 	b.write(notification(noteAcknowledged, frame.Set(meta, "notifications", wanted)))
 	c.acked = true
+	c.listens.Store(true)
 	if _, err := b.link.await(c.ctx, entry.outdated); err != nil {
 		return err
 	}
@@ -174,6 +178,11 @@ func (b *bridge) subscribe(c *call, entry *view) error {
 		}
 	}
 	return b.through(c)
+}
+
+// subscriptionMeta returns params that name the subscription c.
+func subscriptionMeta(c *call) []byte {
+	return frame.Set([]byte("{}"), "_meta", frame.Set([]byte("{}"), "io.modelcontextprotocol/subscriptionId", c.f.ID))
 }
 
 func notification(method string, params []byte) []byte {

@@ -27,7 +27,8 @@ type binding struct {
 type toolTable struct {
 	mu       sync.RWMutex
 	bindings map[string][]binding
-	signIn   bool // the server has a tool of its own named sign_in
+	readOnly map[string]bool // tools that were listed, and whether they say that they only read
+	signIn   bool            // the server has a tool of its own named sign_in
 }
 
 // fields returns the header fields of a call of the named tool with params.
@@ -94,42 +95,52 @@ func (t *toolTable) read(result []byte, log *slog.Logger) []byte {
 	if t.bindings == nil {
 		t.bindings = map[string][]binding{}
 	}
-	list := []byte{'['}
-	dropped := false
-	for tool := range frame.Elements(result[start:end]) {
-		name, _ := frame.Text(frame.Get(tool, "name"))
+	list := frame.Keep(result[start:end], func(tool []byte) bool {
+		name := t.note(tool)
 		bindings, err := annotations(frame.Get(tool, "inputSchema"))
-		if err != nil {
-			dropped = true
+		if delete(t.bindings, name); err != nil {
 			log.Warn("tool left out: its header annotations are invalid", "tool", name, "error", err)
-			delete(t.bindings, name)
-			continue
+			return false
 		}
-		if delete(t.bindings, name); len(bindings) > 0 {
+		if len(bindings) > 0 {
 			t.bindings[name] = bindings
 		}
-		t.signIn = t.signIn || name == signInTool
-		if len(list) > 1 {
-			list = append(list, ',')
-		}
-		list = append(list, tool...)
-	}
-	if !dropped {
+		return true
+	})
+	if len(list) == end-start {
 		return result
 	}
-	return frame.Set(result, "tools", append(list, ']'))
+	return frame.Set(result, "tools", list)
 }
 
-// readNames takes the tools of one page of a legacy tools/list, where header
+// readLegacy takes the tools of one page of a legacy tools/list, where header
 // annotations mean nothing.
-func (t *toolTable) readNames(result []byte) {
+func (t *toolTable) readLegacy(result []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for tool := range frame.Elements(frame.Get(result, "tools")) {
-		if name, _ := frame.Text(frame.Get(tool, "name")); name == signInTool {
-			t.mu.Lock()
-			t.signIn = true
-			t.mu.Unlock()
-		}
+		t.note(tool)
 	}
+}
+
+// note takes what matters of every tool and returns its name. The lock is held.
+func (t *toolTable) note(tool []byte) (name string) {
+	if t.readOnly == nil {
+		t.readOnly = map[string]bool{}
+	}
+	name, _ = frame.Text(frame.Get(tool, "name"))
+	t.readOnly[name] = readsOnly(tool)
+	t.signIn = t.signIn || name == signInTool
+	return name
+}
+
+// reads reports whether a tool says that it only reads; known is false if it was
+// never listed.
+func (t *toolTable) reads(name string) (reads, known bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	reads, known = t.readOnly[name]
+	return reads, known
 }
 
 // ownsSignIn reports whether the server has a tool named sign_in itself.

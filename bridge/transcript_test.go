@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
@@ -27,6 +29,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts")
 //	client> what the client writes
 //	server< status content-type body, for the next request; \n is a line break
 //	@ready, @missing, @wait DURATION: what happens to the account, or to the clock
+//	@tools JSON: the user sets the tools policy
 //
 // What comes of it is written by the test (-update): client< is what the client
 // reads, server> what the server gets, header fields included. The GET stream is
@@ -143,6 +146,13 @@ func play(t *testing.T, script string) string {
 		case line == "@missing":
 			s.say("%s", line)
 			a.set(func(b *local.BridgeState) { *b = newAgent(b.URL).missing().state })
+		case strings.HasPrefix(line, "@tools "):
+			s.say("%s", line)
+			var p account.ToolPolicy
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(line, "@tools ")), &p); err != nil {
+				t.Fatal(err)
+			}
+			a.set(func(b *local.BridgeState) { b.Tools = p })
 		case strings.HasPrefix(line, "@wait "):
 			s.say("%s", line)
 			d, err := time.ParseDuration(strings.TrimPrefix(line, "@wait "))

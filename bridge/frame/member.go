@@ -243,3 +243,24 @@ func lastID(tail []byte) []byte {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+
+// Keep returns array with only the elements that keep says yes to. If that is
+// all of them it is array itself; what stays is as it was.
+func Keep(array []byte, keep func(element []byte) bool) []byte {
+	list := []byte{'['}
+	all := true
+	for e := range Elements(array) {
+		if !keep(e) {
+			all = false
+			continue
+		}
+		if len(list) > 1 {
+			list = append(list, ',')
+		}
+		list = append(list, e...)
+	}
+	if all {
+		return array
+	}
+	return append(list, ']')
+}

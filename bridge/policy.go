@@ -1,0 +1,166 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"keyporter/bridge/frame"
+	"keyporter/broker/account"
+	"keyporter/internal/hint"
+)
+
+// codeInvalidParams is what servers answer for a tool that they do not have
+// (2025-11-25 and 2026-07-28 server/tools, error handling).
+const codeInvalidParams = -32602
+
+// policy returns what the user set for the server's tools; the zero policy
+// before the agent has said anything.
+func (b *bridge) policy() *account.ToolPolicy {
+	if v := b.link.view.Load(); v != nil && v.state != nil {
+		return &v.state.Tools
+	}
+	return &account.ToolPolicy{}
+}
+
+// shown returns a result of tools/list without the tools that the policy hides.
+func (b *bridge) shown(result []byte) []byte {
+	p := b.policy()
+	start, end, ok := frame.Member(result, "tools")
+	if !p.Active() || !ok {
+		return result
+	}
+	list := frame.Keep(result[start:end], func(tool []byte) bool {
+		name, _ := frame.Text(frame.Get(tool, "name"))
+		return p.Named(name) && (!p.ReadOnly || readsOnly(tool))
+	})
+	if len(list) == end-start {
+		return result
+	}
+	return frame.Set(result, "tools", list)
+}
+
+// readsOnly reports whether a tool's annotations say that it changes nothing.
+func readsOnly(tool []byte) bool {
+	return string(frame.Get(tool, "annotations", "readOnlyHint")) == "true"
+}
+
+// hidden returns the refusal of a call whose tool is hidden by its name.
+func (b *bridge) hidden(c *call) error {
+	p := b.policy()
+	if c.f.Method != methodCallTool || !p.Active() {
+		return nil
+	}
+	return b.eachName(c, func(name string) error {
+		if p.Named(name) {
+			return nil
+		}
+		return b.barred(name, "is hidden in Keyporter")
+	})
+}
+
+// writes returns the refusal of a call whose tool may change something, where
+// only reading is allowed. A tool that was not listed yet is looked up.
+func (b *bridge) writes(c *call) error {
+	if c.f.Method != methodCallTool || !b.policy().ReadOnly {
+		return nil
+	}
+	return b.eachName(c, func(name string) error {
+		reads, known := b.tools.reads(name)
+		if !known {
+			if err := b.listTools(c); err != nil {
+				return err
+			}
+			reads, _ = b.tools.reads(name)
+		}
+		if reads {
+			return nil
+		}
+		return b.barred(name, "is not marked as read-only by its server, and Keyporter lets only such tools through")
+	})
+}
+
+// eachName calls f with whatever a server may take for the tool's name: if a
+// member stands twice, readers differ in which one counts, and some do not tell
+// capital letters from small ones.
+func (b *bridge) eachName(c *call, f func(string) error) error {
+	for key, val := range frame.Members(c.f.Params) {
+		if !strings.EqualFold(key, "name") {
+			continue
+		}
+		name, _ := frame.Text(val)
+		if err := f(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// barred is the answer to a call that the policy does not let through.
+func (b *bridge) barred(tool, why string) error {
+	h := hint.New(hint.Refused, fmt.Sprintf("The tool %s of %s %s.", clean(tool, 100), b.name(), why),
+		"Use another tool; the user can change this with keyporter set "+b.name()+" and the keys allow-tool, deny-tool and read-only.")
+	return &rpcError{raw: frame.ErrorObject(codeInvalidParams, h.Text(), &failure{Keyporter: h.Code, What: h.What, Do: h.Do})}
+}
+
+// listTools reads all pages of tools/list, on the way of c.
+func (b *bridge) listTools(c *call) error {
+	var cursor []byte
+	for range maxPages {
+		params := []byte("{}")
+		if c.modern() {
+			params = frame.Set(params, "_meta", c.f.Meta)
+		}
+		if cursor != nil {
+			params = frame.Set(params, "cursor", cursor)
+		}
+		result, err := b.inquire(c, methodListTools, params)
+		if err != nil {
+			return err
+		}
+		if cursor = frame.Get(result, "nextCursor"); cursor == nil || string(cursor) == "null" {
+			return nil
+		}
+	}
+	return nil
+}
+
+// inquire sends a request of the bridge's own on the way of c and returns the
+// result. What else the server sends goes where it would for c.
+func (b *bridge) inquire(c *call, method string, params []byte) ([]byte, error) {
+	body := frame.Set(frame.Set([]byte(`{"jsonrpc":"2.0","id":"keyporter-tools"}`), "method", text(method)), "params", params)
+	f, err := frame.Scan(body)
+	if err != nil {
+		return nil, err
+	}
+	var result []byte
+	own := &call{f: f, key: frame.Key(f.ID), version: c.version, ctx: c.ctx, cancel: c.cancel, began: c.began}
+	own.take = func(answer frame.Frame) error {
+		if answer.Error != nil {
+			return &rpcError{raw: bytes.Clone(answer.Error)}
+		}
+		result = bytes.Clone(answer.Result)
+		return nil
+	}
+	if err := b.through(own); err != nil {
+		return nil, err
+	}
+	if result == nil {
+		return nil, errors.New(method + " had no result")
+	}
+	return result, nil
+}
+
+// announceTools tells the client that the list of tools has changed.
+func (b *bridge) announceTools() {
+	const changed = "notifications/tools/list_changed"
+	if s := b.legacy.Load(); s != nil && s.isReady() {
+		b.write([]byte(`{"jsonrpc":"2.0","method":"` + changed + `"}`))
+	}
+	for _, c := range b.calls.listening() {
+		if string(frame.Get(c.f.Params, "notifications", "toolsListChanged")) == "true" {
+			b.write(notification(changed, subscriptionMeta(c)))
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 		return nil, err
 	}
 	b.record(local.AuditRecord{Event: "account_add", Account: a.Name, Outcome: "ok"})
-	return b.stateOfAccount(&a), nil
+	return b.stored(&a), nil
 }
 
 // RotateAccount replaces an account's secret.
@@ -93,7 +94,7 @@ func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.
 	}
 	b.forgetTokens(p.Name)
 	b.record(local.AuditRecord{Event: "account_rotate", Account: p.Name, Outcome: "ok"})
-	return b.stateOfAccount(now), nil
+	return b.stored(now), nil
 }
 
 // RemoveAccount removes an account, its secret and its grants.
@@ -150,6 +151,33 @@ func (b *Broker) forgetTokens(name string) {
 			}
 		}
 	})
+}
+
+// stored returns the state of an account whose secret was just stored.
+func (b *Broker) stored(a *account.Account) *local.AccountState {
+	st := b.stateOfAccount(a)
+	st.Verified = b.confirmed(a.Name)
+	return st
+}
+
+// confirmed reports whether the vault's file holds the account's record as it is
+// in memory: what was just written is read back and decrypted.
+func (b *Broker) confirmed(name string) bool {
+	b.mu.Lock()
+	v := b.vault
+	b.mu.Unlock()
+	if v == nil {
+		return false
+	}
+	want, ok := v.Get(accountKey(name))
+	if !ok {
+		return false
+	}
+	got, err := v.ReadBack(accountKey(name))
+	if err != nil {
+		b.opt.Log.Warn("vault not read back", "err", err)
+	}
+	return err == nil && bytes.Equal(got, want)
 }
 
 func (b *Broker) stateOfAccount(a *account.Account) *local.AccountState {

@@ -1,10 +1,10 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyporter/broker/account"
+	"keyporter/broker/local"
 	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
 )
@@ -32,6 +33,8 @@ type answer struct {
 	challenges []oauth.Challenge
 	fields     []string // WWW-Authenticate, as sent
 	mcp        bool     // it answered in JSON-RPC, or with an event stream
+	location   string   // of a redirect
+	hello      hello    // of an open server
 }
 
 // ask asks a server that is being added what it wants. It returns what was seen,
@@ -40,76 +43,23 @@ type answer struct {
 func (b *Broker) ask(ctx context.Context, s *account.Server) (*serverMemory, string, *hint.Error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	ans, err := b.probe(ctx, s)
-	if err != nil {
-		return nil, "", hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s could not be asked what it wants.", hostOf(s.URL)),
-			"The server was added; check its address if this computer should be able to reach it.")
+	f := b.look(ctx, s)
+	if f.refused() {
+		switch {
+		case s.Account != "":
+			return nil, fmt.Sprintf("It wants a token, and gets those of the account %q.", s.Account), nil
+		case len(s.SecretHeaders) > 0:
+			return nil, "It lets in those who have a key, and gets the secret headers.", nil
+		}
+		b.update(func() { b.challenges[s.Name] = f.answer.fields })
 	}
-	switch {
-	case (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) && s.Account != "":
-		return nil, fmt.Sprintf("It wants a token, and gets those of the account %q.", s.Account), nil
-	case (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) && len(s.SecretHeaders) > 0:
-		return nil, "It lets in those who have a key, and gets the secret headers.", nil
-	case ans.status == http.StatusUnauthorized, ans.status == http.StatusForbidden:
-		return b.askSignIn(ctx, s, ans)
-	case ans.status == http.StatusNotFound && !ans.mcp:
-		return nil, "", hint.New(hint.Failed, fmt.Sprintf("%s answered that there is nothing at this path (404).", hostOf(s.URL)),
-			"Check the path; servers often use /mcp.")
-	case ans.status >= 300 && ans.status < 400:
-		return nil, "", hint.New(hint.Failed, fmt.Sprintf("%s points to another address.", hostOf(s.URL)), "Add the server with the address that it points to.")
-	case ans.status >= 500:
-		return nil, "", hint.New(hint.Unreachable, fmt.Sprintf("%s has a problem at the moment (HTTP %d).", hostOf(s.URL), ans.status), "The server was added; try again later.")
-	case !ans.mcp && ans.status != http.StatusBadRequest:
-		return nil, "", hint.New(hint.Failed, fmt.Sprintf("%s did not answer like an MCP server.", hostOf(s.URL)), "Check the address; servers often use the path /mcp.")
+	if f.trouble == local.TroubleUnreachable || f.trouble == local.TroubleServer {
+		f.problem.Do = "The server was added; " + lowerFirst(f.problem.Do)
 	}
-	if s.Account != "" {
+	if f.trouble == "" && f.open && s.Account != "" {
 		return nil, "It answers also without a token.", nil
 	}
-	// A server may answer a first message openly and want a sign-in later.
-	if m := b.discoverable(ctx, s); m != nil {
-		return m, "It lets everybody connect, and signs people in for some of what it does.", nil
-	}
-	return &serverMemory{Open: true}, "It is open: no sign-in is needed.", nil
-}
-
-// askSignIn says how a server that refused the probe lets people in.
-func (b *Broker) askSignIn(ctx context.Context, s *account.Server, ans *answer) (*serverMemory, string, *hint.Error) {
-	m := &serverMemory{Wants: wantedKind(s, ans.challenges)}
-	b.update(func() { b.challenges[s.Name] = ans.fields })
-	client, err := b.oauthClient(s)
-	if err != nil {
-		return m, "", hint.Of(err)
-	}
-	defer client.CloseIdle()
-	d, err := client.Discover(ctx, s.URL, oauth.Bearer(ans.challenges), s.Issuer)
-	if err == nil && !d.Guessed {
-		m.Wants = account.OAuth
-		return m, fmt.Sprintf("It signs people in at %s.", hostOf(d.Server.Issuer)), nil
-	}
-	switch {
-	case m.Wants == account.GoogleKey:
-		return m, "It runs on Google Cloud and wants a Google service account's ID token.", nil
-	case ans.status == http.StatusForbidden:
-		return &serverMemory{}, "", hint.New(hint.Refused, fmt.Sprintf("%s refuses this computer (403).", hostOf(s.URL)), "Ask its owner who may use it.")
-	case m.Wants == account.Static:
-		return m, "It wants a token, and does not say where to get one. If its administrator gave you one, add it as a static account.", nil
-	case err != nil:
-		return m, "", hint.Of(err)
-	}
-	return m, fmt.Sprintf("It wants a sign-in at %s, in the manner of 2025.", hostOf(d.Server.Issuer)), nil
-}
-
-// discoverable returns what an open server's metadata says, or nil.
-func (b *Broker) discoverable(ctx context.Context, s *account.Server) *serverMemory {
-	client, err := b.oauthClient(s)
-	if err != nil {
-		return nil
-	}
-	defer client.CloseIdle()
-	if _, err := client.DiscoverResource(ctx, s.URL, nil); err != nil {
-		return nil
-	}
-	return &serverMemory{Wants: account.OAuth, Open: true}
+	return f.memory(), f.says, f.problem
 }
 
 // wantedKind guesses from a refusal what kind of account a server wants: Google
@@ -148,15 +98,15 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 		return nil, fmt.Errorf("ask server: %w", withoutURL(err))
 	}
 	defer res.Body.Close()
-	start := make([]byte, 512)
-	n, _ := io.ReadFull(res.Body, start)
-	body := strings.TrimSpace(string(start[:n]))
+	text := firstMessage(res)
 	return &answer{
 		status:     res.StatusCode,
 		challenges: oauth.ParseChallenges(res.Header),
 		fields:     res.Header.Values("WWW-Authenticate"),
 		mcp: strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") ||
-			strings.HasPrefix(body, "{") && strings.Contains(body, `"jsonrpc"`),
+			bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) && bytes.Contains(text, []byte(`"jsonrpc"`)),
+		location: location(res),
+		hello:    parseHello(text),
 	}, nil
 }
 

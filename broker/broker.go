@@ -35,6 +35,8 @@ type Options struct {
 	Paths   paths.Paths // Required. The folders exist.
 	Version string      // Required. The program's version.
 
+	Command string // Optional. Absolute path of keyporter, for MCP clients' configs.
+
 	Now  func() time.Time  // Optional. The wall clock; nil is time.Now.
 	Log  *slog.Logger      // Optional. nil is silence.
 	PID  int               // Optional. Shown in the state.

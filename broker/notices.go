@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
@@ -34,7 +35,7 @@ func (b *Broker) raiseNotice(server string) {
 			i = len(b.notices) - 1
 		}
 		n := b.notices[i]
-		if b.trays == 0 && b.opt.Notify != nil && (n.shown.IsZero() || b.opt.Now().Sub(n.shown).Abs() >= noticeAgain) {
+		if b.trays == 0 && b.opt.Notify != nil && b.cfg.Settings.Notifications != account.NotificationsOff && (n.shown.IsZero() || b.opt.Now().Sub(n.shown).Abs() >= noticeAgain) {
 			n.shown = b.opt.Now()
 			shown := n.Notice
 			show = &shown

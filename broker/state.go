@@ -57,12 +57,13 @@ func (b *Broker) snapshot() *local.State {
 	defer b.mu.Unlock()
 	s := &local.State{
 		Seq:      b.seq,
-		Agent:    local.Agent{PID: b.opt.PID, Version: b.opt.Version, StartedAt: b.startedAt},
+		Agent:    local.Agent{PID: b.opt.PID, Version: b.opt.Version, StartedAt: b.startedAt, Command: b.opt.Command},
 		Paused:   b.mem.Paused,
 		Vault:    local.VaultState{Open: b.vault != nil, Problem: b.vaultProblem, Backend: b.backend(passphrase)},
 		Servers:  make([]local.ServerState, 0, len(b.cfg.Servers)),
 		Accounts: make([]local.AccountState, 0, len(b.cfg.Accounts)),
 		Notices:  make([]local.Notice, 0, len(b.notices)),
+		Settings: b.cfg.Settings.Choices,
 		Problem:  b.cfgProblem,
 	}
 	if s.Problem == nil {
@@ -115,7 +116,7 @@ func (b *Broker) serverState(s *account.Server) local.ServerState {
 
 // accountState makes an account's row. b.mu is held.
 func (b *Broker) accountState(a *account.Account) local.AccountState {
-	st := local.AccountState{Name: a.Name, Kind: a.Kind, UsedBy: b.cfg.UsedBy(a.Name), Identity: identityOf(a), State: local.Ready}
+	st := local.AccountState{Name: a.Name, Kind: a.Kind, KeyID: a.KeyID, UsedBy: b.cfg.UsedBy(a.Name), Identity: identityOf(a), State: local.Ready}
 	if b.vault == nil {
 		st.State, st.Problem = local.Locked, b.vaultProblem
 		return st

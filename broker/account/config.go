@@ -22,12 +22,6 @@ type Config struct {
 	Unknown map[string]json.RawMessage `json:",embed"`
 }
 
-// Settings are the user's choices. The zero value of each means its default.
-type Settings struct {
-	// Unknown keeps settings that this version does not know.
-	Unknown map[string]json.RawMessage `json:",embed"`
-}
-
 // ServerNames returns the names of the servers, sorted.
 func (c *Config) ServerNames() []string { return slices.Sorted(maps.Keys(c.Servers)) }
 

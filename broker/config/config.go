@@ -174,6 +174,15 @@ func parse(b []byte) (*account.Config, error) {
 	if c.Version > version {
 		return nil, errNewer
 	}
+	for _, name := range account.SettingNames() {
+		value, err := c.Settings.Get(name)
+		if err == nil {
+			err = c.Settings.Set(name, value)
+		}
+		if err != nil {
+			return nil, entryError(text, "settings", name, err)
+		}
+	}
 	for name, s := range c.Servers {
 		if s == nil {
 			return nil, entryError(text, "servers", name, errors.New("it is null"))

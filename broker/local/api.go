@@ -32,6 +32,10 @@ type Broker interface {
 	// delivered as one. role is "tray" for a program that shows notices itself.
 	Watch(ctx context.Context, w Watch, show func(*State) error) error
 
+	// Probe asks a server that is not in the list what it wants (3 s at most)
+	// and proposes how to add it. Nothing is stored. What is wrong with the
+	// server is part of the answer; the error is for a call that failed.
+	Probe(ctx context.Context, r ProbeRequest) (*Probed, error)
 	// ShowServer returns a server's record.
 	ShowServer(ctx context.Context, n Name) (*account.Server, error)
 	// AddServer adds a server, after asking it (3 s at most) what it wants.
@@ -92,6 +96,19 @@ type Broker interface {
 	// starting it again.
 	Stop(ctx context.Context) error
 
+	// SetSettings changes settings by name and returns all of them. State has
+	// them too, so that everybody who watches learns of the change.
+	SetSettings(ctx context.Context, s SetSettings) (*account.Choices, error)
+
+	// Clients lists the MCP clients whose configuration can be edited, with what
+	// stands in it. It reads their files each time.
+	Clients(ctx context.Context) (*Clients, error)
+	// InstallClient puts servers into a client's configuration, as entries that
+	// launch the bridge. What stands there already in that form is left alone.
+	InstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
+	// UninstallClient takes our entries out again.
+	UninstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
+
 	// UseVault moves the vault's identity to the other back end.
 	UseVault(ctx context.Context, r UseVault) error
 	// Unlock opens a vault that is locked.
@@ -134,16 +151,17 @@ const (
 // A State is everything that a window, a tray or a listing shows. It holds no
 // secret. It is also the output of keyporter status --json.
 type State struct {
-	Seq      uint64         `json:"seq"` // grows with each change
-	Agent    Agent          `json:"agent"`
-	Paused   bool           `json:"paused"`
-	Stopped  bool           `json:"stopped"`
-	Vault    VaultState     `json:"vault"`
-	Servers  []ServerState  `json:"servers"`           // by name; never null
-	Accounts []AccountState `json:"accounts"`          // by name; never null
-	Notices  []Notice       `json:"notices"`           // what waits for the user; never null
-	Bridges  int            `json:"bridges"`           // how many are connected
-	Problem  *hint.Error    `json:"problem,omitempty"` // config.json cannot be read, say
+	Seq      uint64          `json:"seq"` // grows with each change
+	Agent    Agent           `json:"agent"`
+	Paused   bool            `json:"paused"`
+	Stopped  bool            `json:"stopped"`
+	Vault    VaultState      `json:"vault"`
+	Servers  []ServerState   `json:"servers"`  // by name; never null
+	Accounts []AccountState  `json:"accounts"` // by name; never null
+	Notices  []Notice        `json:"notices"`  // what waits for the user; never null
+	Bridges  int             `json:"bridges"`  // how many are connected
+	Settings account.Choices `json:"settings"`
+	Problem  *hint.Error     `json:"problem,omitempty"` // config.json cannot be read, say
 }
 
 // An Agent is the running agent.
@@ -151,6 +169,7 @@ type Agent struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
+	Command   string    `json:"command"` // absolute path of keyporter, as MCP clients' configs name it
 }
 
 // VaultState is the condition of the vault.
@@ -186,7 +205,12 @@ type AccountState struct {
 	Origins   []string     `json:"origins,omitempty"` // where its tokens may go
 	ExpiresAt time.Time    `json:"expires_at,omitzero"`
 	AddedAt   time.Time    `json:"added_at,omitzero"` // when its secret came
+	KeyID     string       `json:"key_id,omitempty"`  // of a Google key: the last four characters
 	Problem   *hint.Error  `json:"problem,omitempty"`
+
+	// Verified is set in the answers of AddAccount and RotateAccount: the secret
+	// was read back from the vault's file, so the file it came from may go.
+	Verified bool `json:"verified,omitempty"`
 }
 
 // A NoticeKind says what a notice is about.
@@ -203,6 +227,97 @@ type Notice struct {
 	Server  string     `json:"server"`
 	Program string     `json:"program,omitempty"` // who wants it, if known
 	At      time.Time  `json:"at"`
+}
+
+// ProbeRequest is the argument of Probe.
+type ProbeRequest struct {
+	URL       string `json:"url"`
+	AllowHTTP bool   `json:"allow_http,omitempty"`
+}
+
+// A Want is what a server asks of those who connect. One that a reader does not
+// know counts as WantsKey.
+type Want string
+
+// The wants.
+const (
+	WantsNothing Want = "nothing"         // it is open
+	WantsSignIn  Want = "sign_in"         // a person's sign-in
+	WantsClient  Want = "client_id"       // a sign-in, with a client id from the administrator
+	WantsIDToken Want = "google_id_token" // a Google service account's ID token
+	WantsKey     Want = "key"             // a key or token from the administrator
+)
+
+// A Trouble is what is wrong with an address. One that a reader does not know
+// counts as TroubleNotMCP.
+type Trouble string
+
+// The troubles.
+const (
+	TroubleAddress     Trouble = "address"     // it cannot be the address of a server
+	TroubleUnreachable Trouble = "unreachable" // no answer: name, network, certificate, 3 s
+	TroubleNotFound    Trouble = "not_found"   // 404: the path is probably wrong
+	TroubleMoved       Trouble = "moved"       // it points to another address: Try
+	TroubleServer      Trouble = "server"      // the server has a problem (5xx)
+	TroubleRefused     Trouble = "refused"     // 403 without a word on how to get in
+	TroubleNotMCP      Trouble = "not_mcp"     // something answers that is no MCP server
+	TroubleSignIn      Trouble = "sign_in"     // how it signs people in cannot be found out, or is not safe
+)
+
+// Probed is what a server that is not in the list was seen to be. Either Wants
+// or Trouble is set; with TroubleSignIn both may be.
+type Probed struct {
+	URL      string       `json:"url"`                // as it was asked
+	Wants    Want         `json:"wants,omitempty"`    // a code for Says
+	Says     string       `json:"says,omitempty"`     // "It signs people in with Google."
+	Provider string       `json:"provider,omitempty"` // who signs people in, as people say it: "Google", "auth.example.com"
+	Issuer   string       `json:"issuer,omitempty"`   // the same as an address
+	Trouble  Trouble      `json:"trouble,omitempty"`  // a code for Problem
+	Problem  *hint.Error  `json:"problem,omitempty"`  // what is wrong and what to do
+	Try      string       `json:"try,omitempty"`      // another address that is likely the right one
+	Version  string       `json:"version,omitempty"`  // newest protocol version it said it speaks; empty before a sign-in
+	Title    string       `json:"title,omitempty"`    // what it calls itself; a claim, not to be trusted
+	Name     string       `json:"name"`               // proposed, free
+	Kind     account.Kind `json:"kind,omitempty"`     // proposed for the account; empty: none is needed
+	Audience string       `json:"audience,omitempty"` // proposed for an account that makes ID tokens
+	Accounts []string     `json:"accounts"`           // existing ones that fit, best first; never null
+	Known    string       `json:"known,omitempty"`    // the server in the list that has this address already
+}
+
+// SetSettings is the argument of SetSettings: values by name, as on the command
+// line. An empty value puts the default back.
+type SetSettings struct {
+	Values map[string]string `json:"values"`
+}
+
+// Clients is the answer of Clients.
+type Clients struct {
+	Clients []MCPClient `json:"clients"` // never null
+}
+
+// An MCPClient is a program on this computer that can launch bridges.
+type MCPClient struct {
+	ID      string      `json:"id"`                // "claude-desktop"
+	Name    string      `json:"name"`              // "Claude Desktop"
+	Found   bool        `json:"found"`             // it is on this computer
+	Configs []string    `json:"configs"`           // its files, those that are there or would be made; never null
+	Servers []string    `json:"servers"`           // ours that stand in it, as named there; never null
+	Problem *hint.Error `json:"problem,omitempty"` // its file cannot be read, say
+}
+
+// InstallRequest is the argument of InstallClient and UninstallClient.
+type InstallRequest struct {
+	Client  string   `json:"client"`            // an MCPClient's ID
+	Servers []string `json:"servers,omitempty"` // empty: all in the list, or all of ours that stand there
+}
+
+// Installed says what became of a client's configuration.
+type Installed struct {
+	Client  MCPClient `json:"client"`            // as it is now
+	Changed []string  `json:"changed"`           // servers that were put in or taken out; never null
+	Backups []string  `json:"backups,omitempty"` // copies of the files as they were before
+	SignIn  []string  `json:"sign_in,omitempty"` // servers put in that still need a sign-in
+	Next    string    `json:"next,omitempty"`    // what is left to do, a sentence: "Quit Claude Desktop …"
 }
 
 // PutServer is the argument of AddServer and SetServer.

@@ -14,6 +14,10 @@ func (c *Client) Watch(ctx context.Context, w Watch, show func(*State) error) er
 	return watch.each(ctx, c, w, show)
 }
 
+func (c *Client) Probe(ctx context.Context, r ProbeRequest) (*Probed, error) {
+	return probe.one(ctx, c, r)
+}
+
 func (c *Client) ShowServer(ctx context.Context, n Name) (*account.Server, error) {
 	return showServer.one(ctx, c, n)
 }
@@ -114,6 +118,20 @@ func (c *Client) Pause(ctx context.Context) error {
 func (c *Client) Resume(ctx context.Context) error {
 	_, err := resume.one(ctx, c, none{})
 	return err
+}
+
+func (c *Client) SetSettings(ctx context.Context, s SetSettings) (*account.Choices, error) {
+	return setSettings.one(ctx, c, s)
+}
+
+func (c *Client) Clients(ctx context.Context) (*Clients, error) { return clients.one(ctx, c, none{}) }
+
+func (c *Client) InstallClient(ctx context.Context, r InstallRequest) (*Installed, error) {
+	return installClient.one(ctx, c, r)
+}
+
+func (c *Client) UninstallClient(ctx context.Context, r InstallRequest) (*Installed, error) {
+	return uninstallClient.one(ctx, c, r)
 }
 
 func (c *Client) UseVault(ctx context.Context, u UseVault) error {

@@ -81,6 +81,10 @@ func (f *fake) Watch(ctx context.Context, w Watch, show func(*State) error) erro
 	return streamed(f, "Watch", w, show)
 }
 
+func (f *fake) Probe(_ context.Context, r ProbeRequest) (*Probed, error) {
+	return called[*Probed](f, "Probe", r)
+}
+
 func (f *fake) ShowServer(_ context.Context, n Name) (*account.Server, error) {
 	return called[*account.Server](f, "ShowServer", n)
 }
@@ -177,6 +181,20 @@ func (f *fake) Stop(context.Context) error {
 		f.onStop()
 	}
 	return nil
+}
+
+func (f *fake) SetSettings(_ context.Context, s SetSettings) (*account.Choices, error) {
+	return called[*account.Choices](f, "SetSettings", s)
+}
+
+func (f *fake) Clients(context.Context) (*Clients, error) { return called[*Clients](f, "Clients", nil) }
+
+func (f *fake) InstallClient(_ context.Context, r InstallRequest) (*Installed, error) {
+	return called[*Installed](f, "InstallClient", r)
+}
+
+func (f *fake) UninstallClient(_ context.Context, r InstallRequest) (*Installed, error) {
+	return called[*Installed](f, "UninstallClient", r)
 }
 
 func (f *fake) UseVault(_ context.Context, u UseVault) error { f.note("UseVault", u); return nil }

@@ -15,35 +15,40 @@ type none struct{}
 
 // The methods, in the order of Broker.
 var (
-	state         = ask("state", Broker.State)
-	watch         = follow("watch", Broker.Watch)
-	showServer    = call("show-server", Broker.ShowServer)
-	addServer     = call("add-server", Broker.AddServer)
-	setServer     = call("set-server", Broker.SetServer)
-	renameServer  = do("rename-server", Broker.RenameServer)
-	removeServer  = do("remove-server", Broker.RemoveServer)
-	showAccount   = call("show-account", Broker.ShowAccount)
-	addAccount    = call("add-account", Broker.AddAccount)
-	rotateAccount = call("rotate-account", Broker.RotateAccount)
-	removeAccount = call("remove-account", Broker.RemoveAccount)
-	signIn        = follow("sign-in", Broker.SignIn)
-	pasteRedirect = do("paste-redirect", Broker.PasteRedirect)
-	cancelSignIn  = do("cancel-sign-in", Broker.CancelSignIn)
-	signOut       = do("sign-out", Broker.SignOut)
-	getToken      = call("token", Broker.Token)
-	bridge        = follow("bridge", Broker.Bridge)
-	awaitReady    = do("await-ready", Broker.AwaitReady)
-	requestSignIn = call("request-sign-in", Broker.RequestSignIn)
-	answers       = call("answers", Broker.Answers)
-	keepAnswers   = do("keep-answers", Broker.KeepAnswers)
-	record        = do("record", Broker.Record)
-	readLog       = follow("log", Broker.Log)
-	pause         = act("pause", Broker.Pause)
-	resume        = act("resume", Broker.Resume)
-	stop          = act("stop", Broker.Stop)
-	useVault      = do("use-vault", Broker.UseVault)
-	unlock        = do("unlock", Broker.Unlock)
-	restoreVault  = ask("restore-vault", Broker.RestoreVault)
+	state           = ask("state", Broker.State)
+	watch           = follow("watch", Broker.Watch)
+	probe           = call("probe", Broker.Probe)
+	showServer      = call("show-server", Broker.ShowServer)
+	addServer       = call("add-server", Broker.AddServer)
+	setServer       = call("set-server", Broker.SetServer)
+	renameServer    = do("rename-server", Broker.RenameServer)
+	removeServer    = do("remove-server", Broker.RemoveServer)
+	showAccount     = call("show-account", Broker.ShowAccount)
+	addAccount      = call("add-account", Broker.AddAccount)
+	rotateAccount   = call("rotate-account", Broker.RotateAccount)
+	removeAccount   = call("remove-account", Broker.RemoveAccount)
+	signIn          = follow("sign-in", Broker.SignIn)
+	pasteRedirect   = do("paste-redirect", Broker.PasteRedirect)
+	cancelSignIn    = do("cancel-sign-in", Broker.CancelSignIn)
+	signOut         = do("sign-out", Broker.SignOut)
+	getToken        = call("token", Broker.Token)
+	bridge          = follow("bridge", Broker.Bridge)
+	awaitReady      = do("await-ready", Broker.AwaitReady)
+	requestSignIn   = call("request-sign-in", Broker.RequestSignIn)
+	answers         = call("answers", Broker.Answers)
+	keepAnswers     = do("keep-answers", Broker.KeepAnswers)
+	record          = do("record", Broker.Record)
+	readLog         = follow("log", Broker.Log)
+	pause           = act("pause", Broker.Pause)
+	resume          = act("resume", Broker.Resume)
+	stop            = act("stop", Broker.Stop)
+	setSettings     = call("set-settings", Broker.SetSettings)
+	clients         = ask("clients", Broker.Clients)
+	installClient   = call("install-client", Broker.InstallClient)
+	uninstallClient = call("uninstall-client", Broker.UninstallClient)
+	useVault        = do("use-vault", Broker.UseVault)
+	unlock          = do("unlock", Broker.Unlock)
+	restoreVault    = ask("restore-vault", Broker.RestoreVault)
 )
 
 // A route is a method whose types the server need not know.
@@ -55,12 +60,13 @@ type route interface {
 func routes() []route {
 	return []route{
 		state, watch,
-		showServer, addServer, setServer, renameServer, removeServer,
+		probe, showServer, addServer, setServer, renameServer, removeServer,
 		showAccount, addAccount, rotateAccount, removeAccount,
 		signIn, pasteRedirect, cancelSignIn, signOut,
 		getToken,
 		bridge, awaitReady, requestSignIn, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
+		setSettings, clients, installClient, uninstallClient,
 		useVault, unlock, restoreVault,
 	}
 }

@@ -220,6 +220,21 @@ func (f *File) Get(key string) (json.RawMessage, bool) {
 	return bytes.Clone(raw), ok
 }
 
+// ReadBack returns the record of a key as vault.age holds it: the file is read
+// and decrypted anew, so that a caller who is about to remove another copy of a
+// secret knows that this one can be read.
+func (f *File) ReadBack(key string) (json.RawMessage, error) {
+	doc, err := readVault(f.opt.File, f.id)
+	if err != nil {
+		return nil, f.opt.words(fmt.Errorf("read vault back: %w", err))
+	}
+	raw, ok := doc.Records[key]
+	if !ok {
+		return nil, f.opt.words(errors.New("read vault back: the record is not there"))
+	}
+	return raw, nil
+}
+
 // Keys returns the keys that begin with prefix, sorted.
 func (f *File) Keys(prefix string) []string {
 	f.mu.RLock()

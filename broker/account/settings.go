@@ -1,0 +1,101 @@
+package account
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"keyporter/internal/hint"
+)
+
+// Settings are the user's choices as they stand in config.json.
+type Settings struct {
+	Choices
+
+	// Unknown keeps settings that this version does not know.
+	Unknown map[string]json.RawMessage `json:",embed"`
+}
+
+// Choices are the settings that this version knows. The zero value of each means
+// its default.
+type Choices struct {
+	Language      Language      `json:"language,omitempty"`
+	Notifications Notifications `json:"notifications,omitempty"`
+}
+
+// A Language is the language of windows, menus and notifications.
+type Language string
+
+const (
+	LanguageSystem Language = "" // the default: as the system is set
+	English        Language = "en"
+	Japanese       Language = "ja"
+)
+
+// Notifications say whether desktop notifications are shown. What waits for the
+// user stands in the tray either way.
+type Notifications string
+
+const (
+	NotificationsOn  Notifications = "" // the default
+	NotificationsOff Notifications = "off"
+)
+
+// choices are the settings by name, each with its values. The first is the
+// default, which is stored as nothing.
+var choices = map[string][]string{
+	"language":      {"system", string(English), string(Japanese)},
+	"notifications": {"on", string(NotificationsOff)},
+}
+
+// SettingNames returns the names of the settings, sorted.
+func SettingNames() []string { return slices.Sorted(maps.Keys(choices)) }
+
+// SettingValues returns the values that a setting can have, the default first;
+// nil for a setting that there is not.
+func SettingValues(name string) []string { return slices.Clone(choices[name]) }
+
+func (c *Choices) field(name string) *string {
+	switch name {
+	case "language":
+		return (*string)(&c.Language)
+	case "notifications":
+		return (*string)(&c.Notifications)
+	}
+	return nil
+}
+
+// Get returns the value of the setting that the command line calls name.
+func (c *Choices) Get(name string) (string, error) {
+	f := c.field(name)
+	switch {
+	case f == nil:
+		return "", noSetting(name)
+	case *f == "":
+		return choices[name][0], nil
+	}
+	return *f, nil
+}
+
+// Set changes the setting that the command line calls name. An empty value puts
+// its default back.
+func (c *Choices) Set(name, value string) error {
+	f := c.field(name)
+	switch {
+	case f == nil:
+		return noSetting(name)
+	case value == "" || value == choices[name][0]:
+		*f = ""
+	case slices.Contains(choices[name], value):
+		*f = value
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a value of the setting %s.", clip(value), name), "Use "+strings.Join(choices[name], ", ")+".")
+	}
+	return nil
+}
+
+func noSetting(name string) error {
+	return hint.New(hint.Usage, fmt.Sprintf("There is no setting named %q.", clip(name)), "The settings are "+strings.Join(SettingNames(), " and ")+".")
+}

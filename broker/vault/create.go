@@ -32,7 +32,7 @@ func (o *Options) create(ctx context.Context) (*File, error) {
 		return nil, err
 	}
 	doc := document{}.next()
-	if err := o.stageNew(doc, id); err != nil {
+	if err := o.stageNew(&doc, id); err != nil {
 		return nil, err
 	}
 	return o.commitNew(id, doc, Keyring)
@@ -48,7 +48,7 @@ func (o *Options) createWithPassphrase(ctx context.Context) (*File, error) {
 		return nil, err
 	}
 	doc := document{}.next()
-	if err := o.stageNew(doc, id); err != nil {
+	if err := o.stageNew(&doc, id); err != nil {
 		return nil, err
 	}
 	if err := o.writeIdentity(id, pass); err != nil {
@@ -58,7 +58,7 @@ func (o *Options) createWithPassphrase(ctx context.Context) (*File, error) {
 }
 
 // stageNew writes the first generation to where it waits, durably.
-func (o *Options) stageNew(doc document, id *age.HybridIdentity) error {
+func (o *Options) stageNew(doc *document, id *age.HybridIdentity) error {
 	if err := makeFolder(filepath.Dir(o.File)); err != nil {
 		return err
 	}

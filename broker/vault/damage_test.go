@@ -345,7 +345,7 @@ func FuzzDocumentRoundTrip(f *testing.F) {
 			return
 		}
 		d := document{Version: documentVersion, Generation: 7, Records: tx.records}
-		data, err := seal(d, id.Recipient())
+		data, err := seal(&d, id.Recipient())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,8 +27,8 @@
 // generations stay readable to whoever gets the identity later: it does not change
 // with each write, nor when it moves.
 //
-// Who can write to the disk can put an older generation in place, which is not
-// noticed, or destroy the vault, which is. Changing, adding or taking away a part
+// Who can write to the disk can put an older generation in place, which is noticed
+// while the vault is open only, or destroy the vault, which always is. Changing, adding or taking away a part
 // is noticed: nothing can be written that opens without the recipient, which is
 // kept with the identity.
 //

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type document struct {
 	Generation uint64                     `json:"generation"`         // 1 for a new vault, more with each write
 	Restored   bool                       `json:"restored,omitempty"` // see File.Restored
 	Records    map[string]json.RawMessage `json:"records"`
+
+	sum [sha256.Size]byte // of the file that it was read from or is written to
 }
 
 // next returns the document that is written after d, with records of its own.
@@ -45,12 +48,14 @@ var (
 )
 
 // seal encrypts a document for the identity's recipient.
-func seal(d document, to age.Recipient) ([]byte, error) {
+func seal(d *document, to age.Recipient) ([]byte, error) {
 	text, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("encode vault: %w", err)
 	}
-	return encrypt(text, to)
+	data, err := encrypt(text, to)
+	d.sum = sha256.Sum256(data)
+	return data, err
 }
 
 func encrypt(text []byte, to age.Recipient) ([]byte, error) {
@@ -109,6 +114,7 @@ func open(data []byte, id age.Identity) (document, error) {
 	if json.Unmarshal(text, &d) != nil {
 		return document{}, fmt.Errorf("%w: its content is not a vault", errCorrupt)
 	}
+	d.sum = sha256.Sum256(data)
 	return d, nil
 }
 

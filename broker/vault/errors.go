@@ -23,6 +23,7 @@ var (
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 	ErrDamaged         = errors.New("the vault is damaged") // vault.age is damaged or missing; nothing was changed
 	ErrNewer           = errors.New("the vault was written by a newer version")
+	ErrTouched         = errors.New("another program wrote to the vault") // while it was open; nothing was overwritten
 )
 
 // The cases of a sentinel that have words of their own.
@@ -50,6 +51,12 @@ type previousError struct{ err error }
 func (e *previousError) Error() string { return "previous generation: " + e.err.Error() }
 func (e *previousError) Unwrap() error { return e.err }
 
+// A touchedError is ErrTouched with the file that holds what was in memory.
+type touchedError struct{ kept string }
+
+func (e *touchedError) Error() string { return ErrTouched.Error() }
+func (e *touchedError) Unwrap() error { return ErrTouched }
+
 // words gives err the words for a person, unless it has some (the passphrase
 // function's).
 func (o *Options) words(err error) error {
@@ -65,7 +72,11 @@ func (o *Options) words(err error) error {
 const usePassphrase = "Or keep the vault's key under a passphrase: keyporter vault use passphrase."
 
 func (o *Options) explain(err error) (code hint.Code, what, do string) {
+	var touched *touchedError
 	switch {
+	case errors.As(err, &touched):
+		return hint.Failed, fmt.Sprintf("Another program changed the vault %s while Keyporter was using it, so Keyporter does not write to it.", o.File),
+			fmt.Sprintf("To go on with the changed file, run keyporter stop and keyporter start; to go on with what Keyporter knew, rename %s to %s in between.", touched.kept, filepath.Base(o.File))
 	case errors.Is(err, errEntryLeft):
 		return hint.Failed, fmt.Sprintf("The vault's key is now under the passphrase, but its old entry in %s could not be removed.", keyringName()),
 			fmt.Sprintf("Remove the entry %q of %q there, or run keyporter vault use passphrase again when the keyring is open.", o.KeyringUser, service)

@@ -55,7 +55,7 @@ func (o *Options) restore(ctx context.Context) (*File, error) {
 	doc = doc.next()
 	doc.Generation++
 	doc.Restored = true
-	data, err := seal(doc, id.Recipient())
+	data, err := seal(&doc, id.Recipient())
 	if err != nil {
 		return nil, err
 	}
@@ -91,24 +91,23 @@ func (o *Options) previous(id age.Identity, found present) (document, error) {
 // keepDamaged gives the damaged file a second name, or a copy where there are no
 // hard links, that nothing else has.
 func (o *Options) keepDamaged() error {
-	for n := 1; ; n++ {
-		kept := fmt.Sprintf("%s.damaged-%d", o.File, n)
-		err := os.Link(o.File, kept)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			if _, there := os.Lstat(kept); there == nil {
-				continue
-			}
-			data, err := os.ReadFile(o.File)
-			if err != nil {
-				return err
-			}
-			if err := atomicfile.WriteFile(kept, data); err != nil {
-				return err
-			}
-		}
+	kept := o.unused("damaged")
+	if os.Link(o.File, kept) == nil {
 		return atomicfile.SyncDir(filepath.Dir(kept))
+	}
+	data, err := os.ReadFile(o.File)
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(kept, data)
+}
+
+// unused returns a name beside the vault, with the kind in it, that nothing has.
+func (o *Options) unused(kind string) string {
+	for n := 1; ; n++ {
+		path := fmt.Sprintf("%s.%s-%d", o.File, kind, n)
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
 	}
 }

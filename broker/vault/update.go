@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,6 +60,9 @@ func (tx *Tx) Delete(key string) {
 // When Update returns nil the change is durable. When writing fails, the records
 // in memory are as before, and so is vault.age unless the very last step, fsync
 // of the folder, was what failed. Once writing has begun, ctx no longer stops it.
+//
+// A vault.age that another program has written since is not overwritten
+// (ErrTouched); see keep.
 func (f *File) Update(ctx context.Context, change func(*Tx) error) error {
 	if err := f.take(ctx); err != nil {
 		return err
@@ -76,6 +80,9 @@ func (f *File) Update(ctx context.Context, change func(*Tx) error) error {
 		return nil
 	}
 	err := ctx.Err()
+	if err == nil {
+		err = f.untouched(next)
+	}
 	if err == nil {
 		err = f.write(next)
 	}
@@ -97,9 +104,54 @@ func (f *File) CheckWritable(ctx context.Context) error {
 		return err
 	}
 	defer f.release()
-	if err := f.reserve(); err != nil {
+	f.mu.RLock()
+	doc := f.doc
+	f.mu.RUnlock()
+	err := f.untouched(doc)
+	if err == nil {
+		err = f.reserve(doc)
+	}
+	if err != nil {
 		return f.opt.words(fmt.Errorf("reserve space for vault: %w", err))
 	}
+	return nil
+}
+
+// untouched returns ErrTouched if vault.age is not what this File has read or
+// written last, once d is kept. One that somebody removed is no reason to lose
+// what is in memory.
+func (f *File) untouched(d document) error {
+	found, err := f.opt.look()
+	if err != nil || !found.vault {
+		return err
+	}
+	data, err := readFile(f.opt.File)
+	switch {
+	case err != nil && !errors.Is(err, errCorrupt):
+		return err
+	case err == nil && sha256.Sum256(data) == f.sum:
+		return nil
+	}
+	if err := f.keep(d); err != nil {
+		return fmt.Errorf("keep own copy of vault: %w", err)
+	}
+	return &touchedError{f.kept}
+}
+
+// keep writes d beside a vault.age that belongs to another program now, once.
+func (f *File) keep(d document) error {
+	if f.kept != "" {
+		return nil
+	}
+	data, err := seal(&d, f.id.Recipient())
+	if err != nil {
+		return err
+	}
+	path := f.opt.unused("kept")
+	if err := atomicfile.WriteFile(path, data); err != nil {
+		return err
+	}
+	f.kept = path
 	return nil
 }
 
@@ -136,7 +188,7 @@ func (o *Options) staged() string { return o.File + ".next" }
 //  4. the folder is fsynced. A power cut before that may leave either rename
 //     undone; each combination is whole, because all the contents are durable.
 func (f *File) write(d document) error {
-	data, err := seal(d, f.id.Recipient())
+	data, err := seal(&d, f.id.Recipient())
 	if err != nil {
 		return err
 	}
@@ -157,6 +209,7 @@ func (f *File) write(d document) error {
 	if err != nil {
 		return errors.Join(err, remove(o.staged()))
 	}
+	f.sum = d.sum
 	o.at("write: sync the folder")
 	return atomicfile.SyncDir(filepath.Dir(o.File))
 }
@@ -194,11 +247,8 @@ func (o *Options) keepPrevious() error {
 const slack = 64 << 10
 
 // reserve makes f.spare a file of random bytes, which no file system compresses.
-func (f *File) reserve() error {
-	f.mu.RLock()
-	doc := f.doc
-	f.mu.RUnlock()
-	data, err := seal(doc, f.id.Recipient())
+func (f *File) reserve(doc document) error {
+	data, err := seal(&doc, f.id.Recipient())
 	if err != nil {
 		return err
 	}

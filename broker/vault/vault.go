@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,8 +99,12 @@ type File struct {
 	opt *Options
 	id  *age.HybridIdentity
 
-	turn  chan struct{} // holds a value while somebody writes
-	spare *os.File      // what CheckWritable has reserved, or nil; for whoever has the turn
+	turn chan struct{} // holds a value while somebody writes
+
+	// For whoever has the turn:
+	spare *os.File          // what CheckWritable has reserved, or nil
+	sum   [sha256.Size]byte // of vault.age as it was read or written last
+	kept  string            // where keep has put what is in memory, or empty
 
 	mu      sync.RWMutex
 	doc     document // its Records are replaced, never changed
@@ -152,7 +157,7 @@ func (o *Options) open(ctx context.Context) (*File, error) {
 }
 
 func (o *Options) file(id *age.HybridIdentity, doc document, b Backend) *File {
-	return &File{opt: o, id: id, turn: make(chan struct{}, 1), doc: doc, backend: b}
+	return &File{opt: o, id: id, turn: make(chan struct{}, 1), sum: doc.sum, doc: doc, backend: b}
 }
 
 // tidy removes what killed writers left, so that no copy of an old generation or

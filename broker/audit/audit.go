@@ -38,10 +38,11 @@ type Options struct {
 type Log struct {
 	opt Options
 
-	mu    sync.Mutex // guards the order of lines in the file; held while one batch is appended
-	file  *os.File
-	size  int64
-	added chan struct{} // closed and replaced after each batch
+	mu     sync.Mutex // guards the order of lines in the file; held while one batch is appended
+	file   *os.File   // nil after a failure: the next batch opens it again
+	size   int64
+	closed bool
+	added  chan struct{} // closed and replaced after each batch
 }
 
 // Open opens the log for appending.
@@ -100,17 +101,15 @@ func (l *Log) Append(records ...local.AuditRecord) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file == nil {
-		return errors.New("write audit log: it is closed")
-	}
-	if l.size > l.opt.Size {
-		if err := l.rotate(); err != nil {
-			return err
-		}
+	if err := l.prepare(); err != nil {
+		return err
 	}
 	n, err := l.file.Write(b)
 	l.size += int64(n)
 	if err != nil {
+		// Part of a line may be there: open mends that.
+		err = errors.Join(err, l.file.Close())
+		l.file = nil
 		return fmt.Errorf("write audit log: %w", err)
 	}
 	close(l.added)
@@ -118,18 +117,35 @@ func (l *Log) Append(records ...local.AuditRecord) error {
 	return nil
 }
 
-// rotate renames the file to .1 and the older ones to the number above.
-func (l *Log) rotate() error {
-	if err := l.file.Close(); err != nil {
-		return fmt.Errorf("rotate audit log: %w", err)
+// prepare opens the file if need be and rotates it if it is full. l.mu is held.
+func (l *Log) prepare() error {
+	if l.closed {
+		return errors.New("write audit log: it is closed")
 	}
-	l.file = nil
+	if l.file != nil && l.size > l.opt.Size {
+		err := l.file.Close()
+		l.file = nil
+		if err != nil {
+			return fmt.Errorf("rotate audit log: %w", err)
+		}
+		l.rotate()
+	}
+	if l.file == nil {
+		return l.open()
+	}
+	return nil
+}
+
+// rotate renames the file to .1 and the older ones to the number above. Where
+// that fails (a folder that cannot be written to; on Windows a file that somebody
+// reads) the file grows on, and the next batch tries again: a record is worth
+// more than the size.
+func (l *Log) rotate() {
 	for i := l.opt.Keep - 1; i >= 0; i-- {
 		if err := os.Rename(l.name(i), l.name(i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(fmt.Errorf("rotate audit log: %w", err), l.open())
+			return
 		}
 	}
-	return l.open()
 }
 
 // name returns the path of the i-th oldest file; 0 is the one in use.
@@ -144,25 +160,20 @@ func (l *Log) name(i int) string {
 // new ones until ctx is done or show returns an error. A line that cannot be
 // read is left out.
 func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecord) error) error {
-	for i := l.opt.Keep; i > 0; i-- {
-		f, err := os.Open(l.name(i))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+	files, err := l.files()
+	if err != nil {
+		return err
+	}
+	f := files[len(files)-1]
+	defer func() { f.Close() }()
+	for i, old := range files[:len(files)-1] {
+		_, err := readLines(ctx, old, show)
+		old.Close()
 		if err != nil {
-			return fmt.Errorf("read audit log: %w", err)
-		}
-		_, err = readLines(ctx, f, show)
-		f.Close()
-		if err != nil {
+			closeAll(files[i+1 : len(files)-1])
 			return err
 		}
 	}
-	f, err := os.Open(l.opt.Path)
-	if err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	defer func() { f.Close() }()
 	for {
 		added := l.news()
 		if _, err := readLines(ctx, f, show); err != nil || !follow {
@@ -181,6 +192,31 @@ func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecor
 			return ctx.Err()
 		case <-added:
 		}
+	}
+}
+
+// files opens all the files, oldest first, between two batches, so that no
+// rotation comes in between.
+func (l *Log) files() (files []*os.File, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := l.opt.Keep; i >= 0; i-- {
+		f, err := os.Open(l.name(i))
+		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			closeAll(files)
+			return nil, fmt.Errorf("read audit log: %w", err)
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
 	}
 }
 
@@ -238,6 +274,7 @@ func readLines(ctx context.Context, f *os.File, show func(*local.AuditRecord) er
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.closed = true
 	if l.file == nil {
 		return nil
 	}

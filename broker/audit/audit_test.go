@@ -114,3 +114,70 @@ func TestNamesFromOutsideAreCleaned(t *testing.T) {
 		t.Errorf("name = %q", got)
 	}
 }
+
+func mustOpen(t *testing.T, o Options) *Log {
+	t.Helper()
+	l, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func mustAppend(t *testing.T, l *Log, name string) {
+	t.Helper()
+	if err := l.Append(local.AuditRecord{Event: "call", Name: name, Outcome: "ok"}); err != nil {
+		t.Fatalf("record %s: %v", name, err)
+	}
+}
+
+// A rotation that does not work loses no record, and is made up for later.
+func TestARotationThatFailsLosesNoRecord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := mustOpen(t, Options{Path: path, Size: 100, Keep: 2})
+	blocked := path + ".1" // a folder with something in it can be neither replaced nor, with .2 like it, moved
+	for _, dir := range []string{blocked, path + ".2"} {
+		if err := os.MkdirAll(filepath.Join(dir, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 10 {
+		mustAppend(t, l, fmt.Sprint(i))
+	}
+	for _, dir := range []string{blocked, path + ".2"} {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustAppend(t, l, "10")
+	if got := strings.Join(read(t, l), " "); got != "0 1 2 3 4 5 6 7 8 9 10" {
+		t.Errorf("records = %s", got)
+	}
+	if _, err := os.Stat(blocked); err != nil {
+		t.Errorf("the file was not rotated once that was possible: %v", err)
+	}
+}
+
+// A write that failed half way spoils neither the log for good nor the next line.
+func TestTheLogGoesOnAfterAWriteThatFailed(t *testing.T) {
+	l := mustOpen(t, Options{Path: filepath.Join(t.TempDir(), "audit.jsonl")})
+	mustAppend(t, l, "1")
+	if _, err := l.file.WriteString(`{"event":"cut`); err != nil {
+		t.Fatal(err)
+	}
+	l.file.Close() // the next write fails, as on a full disk
+	if err := l.Append(local.AuditRecord{Name: "lost"}); err == nil {
+		t.Fatal("a write to a closed file worked")
+	}
+	mustAppend(t, l, "2")
+	if got := strings.Join(read(t, l), " "); got != "1 2" {
+		t.Errorf("records = %s", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if l.Append(local.AuditRecord{Name: "3"}) == nil {
+		t.Error("a closed log took a record")
+	}
+}

@@ -36,6 +36,7 @@ type File struct {
 	Schema string // Optional. Where the JSON Schema is written; empty: nowhere.
 
 	content []byte // as last read or written
+	copied  []byte // as last written to the copy
 }
 
 // Backup returns the path of the last version that could be read.
@@ -56,13 +57,18 @@ func (f *File) Load() (*account.Config, error) {
 	if err != nil {
 		return nil, f.explain(err)
 	}
-	if !bytes.Equal(b, f.content) {
-		if err := atomicfile.WriteFile(f.Backup(), b); err != nil {
-			return nil, fmt.Errorf("keep a copy of config.json: %w", err)
-		}
-		f.content = b
-	}
+	f.content = b
+	f.backup()
 	return c, nil
+}
+
+// backup keeps a copy of what was last read or written. One that cannot be kept
+// (a full or read-only disk) makes config.json itself no worse; the next call
+// tries again.
+func (f *File) backup() {
+	if !bytes.Equal(f.content, f.copied) && atomicfile.WriteFile(f.Backup(), f.content) == nil {
+		f.copied = f.content
+	}
 }
 
 // LoadBackup reads the last version that could be read.
@@ -112,9 +118,7 @@ func (f *File) save(c *account.Config) error {
 		return writeError(f.Path, err)
 	}
 	f.content = b
-	if err := atomicfile.WriteFile(f.Backup(), b); err != nil {
-		return writeError(f.Backup(), err)
-	}
+	f.backup()
 	return nil
 }
 

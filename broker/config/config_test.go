@@ -126,3 +126,31 @@ func TestABrokenFileIsNamedAndLeftAlone(t *testing.T) {
 		})
 	}
 }
+
+// A copy that cannot be kept stops neither reading nor writing; it is made up
+// for later.
+func TestACopyThatCannotBeKeptStopsNothing(t *testing.T) {
+	f := newFile(t, `{"version": 1, "servers": {"a": {"url": "https://a.example/"}}}`)
+	if err := os.MkdirAll(filepath.Join(f.Backup(), "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Load(); err != nil {
+		t.Errorf("load: %v", err)
+	}
+	c, err := f.Edit(func(c *account.Config) error {
+		c.Servers["b"] = &account.Server{Name: "b", URL: "https://b.example/"}
+		return nil
+	})
+	if err != nil || c.Servers["b"] == nil || f.Changed() {
+		t.Errorf("edit: %v", err)
+	}
+	if err := os.RemoveAll(f.Backup()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Load(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = f.LoadBackup(); err != nil || c.Servers["b"] == nil {
+		t.Errorf("the copy was not made up for: %v", err)
+	}
+}

@@ -175,6 +175,7 @@ func (p *program) session(ctx context.Context, name string, f func(context.Conte
 				Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: log, Version: version,
 			})
 			fromBridge.Close()
+			toBridge.Close() // a client that still writes must not wait for a reader
 			ended <- err
 		}()
 		client := mcp.NewClient(&mcp.Implementation{Name: "keyporter", Version: version}, nil)

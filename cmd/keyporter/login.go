@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,6 +47,8 @@ reach, copy that address and paste it here.`,
 
 // signIn follows a sign-in and shows each step.
 func (p *program) signIn(ctx context.Context, l *local.Client, r local.SignInRequest, noBrowser bool) error {
+	var g pages
+	defer g.opening.Wait() // which is short, because ctx is done then
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := false
@@ -55,7 +58,7 @@ func (p *program) signIn(ctx context.Context, l *local.Client, r local.SignInReq
 			done = true
 			p.signedIn(r.Name, ev)
 		case ev.Open != "":
-			p.openPage(ctx, l, r.Name, ev, noBrowser)
+			p.openPage(ctx, l, &g, r.Name, ev, noBrowser)
 		case ev.Message != "":
 			fmt.Fprintln(p.stderr, printable(ev.Message))
 		}
@@ -79,31 +82,39 @@ func (p *program) signedIn(name string, ev *local.SignInEvent) {
 	}
 }
 
-// openPage shows the address to sign in at, opens it, and listens for a redirect
-// that somebody pastes.
-func (p *program) openPage(ctx context.Context, l *local.Client, name string, ev *local.SignInEvent, noBrowser bool) {
-	open := !noBrowser && !ev.Joined
-	if open {
-		fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n", hostOf(ev.Issuer))
-		if err := browser.Open(ctx, ev.Open, p.getenv); err != nil {
-			open = false
-			if !errors.Is(err, browser.ErrNone) {
-				fmt.Fprintf(p.stderr, "(%s)\n", printable(hint.Of(err).Text()))
-			}
-		}
-	} else {
-		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n", hostOf(ev.Issuer))
-	}
-	fmt.Fprintf(p.stderr, "\n  %s\n\n", ev.Open)
-	if open {
-		return
-	}
-	fmt.Fprintln(p.stderr, "If the browser ends at an address that it cannot reach, paste that address here and press Enter.")
-	// The read ends with the program: a terminal's read cannot be taken back.
-	go p.readPasted(ctx, l, name)
+// pages are the sign-in pages of one sign-in; mostly there is one.
+type pages struct {
+	opening sync.WaitGroup // browsers that may yet fail to start
+	paste   sync.Once      // begins to listen for a redirect that somebody pastes
 }
 
-// readPasted passes on the lines that somebody pastes until one fits.
+// openPage shows the address to sign in at and opens it. It does not wait for the
+// browser: the sign-in may be over before a browser that fails has said so.
+func (p *program) openPage(ctx context.Context, l *local.Client, g *pages, name string, ev *local.SignInEvent, noBrowser bool) {
+	listen := func() {
+		fmt.Fprintln(p.stderr, "If the browser ends at an address that it cannot reach, paste that address here and press Enter.")
+		// The read ends with the program: a terminal's read cannot be taken back.
+		g.paste.Do(func() { go p.readPasted(ctx, l, name) })
+	}
+	if noBrowser || ev.Joined {
+		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
+		listen()
+		return
+	}
+	fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
+	g.opening.Go(func() {
+		err := browser.Open(ctx, ev.Open, p.getenv)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, browser.ErrNone) {
+			fmt.Fprintf(p.stderr, "(%s)\n", printable(hint.Of(err).Text()))
+		}
+		listen()
+	})
+}
+
+// readPasted passes on the lines that somebody pastes until the sign-in is over.
 func (p *program) readPasted(ctx context.Context, l *local.Client, name string) {
 	for ctx.Err() == nil {
 		line, err := p.readLine()
@@ -114,10 +125,9 @@ func (p *program) readPasted(ctx context.Context, l *local.Client, name string) 
 			continue
 		}
 		err = l.PasteRedirect(ctx, local.PastedRedirect{Name: name, URL: secret.Plain{Value: secret.New(line)}})
-		if err == nil {
-			return
+		if err != nil && ctx.Err() == nil {
+			fmt.Fprintf(p.stderr, "%s\n", printable(hint.Of(err).Text()))
 		}
-		fmt.Fprintf(p.stderr, "%s\n", printable(hint.Of(err).Text()))
 	}
 }
 

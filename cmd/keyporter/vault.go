@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +26,8 @@ func (p *program) vault() *cobra.Command {
 		Use:   "use keyring|passphrase",
 		Short: "Choose where the vault's key is kept",
 		Long: `Chooses where the vault's key is kept; the choice is remembered. The passphrase is asked
-for, or read from --passphrase-file, which is then read again at each start.`,
+for, or read from --passphrase-file, which is then read again at each start. From
+standard input (-) or a pipe it is read once: keyporter start asks for it later.`,
 		Example: `  keyporter vault use keyring
   keyporter vault use passphrase --passphrase-file /run/credentials/keyporter`,
 		Args:      takes("a place for the key, keyring or passphrase"),
@@ -45,6 +48,9 @@ for, or read from --passphrase-file, which is then read again at each start.`,
 					return err
 				}
 				fmt.Fprintf(p.stderr, "The vault's key is in the %s now.\n", vaultPlace[args[0]])
+				if r.Passphrase != nil && r.PassphraseFile == "" {
+					fmt.Fprintln(p.stderr, "The passphrase is not stored anywhere: keyporter start asks for it when the agent starts anew.")
+				}
 				return nil
 			})
 		},
@@ -80,13 +86,33 @@ func (p *program) passphraseFor(ctx context.Context, r *local.UseVault, file str
 	if file == "" {
 		file = p.getenv("KEYPORTER_PASSPHRASE_FILE")
 	}
-	var v secret.Value
+	r.Passphrase = new(secret.Plain)
 	var err error
-	if file == "" {
-		v, err = p.newPassphrase(ctx)
-	} else if r.PassphraseFile, err = filepath.Abs(file); err == nil {
-		v, err = broker.ReadPassphrase(r.PassphraseFile)
+	switch file {
+	case "":
+		r.Passphrase.Value, err = p.newPassphrase(ctx)
+	case "-":
+		*r.Passphrase, err = p.readSecret(file)
+	default:
+		if file, err = filepath.Abs(file); err != nil {
+			return fmt.Errorf("find passphrase file: %w", err)
+		}
+		if lasting(file) {
+			r.PassphraseFile = file
+		}
+		r.Passphrase.Value, err = broker.ReadPassphrase(file)
 	}
-	r.Passphrase = &secret.Plain{Value: v}
 	return err
+}
+
+// lasting reports whether the agent can read a file again when it starts: not a
+// pipe, and no name that one process has for what it has open.
+func lasting(path string) bool {
+	for _, own := range []string{"/dev/fd/", "/dev/std", "/proc/"} {
+		if strings.HasPrefix(path, own) {
+			return false
+		}
+	}
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular()
 }

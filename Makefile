@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray demo test bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray demo test conformance bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ test: ## everything that is checked, and the set-up it needs
 	CC=$(cc) scripts/lint
 	CGO_ENABLED=1 CC=$(cc) go test -race -timeout 15m ./...
 	scripts/fuzz 3s
+
+conformance: ## the official MCP conformance suite; writes docs/conformance.md
+	@scripts/setup go node
+	CGO_ENABLED=0 go test -count=1 -timeout 15m ./test/conformance -table
 
 bench: ## Go benchmarks
 	@scripts/setup go

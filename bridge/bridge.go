@@ -37,6 +37,7 @@ type Agent interface {
 	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)
 	AwaitReady(ctx context.Context, r local.AwaitRequest) error
 	RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error)
+	StepUp(ctx context.Context, r local.StepUpRequest) (*local.Token, error)
 	Answers(ctx context.Context, n local.Name) (*local.Answers, error)
 	KeepAnswers(ctx context.Context, a local.Answers) error
 	Record(ctx context.Context, r []local.AuditRecord) error

@@ -164,9 +164,8 @@ func statusHint(e *streamable.StatusError, host string) *hint.Error {
 	return hint.Wrap(cause, hint.Refused, fmt.Sprintf("The server %s refused the request with status %d.", host, e.Status), "")
 }
 
-// forbidden puts a 403 into words. This is where a step-up belongs (2025-11-25
-// basic/authorization, scope challenge handling): error="insufficient_scope"
-// names the scopes that are missing.
+// forbidden puts a 403 into words. Where error="insufficient_scope" names missing
+// scopes, a step-up has been tried before; see permitted.
 func forbidden(e *streamable.StatusError, cause error) *hint.Error {
 	if challengeParam(e.Challenge, "error") == "insufficient_scope" {
 		scope := clean(challengeParam(e.Challenge, "scope"), 200)

@@ -44,7 +44,7 @@ func (b *bridge) request(c *call) error {
 	if !v.ready() {
 		return b.standIn(c, v, v.err)
 	}
-	if err = b.through(c); missing(err) && !c.answered {
+	if err = b.permitted(c); missing(err) && !c.answered {
 		return b.standIn(c, v, err)
 	}
 	return err

@@ -40,6 +40,7 @@ type fakeAgent struct {
 	token    func(local.TokenRequest) (*local.Token, error)
 	await    func(context.Context) error
 	signIn   func(context.Context) (*local.RequestedSignIn, error)
+	stepUp   func(local.StepUpRequest) (*local.Token, error)
 	awaits   int
 	connects int
 	refuse   error // what Connect says
@@ -140,6 +141,16 @@ func (a *fakeAgent) AwaitReady(ctx context.Context, r local.AwaitRequest) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (a *fakeAgent) StepUp(_ context.Context, r local.StepUpRequest) (*local.Token, error) {
+	a.mu.Lock()
+	f := a.stepUp
+	a.mu.Unlock()
+	if f == nil {
+		return nil, hint.New(hint.Refused, "The agent gives no more permissions.", "")
+	}
+	return f(r)
 }
 
 func (a *fakeAgent) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error) {

@@ -159,10 +159,6 @@ func TestOddAnswersBecomeErrorsForTheirRequest(t *testing.T) {
 		}, []string{`"id":"q"`, `"code":-32603`, `"status":500`, `"keyporter":"unreachable"`, `"excerpt":"it broke Bearer REDACTED"`}},
 		{"404", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, []string{`"id":"q"`, `"status":404`, "no MCP server at this address"}},
 		{"429", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Retry-After", "7"); w.WriteHeader(429) }, []string{`"status":429`, `"retryAfter":"7"`}},
-		{"403 with a missing scope", func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="x", error="insufficient_scope", scope="files:write"`)
-			w.WriteHeader(403)
-		}, []string{`"status":403`, `a permission is missing (files:write)`, `"keyporter":"refused"`}},
 		{"403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, []string{`"status":403`, "refuses this request"}},
 		{"sign-in page", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")

@@ -36,7 +36,7 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 			b.askInBackground()
 		case signIn == signInBrowser:
 			if err := b.await(c, entry); err == nil {
-				return b.through(c)
+				return b.permitted(c)
 			} else if c.ctx.Err() != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func (b *bridge) list(c *call, entry *view, cause error, browser bool) error {
 	result := []byte(known[c.f.Method])
 	if result == nil && browser {
 		if err := b.await(c, entry); err == nil {
-			return b.through(c)
+			return b.permitted(c)
 		} else if c.ctx.Err() != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (b *bridge) subscribe(c *call, entry *view) error {
 			b.write(notification("notifications/"+kind+"/list_changed", meta))
 		}
 	}
-	return b.through(c)
+	return b.permitted(c)
 }
 
 // subscriptionMeta returns params that name the subscription c.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -153,18 +154,28 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 		b.opt.Log.Debug("call waits for the vault", "err", err)
 	}
 	if needsSignIn(b.missing(s.Name)) {
-		b.callForSignIn(s)
+		if err := b.callForSignIn(s); err != nil {
+			return err
+		}
 	}
 	return b.await(ctx, s.Name, r.Wait)
 }
 
 // callForSignIn does what a server's way of signing in says about a call that
-// needs one: a notice, or a browser at once.
-func (b *Broker) callForSignIn(s *account.Server) {
-	if s.SignIn == account.SignInBrowser && b.mayBegin(s.Name, bridge) && b.startSignIn(s, bridge) == nil {
-		return
+// needs one: a notice, or a browser at once. A browser that was opened for a call
+// before and was refused is not opened again; the error says why it was.
+func (b *Broker) callForSignIn(s *account.Server) error {
+	if s.SignIn == account.SignInBrowser {
+		if err := b.refusedLately(s.Name); err != nil {
+			b.raiseNotice(s.Name)
+			return err
+		}
+		if b.mayBegin(s.Name, bridge) && b.startSignIn(s, bridge) == nil {
+			return nil
+		}
 	}
 	b.raiseNotice(s.Name)
+	return nil
 }
 
 func needsSignIn(err error) bool {
@@ -191,13 +202,27 @@ func (b *Broker) missing(name string) error {
 
 // await waits until a server is ready, at most for limit.
 func (b *Broker) await(ctx context.Context, name string, limit time.Duration) error {
+	return b.awaitUntil(ctx, name, limit, func() error { return b.missing(name) })
+}
+
+// errStillWaiting says that nothing has changed.
+var errStillWaiting = errors.New("still waiting")
+
+// awaitUntil waits until missing returns nil, looking again at each change, at
+// most for limit. A sign-in of the server that fails meanwhile ends the wait with
+// its error.
+func (b *Broker) awaitUntil(ctx context.Context, server string, limit time.Duration, missing func() error) error {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
+	failures, _ := b.failuresOf(server)
 	for {
 		news := b.news()
-		err := b.missing(name)
+		err := missing()
 		if err == nil {
 			return nil
+		}
+		if n, failure := b.failuresOf(server); n > failures {
+			return failure
 		}
 		select {
 		case <-news:
@@ -207,6 +232,15 @@ func (b *Broker) await(ctx context.Context, name string, limit time.Duration) er
 			return ctx.Err()
 		}
 	}
+}
+
+// failuresOf returns how many sign-ins of a server have failed, and why the last
+// one did.
+func (b *Broker) failuresOf(server string) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.historyOf(server)
+	return h.failures, h.failure
 }
 
 // RequestSignIn is the sign_in tool. A model may call it, so it is no proof of a
@@ -226,10 +260,13 @@ func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*loca
 	if !b.mayBegin(s.Name, tool) || b.startSignIn(s, tool) != nil {
 		b.raiseNotice(s.Name)
 	}
-	if err := b.await(ctx, s.Name, r.Wait); err == nil {
+	switch err := b.await(ctx, s.Name, r.Wait); {
+	case err == nil:
 		return &local.RequestedSignIn{Ready: true, Message: fmt.Sprintf("Signed in. The tools of %s are there now.", s.Name)}, nil
-	} else if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case !needsSignIn(err):
+		return nil, err
 	}
 	where := fmt.Sprintf("in the Keyporter notification or tray, or with the command: keyporter login %s", quoteArg(s.Name))
 	return &local.RequestedSignIn{Message: fmt.Sprintf("%s still waits for its user to sign in %s. Ask the user to do it, then try again.", s.Name, where)}, nil

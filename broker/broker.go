@@ -99,6 +99,7 @@ type Broker struct {
 	metadata     map[string]keptMetadata   // by issuer
 	attempts     map[string]*attempt       // by server or account: sign-ins under way
 	history      map[string]*signInHistory // by server
+	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for
 	notices      []*notice
 	bridges      map[string]int // by server
 	trays        int
@@ -144,6 +145,7 @@ func New(opt Options) (*Broker, error) {
 		seeded:     map[string]bool{},
 		attempts:   map[string]*attempt{},
 		history:    map[string]*signInHistory{},
+		stepUps:    map[string]stepUp{},
 		bridges:    map[string]int{},
 		changed:    make(chan struct{}),
 	}

@@ -37,6 +37,7 @@ type serverMemory struct {
 	Tools    int          `json:"tools,omitempty"`
 	Era      account.Era  `json:"era,omitempty"`    // what it was found to speak
 	EraOf    string       `json:"era_of,omitempty"` // the address at which that was
+	Scopes   []string     `json:"scopes,omitempty"` // which a 403 asked for: signed in for from the beginning since
 }
 
 // loadMemory reads state.json. One that cannot be read is set aside, never

@@ -35,6 +35,7 @@ func (b *Broker) raiseNotice(server string) {
 			i = len(b.notices) - 1
 		}
 		n := b.notices[i]
+		n.Scopes = b.stepUps[server].missing
 		if b.trays == 0 && b.opt.Notify != nil && b.cfg.Settings.Notifications != account.NotificationsOff && (n.shown.IsZero() || b.opt.Now().Sub(n.shown).Abs() >= noticeAgain) {
 			n.shown = b.opt.Now()
 			shown := n.Notice

@@ -156,6 +156,7 @@ type grantRecord struct {
 	Registration string       `json:"registration"`           // how the client came to its id, as in oauth.ClientRegistration.Kind
 	ClientSecret secret.Plain `json:"client_secret,omitzero"` // of a client that was registered for this grant
 	Target       target       `json:"target"`                 // where its tokens may go
+	Asked        []string     `json:"asked,omitempty"`        // the scopes that the sign-in asked for
 	Lineage      string       `json:"lineage"`                // names the refresh token's family in state.json
 	Rotation     int          `json:"rotation,omitempty"`     // how many of the family had been redeemed when this was written
 	SignedOut    string       `json:"signed_out,omitempty"`   // a sentence on why it has ended; empty while it lives

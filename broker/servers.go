@@ -47,7 +47,11 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	if !p.Offline {
 		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
+	moved := false
 	write := func(cfg *account.Config, tx *vault.Tx) error {
+		if old := cfg.Servers[s.Name]; old != nil {
+			moved = old.URL != s.URL
+		}
 		if _, taken := cfg.Servers[s.Name]; taken != exists {
 			return hint.New(hint.Exists, fmt.Sprintf("The server %q was changed by somebody else meanwhile.", s.Name), "Look at it again with keyporter show.")
 		}
@@ -70,6 +74,11 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 		}
 		delete(b.problems, problemKey(&s))
 		delete(b.challenges, s.Name)
+		b.historyOf(s.Name).failure = nil
+		if moved {
+			delete(b.stepUps, s.Name)
+			b.mem.server(s.Name).Scopes = nil
+		}
 		out.Server = b.serverState(&s)
 	})
 	b.record(local.AuditRecord{Event: eventOf(exists), Server: s.Name, Account: s.Account, Outcome: "ok"})
@@ -321,6 +330,8 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 	b.update(func() {
 		delete(b.mem.Servers, name)
 		delete(b.challenges, name)
+		delete(b.history, name)
+		delete(b.stepUps, name)
 		b.dropNotice(name)
 	})
 	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})

@@ -43,6 +43,9 @@ type world struct {
 	user    string // who signs in when the agent opens a browser; empty: nobody
 }
 
+// saysNo is a user who declines.
+const saysNo = "says no"
+
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -108,7 +111,9 @@ func (w *world) browse(_ context.Context, url string) error {
 	w.opened = append(w.opened, url)
 	user := w.user
 	w.mu.Unlock()
-	if user != "" {
+	if user == saysNo {
+		go func() { _, _ = fakeas.Browse(context.Background(), url, "") }()
+	} else if user != "" {
 		go func() { _, _ = fakeas.Browse(context.Background(), url, user) }()
 	}
 	return nil

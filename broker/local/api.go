@@ -80,6 +80,12 @@ type Broker interface {
 	// of a person: see DESIGN section 7 for when it opens a browser. It waits as
 	// AwaitReady does.
 	RequestSignIn(ctx context.Context, r AwaitRequest) (*RequestedSignIn, error)
+	// StepUp is called by a bridge whose server answered 403 and wants more
+	// permissions than the token has (MCP authorization, scope challenge handling).
+	// It asks the user to sign in for all of them, as the server's way of signing in
+	// says, waits r.Wait at most, and returns the new token. A permission that was
+	// asked for before is not asked for again: more scopes cannot mend that.
+	StepUp(ctx context.Context, r StepUpRequest) (*Token, error)
 	// Answers returns the last known answers of a server, for its present account.
 	Answers(ctx context.Context, n Name) (*Answers, error)
 	// KeepAnswers stores answers beside those that are already known.
@@ -226,6 +232,7 @@ type Notice struct {
 	Kind    NoticeKind `json:"kind"`
 	Server  string     `json:"server"`
 	Program string     `json:"program,omitempty"` // who wants it, if known
+	Scopes  []string   `json:"scopes,omitempty"`  // somebody is signed in; these permissions are missing
 	At      time.Time  `json:"at"`
 }
 
@@ -431,6 +438,14 @@ type BridgeState struct {
 type AwaitRequest struct {
 	Server string        `json:"server"`
 	Wait   time.Duration `json:"wait"` // how long at most, in nanoseconds
+}
+
+// StepUpRequest is the argument of StepUp.
+type StepUpRequest struct {
+	Server    string        `json:"server"`
+	Refused   string        `json:"refused"`   // the hash of the token that the server answered with 403
+	Challenge []string      `json:"challenge"` // the WWW-Authenticate fields of that answer
+	Wait      time.Duration `json:"wait"`      // how long at most, in nanoseconds
 }
 
 // RequestedSignIn says what RequestSignIn did.

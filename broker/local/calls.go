@@ -92,6 +92,10 @@ func (c *Client) RequestSignIn(ctx context.Context, r AwaitRequest) (*RequestedS
 	return requestSignIn.one(ctx, c, r)
 }
 
+func (c *Client) StepUp(ctx context.Context, r StepUpRequest) (*Token, error) {
+	return stepUp.one(ctx, c, r)
+}
+
 func (c *Client) Answers(ctx context.Context, n Name) (*Answers, error) {
 	return answers.one(ctx, c, n)
 }

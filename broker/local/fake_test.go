@@ -149,6 +149,10 @@ func (f *fake) AwaitReady(_ context.Context, r AwaitRequest) error {
 	return nil
 }
 
+func (f *fake) StepUp(_ context.Context, r StepUpRequest) (*Token, error) {
+	return called[*Token](f, "StepUp", r)
+}
+
 func (f *fake) RequestSignIn(_ context.Context, r AwaitRequest) (*RequestedSignIn, error) {
 	return called[*RequestedSignIn](f, "RequestSignIn", r)
 }

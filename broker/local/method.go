@@ -35,6 +35,7 @@ var (
 	bridge          = follow("bridge", Broker.Bridge)
 	awaitReady      = do("await-ready", Broker.AwaitReady)
 	requestSignIn   = call("request-sign-in", Broker.RequestSignIn)
+	stepUp          = call("step-up", Broker.StepUp)
 	answers         = call("answers", Broker.Answers)
 	keepAnswers     = do("keep-answers", Broker.KeepAnswers)
 	record          = do("record", Broker.Record)
@@ -64,7 +65,7 @@ func routes() []route {
 		showAccount, addAccount, rotateAccount, removeAccount,
 		signIn, pasteRedirect, cancelSignIn, signOut,
 		getToken,
-		bridge, awaitReady, requestSignIn, answers, keepAnswers, record, readLog,
+		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,
 		useVault, unlock, restoreVault,

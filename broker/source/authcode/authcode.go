@@ -51,6 +51,7 @@ type Options struct {
 	Registered func(context.Context, *oauth.ClientRegistration) error
 
 	Scopes          []string          // Optional. In place of what the server names.
+	MoreScopes      []string          // Optional. Beyond those: what the server asked for since (step-up).
 	Resource        string            // Optional. In place of the resource that the metadata names.
 	NoResource      bool              // Optional. Send no resource at all.
 	Audience        string            // Optional. The audience parameter that Auth0 wants.
@@ -194,19 +195,19 @@ func (f *Flow) chooseResource() (err error) {
 
 // chooseScopes is MCP authorization, scope selection: the challenge's, else all
 // of the resource's metadata, else none; with offline_access where the
-// authorization server has it.
+// authorization server has it. MoreScopes come on top: the union of what was asked for
+// before and what a 403 wants (scope challenge handling).
 func (f *Flow) chooseScopes() []string {
 	if len(f.o.Scopes) > 0 {
-		return f.withOpenID(f.o.Scopes)
+		return f.withOpenID(oauth.Union(f.o.Scopes, f.o.MoreScopes))
 	}
 	scopes := f.o.Challenge.Scope()
 	if len(scopes) == 0 && f.Discovery.Resource != nil {
 		scopes = f.Discovery.Resource.ScopesSupported
 	}
-	if len(scopes) == 0 && !f.o.UseIDToken {
+	if scopes = f.withOpenID(oauth.Union(scopes, f.o.MoreScopes)); len(scopes) == 0 {
 		return nil // offline_access alone would replace the server's defaults
 	}
-	scopes = slices.Clone(f.withOpenID(scopes))
 	if slices.Contains(f.Discovery.Server.ScopesSupported, "offline_access") && !slices.Contains(scopes, "offline_access") {
 		scopes = append(scopes, "offline_access")
 	}

@@ -190,9 +190,4 @@ func clip(s string) string {
 }
 
 // quoteArg writes a name as one argument of a command line, for sentences.
-func quoteArg(s string) string {
-	if strings.ContainsAny(s, " '\"") {
-		return `"` + s + `"`
-	}
-	return s
-}
+func quoteArg(s string) string { return hint.Arg(s) }

@@ -120,7 +120,7 @@ func (p *program) putAccount(ctx context.Context, name string, put local.PutAcco
 		if file != "-" {
 			fmt.Fprintf(p.stderr, "The file %s is not needed any more; delete it if no other program uses it.\n", file)
 		}
-		fmt.Fprintf(p.stderr, "Next: keyporter add NAME URL --account %s\n", quote(name))
+		fmt.Fprintf(p.stderr, "Next: keyporter add NAME URL --account %s\n", hint.Arg(name))
 		return nil
 	})
 }

@@ -111,11 +111,11 @@ func (p *program) added(ctx context.Context, l *local.Client, put local.PutServe
 func nextStep(s *local.ServerState) string {
 	switch {
 	case s.State == local.SignInNeeded && s.Kind == account.OAuth:
-		return fmt.Sprintf("Next: keyporter login %s", quote(s.Name))
+		return fmt.Sprintf("Next: keyporter login %s", hint.Arg(s.Name))
 	case s.Problem != nil:
 		return printable(s.Problem.Text())
 	}
-	return fmt.Sprintf("Next: keyporter tools %s", quote(s.Name))
+	return fmt.Sprintf("Next: keyporter tools %s", hint.Arg(s.Name))
 }
 
 // setFlags puts the flags that were given into a record.
@@ -182,12 +182,4 @@ func contains(list []string, s string) bool {
 		}
 	}
 	return false
-}
-
-// quote writes a name as one word of a command line.
-func quote(s string) string {
-	if strings.ContainsAny(s, " '\"$`\\") {
-		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-	}
-	return s
 }

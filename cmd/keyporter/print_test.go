@@ -101,14 +101,7 @@ func TestUnknownFieldsOfARecordArePrintedInTheirPlace(t *testing.T) {
 	}
 }
 
-func TestArgumentsAreQuotedForAShell(t *testing.T) {
-	for in, want := range map[string]string{
-		"notion": "notion", "at work": "'at work'", "it's": `'it'\''s'`, "$HOME": "'$HOME'",
-	} {
-		if got := quote(in); got != want {
-			t.Errorf("quote(%q) = %s, want %s", in, got, want)
-		}
-	}
+func TestWordsAreJoined(t *testing.T) {
 	if got := wrapped(strings.Fields("a b c"), ""); got != "a, b, c" {
 		t.Errorf("wrapped = %q", got)
 	}

@@ -108,6 +108,16 @@ func NeedsPerson(err error) bool {
 	return false
 }
 
+// Arg writes a name as one word of a command line in a sentence, in the one way
+// that Windows' shells and the others have in common. Names hold no quotes
+// (account.CheckName).
+func Arg(name string) string {
+	if strings.ContainsAny(name, " '\"") {
+		return `"` + name + `"`
+	}
+	return name
+}
+
 // wire is an Error's form on the local API. The cause crosses as text.
 type wire struct {
 	Code   Code   `json:"code"`

@@ -38,6 +38,8 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 		err = s.signIn(ctx, a.Server)
 	case view.CancelSignIn:
 		err = s.cancelSignIn(ctx, a.Server)
+	case view.OpenPage:
+		err = s.openPage(ctx, a.Server)
 	default:
 		err = s.call(ctx, func(ctx context.Context, agent Agent) error {
 			switch a.Verb {
@@ -84,7 +86,7 @@ func (s *Session) copyConfig(ctx context.Context, server string) error {
 		return err
 	}
 	s.o.Copy(text)
-	t := s.o.Texts
+	t := s.Texts()
 	s.note(ctx, "copied", view.Note{Title: t.Copied, Body: fmt.Sprintf(t.CopiedBody, view.Name(server))})
 	return nil
 }
@@ -106,17 +108,30 @@ func (s *Session) signIn(ctx context.Context, server string) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.waiting, server)
+		delete(s.pages, server)
 	}()
 	err = agent.SignIn(ctx, local.SignInRequest{Name: server}, func(e *local.SignInEvent) error {
 		if e.Open == "" {
 			return nil
 		}
+		s.set(func() { s.pages[server] = e.Open })
 		return s.o.OpenURL(ctx, e.Open)
 	})
 	if ctx.Err() != nil { // cancelled by the user: no failure to speak of
 		return nil
 	}
 	return err
+}
+
+// openPage opens the page of a sign-in that is under way once more.
+func (s *Session) openPage(ctx context.Context, server string) error {
+	s.mu.Lock()
+	page := s.pages[server]
+	s.mu.Unlock()
+	if page == "" {
+		return nil // it has just ended
+	}
+	return s.o.OpenURL(ctx, page)
 }
 
 // beginWaiting marks a sign-in as under way and reports whether none was.
@@ -156,5 +171,5 @@ func (s *Session) fail(ctx context.Context, a view.Action, err *hint.Error) {
 	if a.Server != "" {
 		s.set(func() { s.failed[a.Server] = err })
 	}
-	s.note(ctx, "failed/"+a.Server, view.NoteOfFailure(s.o.Texts, a.Server, err))
+	s.note(ctx, "failed/"+a.Server, view.NoteOfFailure(s.Texts(), a.Server, err))
 }

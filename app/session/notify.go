@@ -42,7 +42,7 @@ func (s *Session) notify(ctx context.Context) {
 			}
 		}
 		for id, n := range wanted {
-			if note, ok := view.NoteOf(s.o.Texts, n); ok && !shown[id] {
+			if note, ok := view.NoteOf(s.Texts(), n); ok && !shown[id] {
 				s.note(ctx, id, note)
 				shown[id] = true // also after a failure: the menu shows it
 			}

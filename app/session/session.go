@@ -27,10 +27,9 @@ type Agent interface {
 	Watch(ctx context.Context, w local.Watch, show func(*local.State) error) error
 	SignIn(ctx context.Context, r local.SignInRequest, tell func(*local.SignInEvent) error) error
 	CancelSignIn(ctx context.Context, n local.Name) error
-	SignOut(ctx context.Context, r local.SignOutRequest) error
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
-	Unlock(ctx context.Context, r local.Unlock) error
+	Desk
 	Close()
 }
 
@@ -61,6 +60,10 @@ type Options struct {
 	// Show shows a frame that differs from the last one. It is called from one
 	// goroutine. Required.
 	Show func(Frame)
+	// ShowWindow shows what the window is made from, at most once in redrawGap,
+	// after each change and whenever times read differently. It is called from
+	// the goroutine that calls Show. Optional.
+	ShowWindow func(view.Input)
 	// OpenURL opens a page in the browser. Required.
 	OpenURL func(ctx context.Context, url string) error
 	// Copy puts text into the clipboard. Required.
@@ -70,7 +73,7 @@ type Options struct {
 	Quit func()
 	// Command is the absolute path of keyporter, for configs. Required.
 	Command string
-	// Texts are the words. Required.
+	// Texts are the words at first; SetTexts changes them. Required.
 	Texts *view.Texts
 	// Notifier shows what waits for the user. Optional; nil shows it in the
 	// menu only.
@@ -99,6 +102,9 @@ func (o *Options) check() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.ShowWindow == nil {
+		o.ShowWindow = func(view.Input) {}
+	}
 	return nil
 }
 
@@ -114,6 +120,8 @@ type Session struct {
 	agent   Agent // nil without a connection
 	state   *local.State
 	problem *hint.Error
+	texts   *view.Texts
+	pages   map[string]string             // the sign-in's address in the browser, by server
 	waiting map[string]context.CancelFunc // sign-ins under way here, by server
 	failed  map[string]*hint.Error
 	actions context.Context // of actions, for the life of Run; nil before and after
@@ -127,6 +135,8 @@ func New(o Options) (*Session, error) {
 	}
 	return &Session{
 		o:       o,
+		texts:   o.Texts,
+		pages:   map[string]string{},
 		changed: make(chan struct{}, 1),
 		notices: make(chan struct{}, 1),
 		kick:    make(chan struct{}, 1),
@@ -155,17 +165,13 @@ func (s *Session) Run(ctx context.Context) {
 	s.work.Wait()
 }
 
-// Frame returns what is to be shown now.
-func (s *Session) Frame() Frame {
-	f, _ := s.frame(time.Now())
-	return f
-}
+// Frame returns what the tray is to show now.
+func (s *Session) Frame() Frame { return frame(s.Input()) }
 
-// frame also returns when its words change with time alone.
-func (s *Session) frame(now time.Time) (Frame, time.Time) {
-	in := s.input(now)
-	return Frame{Menu: view.Build(in), Icon: view.IconOf(in)}, view.WordsChange(in)
-}
+// Input returns what everything that is shown now is made from.
+func (s *Session) Input() view.Input { return s.input(time.Now()) }
+
+func frame(in view.Input) Frame { return Frame{Menu: view.Build(in), Icon: view.IconOf(in)} }
 
 func (s *Session) input(now time.Time) view.Input {
 	s.mu.Lock()
@@ -175,8 +181,8 @@ func (s *Session) input(now time.Time) view.Input {
 		waiting[name] = true
 	}
 	return view.Input{
-		Texts: s.o.Texts, Now: now, State: s.state, Problem: s.problem,
-		Waiting: waiting, Failed: maps.Clone(s.failed),
+		Texts: s.texts, Now: now, State: s.state, Problem: s.problem,
+		Waiting: waiting, Pages: maps.Clone(s.pages), Failed: maps.Clone(s.failed),
 	}
 }
 
@@ -184,22 +190,23 @@ func (s *Session) input(now time.Time) view.Input {
 // lose a click, so changes that come together are shown together.
 const redrawGap = 100 * time.Millisecond
 
-// draw shows each frame that differs from the one before.
+// draw shows each frame that differs from the one before, and everything to the
+// window, which compares by page.
 func (s *Session) draw(ctx context.Context) {
 	var last Frame
 	for {
-		now := time.Now()
-		f, next := s.frame(now)
-		if !reflect.DeepEqual(f, last) {
+		in := s.Input()
+		if f := frame(in); !reflect.DeepEqual(f, last) {
 			s.o.Show(f)
 			last = f
-			if !sleep(ctx, redrawGap) {
-				return
-			}
+		}
+		s.o.ShowWindow(in)
+		if !sleep(ctx, redrawGap) {
+			return
 		}
 		var tick <-chan time.Time
-		if !next.IsZero() {
-			tick = time.After(next.Sub(now))
+		if next := view.WordsChange(in); !next.IsZero() {
+			tick = time.After(next.Sub(in.Now))
 		}
 		select {
 		case <-s.changed:

@@ -19,6 +19,7 @@ import (
 // synctest.Wait everything that follows from the last step has happened.
 type world struct {
 	*Session
+	Desk   // nil: what the tray does not ask
 	mu     sync.Mutex
 	frames []Frame
 	opened []string

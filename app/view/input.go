@@ -18,6 +18,8 @@ type Input struct {
 	// Waiting are the servers for which this program has a sign-in under way,
 	// shown as such before the agent says so.
 	Waiting map[string]bool
+	// Pages are the addresses where the browser stands for them, by server.
+	Pages map[string]string
 	// Failed are the last failures of what the user asked for, by server.
 	Failed map[string]*hint.Error
 }

@@ -56,6 +56,10 @@ const (
 	Resume       Verb = "resume"
 	Start        Verb = "start" // the agent, after keyporter stop
 	Quit         Verb = "quit"
+
+	// Only in the window.
+	Approve  Verb = "approve"   // an account's tokens for a server's address
+	OpenPage Verb = "open_page" // the page of a sign-in, once more
 )
 
 // An Action is what choosing a row asks for.

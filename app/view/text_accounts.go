@@ -44,6 +44,7 @@ type Accounts struct {
 	Drop        string
 	Choose      string
 	KeyOf       string // %s: the e-mail
+	NoKey       string
 	NotAKey     string
 	NotAKeyDo   string
 	TooBig      string
@@ -90,6 +91,18 @@ type Add struct {
 	WantsClient string
 	WantsToken  string
 	Anyway      string
+	Known       string // %s: the server that has this address
+	UseTry      string // %s: another address
+
+	// What is wrong with an address.
+	BadAddress string
+	NotReached string
+	NotFound   string
+	Moved      string
+	ServerDown string
+	Refused    string
+	NotMCP     string
+	SignInOdd  string
 
 	How         string
 	UseAccount  string // %s: account
@@ -165,6 +178,7 @@ var accountsEN = Accounts{
 	Drop:        "Drop the key file (.json) here",
 	Choose:      "Choose a file…",
 	KeyOf:       "Key of %s",
+	NoKey:       "There is no key file yet.",
 	NotAKey:     "This file is not a service-account key.",
 	NotAKeyDo:   "Choose the JSON file that Google Cloud gave you when the key was made.",
 	TooBig:      "This file is too large for a key.",
@@ -231,6 +245,7 @@ var accountsJA = Accounts{
 	Drop:        "キーファイル(.json)をここにドロップします",
 	Choose:      "ファイルを選択…",
 	KeyOf:       "%s のキー",
+	NoKey:       "キーファイルがまだありません。",
 	NotAKey:     "このファイルはサービスアカウントキーではありません。",
 	NotAKeyDo:   "キーの作成時に Google Cloud から受け取った JSON ファイルを選んでください。",
 	TooBig:      "このファイルはキーとしては大きすぎます。",
@@ -276,6 +291,17 @@ var addEN = Add{
 	WantsClient: "It signs people in, but wants a client id from your administrator.",
 	WantsToken:  "It wants a token, and does not say how to get one.",
 	Anyway:      "You can add it anyway.",
+	Known:       "It is in the list already, as %s.",
+	UseTry:      "Use %s",
+
+	BadAddress: "This is not the address of an MCP server yet. Use the whole address, such as https://mcp.example.com/mcp.",
+	NotReached: "The server could not be reached. Check the address and the network.",
+	NotFound:   "It answered 404: is the path right? Servers often use /mcp.",
+	Moved:      "The server points to another address.",
+	ServerDown: "The server has a problem of its own. Try again later.",
+	Refused:    "The server refuses and does not say how to get in. Ask its owner.",
+	NotMCP:     "Something answers there, but it is no MCP server.",
+	SignInOdd:  "How it signs people in could not be found out.",
 
 	How:         "How do you get in?",
 	UseAccount:  "Use the account %s",
@@ -330,6 +356,17 @@ var addJA = Add{
 	WantsClient: "サインインには、管理者から受け取ったクライアント ID が必要です。",
 	WantsToken:  "トークンが必要ですが、取得方法は示されていません。",
 	Anyway:      "このまま追加することもできます。",
+	Known:       "既に %s として一覧にあります。",
+	UseTry:      "%s を使う",
+
+	BadAddress: "まだ MCP サーバーのアドレスではありません。https://mcp.example.com/mcp のように全体を入力してください。",
+	NotReached: "サーバーに接続できません。アドレスとネットワークを確認してください。",
+	NotFound:   "404 が返されました。パスは正しいですか。多くのサーバーは /mcp を使います。",
+	Moved:      "サーバーが別のアドレスを示しています。",
+	ServerDown: "サーバー側に問題があります。後でもう一度試してください。",
+	Refused:    "サーバーに拒否され、アクセス方法も示されていません。管理者に確認してください。",
+	NotMCP:     "応答はありますが、MCP サーバーではありません。",
+	SignInOdd:  "サインインの方法を確認できませんでした。",
 
 	How:         "アクセスの方法を選んでください",
 	UseAccount:  "アカウント %s を使う",

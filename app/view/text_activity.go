@@ -32,6 +32,10 @@ type Activity struct {
 	Set     string
 	Remove  string
 	Unlock  string
+	Rename  string
+	Rotate  string
+	Stop    string
+	Resume  string
 
 	// Why it failed, by the code of the outcome.
 	Failed         string
@@ -107,6 +111,10 @@ var activityEN = Activity{
 	Set:     "Changed",
 	Remove:  "Removed",
 	Unlock:  "Unlock",
+	Rename:  "Renamed",
+	Rotate:  "Key rotated",
+	Stop:    "Paused",
+	Resume:  "Resumed",
 
 	Failed:         "failed",
 	Usage:          "wrong request",
@@ -153,6 +161,10 @@ var activityJA = Activity{
 	Set:     "変更",
 	Remove:  "削除",
 	Unlock:  "ロック解除",
+	Rename:  "名前の変更",
+	Rotate:  "キーの交換",
+	Stop:    "一時停止",
+	Resume:  "再開",
 
 	Failed:         "失敗",
 	Usage:          "不正な要求",

@@ -294,7 +294,7 @@ func TestJapaneseIsJapanese(t *testing.T) {
 		"Title": true, "Row": true, "Also": true, "Servers.Joined": true, "Activity.From": true, // only the order of values
 		"Window.OK": true, "Accounts.Audience": true, "Fields.Audience": true, "Add.Example": true, "Accounts.RotateDo": true,
 	}
-	polite := regexp.MustCompile(`(です|ます|ません|ました|でした|ください|ましょう)。$`)
+	polite := regexp.MustCompile(`(です|ます|ません|ました|でした|ですか|ください|ましょう)。$`)
 	eachText(reflect.ValueOf(*TextsIn(Japanese)), reflect.ValueOf(*TextsIn(English)), "", func(name, got, en string) {
 		if got == en && !same[name] {
 			t.Errorf("%s is the same in both languages: %s", name, got)

@@ -1,0 +1,63 @@
+package session
+
+import (
+	"context"
+
+	"keyporter/app/view"
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+)
+
+// A Desk is what the pages of the window ask the agent. *local.Client fits.
+type Desk interface {
+	Probe(ctx context.Context, r local.ProbeRequest) (*local.Probed, error)
+	ShowServer(ctx context.Context, n local.Name) (*account.Server, error)
+	AddServer(ctx context.Context, s local.PutServer) (*local.AddedServer, error)
+	SetServer(ctx context.Context, s local.PutServer) (*local.AddedServer, error)
+	RemoveServer(ctx context.Context, n local.Name) error
+
+	AddAccount(ctx context.Context, a local.PutAccount) (*local.AccountState, error)
+	ShowAccount(ctx context.Context, n local.Name) (*account.Account, error)
+	RotateAccount(ctx context.Context, a local.PutAccount) (*local.AccountState, error)
+	RemoveAccount(ctx context.Context, n local.Name) (*local.RemovedAccount, error)
+	SignOut(ctx context.Context, r local.SignOutRequest) error
+	Unlock(ctx context.Context, r local.Unlock) error
+
+	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)
+	Answers(ctx context.Context, n local.Name) (*local.Answers, error)
+	Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error
+	SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error)
+	InstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
+}
+
+// Ask runs work with the agent on a goroutine of its own and then calls done
+// there, with work's error or why there is no agent. work ends when ctx does or
+// the session. Before and after Run nothing happens.
+func (s *Session) Ask(ctx context.Context, work func(ctx context.Context, agent Desk) error, done func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	life := s.actions
+	if life == nil || life.Err() != nil {
+		return
+	}
+	s.work.Go(func() {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(life, cancel)()
+		agent, err := s.connected()
+		if err == nil {
+			err = work(ctx, agent)
+		}
+		done(err)
+	})
+}
+
+// SetTexts changes the language of everything that is shown from now on.
+func (s *Session) SetTexts(t *view.Texts) { s.set(func() { s.texts = t }) }
+
+// Texts returns the words in use.
+func (s *Session) Texts() *view.Texts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.texts
+}

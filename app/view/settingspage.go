@@ -1,0 +1,52 @@
+package view
+
+import (
+	"keyporter/broker/account"
+)
+
+// A SettingsView is the page Settings.
+type SettingsView struct {
+	Languages []Choice
+	Language  int // of Languages
+	Notify    bool
+	Vault     []string // sentences
+	Programs  []Fact
+	Files     []Fact
+}
+
+// A Choice is one of several.
+type Choice struct{ Value, Label string }
+
+// Places are where files are.
+type Places struct{ Config, State, Log string }
+
+// SettingsOf returns the page Settings; version is the app's own.
+func SettingsOf(in Input, version string, at Places) SettingsView {
+	t := &in.Texts.Settings
+	v := SettingsView{
+		Languages: []Choice{{"system", t.System}, {string(English), "English"}, {string(Japanese), "日本語"}},
+		Notify:    true,
+		Programs:  []Fact{{Label: t.App, Text: Name(version)}, {Label: t.Agent, Text: t.NoAgent}},
+		Files:     []Fact{{Label: t.Config, Text: at.Config}, {Label: t.State, Text: at.State}, {Label: t.Log, Text: at.Log}},
+	}
+	s := in.State
+	if s == nil {
+		return v
+	}
+	for i, l := range v.Languages {
+		if l.Value == string(s.Settings.Language) {
+			v.Language = i
+		}
+	}
+	v.Notify = s.Settings.Notifications != account.NotificationsOff
+	v.Programs[1].Text = Name(s.Agent.Version)
+	where, state := t.Keyring, t.OpenNow
+	if s.Vault.Backend == "passphrase" {
+		where = t.PassFile
+	}
+	if !s.Vault.Open {
+		state = t.LockedNow
+	}
+	v.Vault = []string{where + " (" + state + ")", t.VaultOther}
+	return v
+}

@@ -1,0 +1,139 @@
+package window
+
+import (
+	"context"
+	"reflect"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/widget"
+
+	"keyporter/app/session"
+	"keyporter/app/view"
+	"keyporter/broker/local"
+)
+
+// accountsPage is the list of accounts.
+type accountsPage struct {
+	w     *Window
+	rows  []view.AccountRow
+	list  *list
+	stack *fyne.Container
+	ready bool
+}
+
+func (p *accountsPage) of() view.Page { return view.PageAccounts }
+
+func (p *accountsPage) open(_ context.Context, in view.Input) fyne.CanvasObject {
+	w := p.w
+	p.list = w.list(func() int { return len(p.rows) }, p.create, p.fill)
+	p.list.OnSelected = func(int) { p.list.UnselectAll() }
+	p.stack = container.NewStack()
+	p.rows, p.ready = view.AccountRows(in), in.State != nil
+	p.arrange()
+	top := container.NewBorder(nil, nil, nil, w.strong(w.t.Accounts.Import, func() { w.importKey("", "") }), heading(w.t.Window.Accounts))
+	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, p.stack)
+}
+
+func (p *accountsPage) arrange() {
+	t := &p.w.t.Accounts
+	var show fyne.CanvasObject = p.list
+	if len(p.rows) == 0 {
+		show = container.NewStack()
+		if p.ready {
+			say, drop := text(t.Empty), muted(t.EmptyDrop)
+			say.Alignment, drop.Alignment = fyne.TextAlignCenter, fyne.TextAlignCenter
+			show = container.NewCenter(container.New(fixedWidth(420), container.NewVBox(say,
+				container.NewCenter(p.w.strong(t.EmptyAdd, func() { p.w.importKey("", "") })), drop)))
+		}
+	}
+	p.stack.Objects = []fyne.CanvasObject{show}
+	p.stack.Refresh()
+}
+
+func (p *accountsPage) update(in view.Input) {
+	rows, ready := view.AccountRows(in), in.State != nil
+	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
+		return
+	}
+	p.rows, p.ready = rows, ready
+	p.arrange()
+	p.list.Refresh()
+}
+
+// An accountItem is the widgets of one row: a name, what it is, three lines, and
+// its buttons.
+type accountItem struct {
+	widget.BaseWidget
+	mark                    *widget.Icon
+	title, kind, who        *widget.Label
+	one, two, old           *widget.Label
+	rotate, signOut, remove *button
+	content                 fyne.CanvasObject
+}
+
+func (p *accountsPage) create() fyne.CanvasObject {
+	w, t := p.w, &p.w.t.Accounts
+	i := &accountItem{
+		mark: sign(view.Good), title: title(""), kind: short(""), who: short(""), one: short(""), two: short(""), old: short(""),
+		rotate: w.button(t.Rotate, nil), signOut: w.button(t.SignOut, nil), remove: w.button(t.Remove, nil),
+	}
+	for _, l := range []*widget.Label{i.kind, i.one, i.two} {
+		l.Importance = widget.LowImportance
+	}
+	i.old.Importance = widget.WarningImportance
+	right := container.NewHBox(container.NewCenter(i.signOut), container.NewCenter(i.rotate), container.NewCenter(i.remove))
+	left := container.NewVBox(container.NewPadded(container.NewPadded(i.mark)))
+	words := lines(container.New(columns{1, 1}, i.title, i.kind), i.who, i.one, i.two, i.old)
+	i.content = container.NewBorder(nil, nil, left, right, words)
+	i.ExtendBaseWidget(i)
+	return i
+}
+
+func (i *accountItem) CreateRenderer() fyne.WidgetRenderer {
+	return widget.NewSimpleRenderer(i.content)
+}
+
+func (p *accountsPage) fill(id int, o fyne.CanvasObject) {
+	i, r := o.(*accountItem), p.rows[id]
+	i.mark.SetResource(marks[r.Mark])
+	i.title.SetText(r.Title)
+	i.kind.SetText(r.Kind)
+	show(i.who, r.Who)
+	rest := append(append([]string{}, r.Lines...), "", "")
+	show(i.one, rest[0])
+	show(i.two, rest[1])
+	show(i.old, r.Old)
+	i.rotate.Hidden, i.signOut.Hidden = !r.Rotate, !r.SignOut
+	i.rotate.OnTapped = func() { p.w.importKey(r.Name, "") }
+	i.signOut.OnTapped = func() { p.signOut(r.Name) }
+	i.remove.OnTapped = func() { p.remove(r.Name) }
+	i.content.Refresh()
+	p.list.SetItemHeight(id, i.content.MinSize().Height)
+}
+
+// show shows a line, or hides it if it says nothing.
+func show(l *widget.Label, s string) {
+	l.Hidden = s == ""
+	l.SetText(strings.TrimSpace(s))
+}
+
+func (p *accountsPage) remove(name string) {
+	p.w.confirm(view.RemovalOf(p.w.in, name), nil, func(s *sheet) {
+		s.askAgent(func(ctx context.Context, agent session.Desk) error {
+			_, err := agent.RemoveAccount(ctx, local.Name{Name: name})
+			return err
+		}, nil)
+	})
+}
+
+func (p *accountsPage) signOut(name string) {
+	revoke := false
+	also := p.w.check(p.w.t.Accounts.Revoke, false, func(on bool) { revoke = on })
+	p.w.confirm(view.SignOutOf(p.w.in, name), also, func(s *sheet) {
+		s.askAgent(func(ctx context.Context, agent session.Desk) error {
+			return agent.SignOut(ctx, local.SignOutRequest{Name: name, Revoke: revoke})
+		}, nil)
+	})
+}

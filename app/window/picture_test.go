@@ -1,0 +1,229 @@
+package window
+
+import (
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2/test"
+
+	"keyporter/app/view"
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// some is the state of a person with a few servers.
+func some() *local.State {
+	return &local.State{
+		Agent: local.Agent{PID: 4711, Version: "v1.0.0", StartedAt: now.Add(-time.Hour)},
+		Vault: local.VaultState{Backend: "keyring", Open: true},
+		Servers: []local.ServerState{
+			{Name: "Data platform", URL: "https://data-mcp-abc123.a.run.app/api/mcp", Account: "etl", Kind: account.GoogleKey, State: local.Ready,
+				Identity: "etl@proj.iam.gserviceaccount.com", ExpiresAt: now.Add(58 * time.Minute), Renews: true, Bridges: 1, LastUsed: now.Add(-3 * time.Minute), Tools: 4},
+			{Name: "Notion", URL: "https://mcp.notion.com/mcp", Account: "Notion", Kind: account.OAuth, State: local.Ready,
+				Identity: "name@example.com", ExpiresAt: now.Add(42*time.Minute + 10*time.Second), Renews: true, Bridges: 2, LastUsed: now.Add(-8 * time.Second), Tools: 3},
+			{Name: "Sales data", URL: "https://sales-mcp-xyz789.a.run.app/mcp", Account: "Sales data", Kind: account.OAuth, State: local.SignInNeeded, LastUsed: now.Add(-26 * time.Hour)},
+			{Name: "Search", URL: "https://search.example.com/mcp", Account: "search-key", Kind: account.Static, State: local.Failed,
+				Problem: hint.Wrap(fmt.Errorf("dial tcp 192.0.2.7:443: i/o timeout"), hint.Refused, "The server refused the token.", "Ask its owner for a new one.")},
+			{Name: "Wiki", URL: "https://wiki.example.com/mcp", Kind: account.OAuth, State: local.Unknown},
+		},
+		Accounts: []local.AccountState{
+			{Name: "Notion", Kind: account.OAuth, State: local.Ready, Identity: "name@example.com", UsedBy: []string{"Notion"},
+				Origins: []string{"https://mcp.notion.com"}, ExpiresAt: now.Add(42 * time.Minute), AddedAt: now.Add(-12 * 24 * time.Hour)},
+			{Name: "Sales data", Kind: account.OAuth, State: local.SignInNeeded, UsedBy: []string{"Sales data"}, Origins: []string{"https://sales-mcp-xyz789.a.run.app"}},
+			{Name: "etl", Kind: account.GoogleKey, State: local.Ready, Identity: "etl@proj.iam.gserviceaccount.com", UsedBy: []string{"Data platform"},
+				Origins: []string{"https://data-mcp-abc123.a.run.app"}, KeyID: "a1b2", AddedAt: now.Add(-112 * 24 * time.Hour)},
+			{Name: "search-key", Kind: account.Static, State: local.Ready, UsedBy: []string{"Search"}, Origins: []string{"https://search.example.com"}, AddedAt: now.Add(-40 * 24 * time.Hour)},
+		},
+		Bridges: 3,
+	}
+}
+
+// none is the state of a person who has just installed it.
+func none() *local.State {
+	return &local.State{Agent: local.Agent{Version: "v1.0.0"}, Vault: local.VaultState{Backend: "keyring", Open: true}}
+}
+
+// many are n servers with long names.
+func many(n int) *local.State {
+	s := none()
+	for i := range n {
+		sv := local.ServerState{
+			Name: fmt.Sprintf("%02d %s", i, strings.Repeat("Sehr langer Name ", 3)), URL: "https://" + strings.Repeat("long-", 12) + "host.europe-west1.example-company.com:8443/api/mcp",
+			Kind: account.OAuth, State: local.Ready, Identity: strings.Repeat("first.last.", 6) + "@example.com", ExpiresAt: now.Add(time.Hour), Bridges: 12,
+		}
+		if i%7 == 3 {
+			sv.Name, sv.State = fmt.Sprintf("%02d %s", i, strings.Repeat("営業データ分析基盤", 5)), local.SignInNeeded
+		}
+		s.Servers = append(s.Servers, sv)
+		s.Accounts = append(s.Accounts, local.AccountState{Name: sv.Name, Kind: account.GoogleKey, State: local.Ready, Identity: sv.Identity,
+			UsedBy: []string{sv.Name, sv.Name, sv.Name, sv.Name}, Origins: []string{sv.URL, sv.URL, sv.URL}, KeyID: "a1b2", AddedAt: now.Add(-200 * 24 * time.Hour)})
+	}
+	return s
+}
+
+// calls is a log of a busy hour.
+func calls(w *world) {
+	tools := []string{"search", "fetch", "create_pages", "query"}
+	servers := []string{"Notion", "Data platform", "Sales data"}
+	for i := range 900 {
+		r := local.AuditRecord{
+			Time: now.Add(-time.Duration(900-i)*4*time.Second - time.Duration(i%13)*time.Second), Event: "call", Program: []string{"Claude Desktop", "python3"}[i%5/4],
+			Server: servers[i%7%3], Method: "tools/call", Name: tools[i%4], Outcome: "ok",
+			Latency: time.Duration(90+40*(i/60)%200+i%37*3) * time.Millisecond, BytesOut: 320, BytesIn: int64(800 + i%9*700),
+		}
+		if i%41 == 0 {
+			r.Outcome, r.Server = "sign_in_needed", "Sales data"
+		}
+		if i%60 < 20 && i%3 > 0 {
+			continue
+		}
+		w.agent.log = append(w.agent.log, r)
+	}
+}
+
+// A picture is one golden picture: a state, and the clicks that lead to it.
+type picture struct {
+	name  string
+	state *local.State
+	setup []func(*world)
+	lead  func(w *world)
+}
+
+var pictures = []picture{
+	{"servers", some(), nil, nil},
+	{"servers-none", none(), nil, nil},
+	{"servers-long", many(1), nil, nil},
+	{"servers-50", many(50), nil, nil},
+	{"server", some(), []func(*world){calls}, func(w *world) { w.OpenServer("Notion") }},
+	{"server-problem", some(), nil, func(w *world) { w.OpenServer("Search") }},
+	{"accounts", some(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
+	{"accounts-none", none(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
+	{"accounts-long", many(3), nil, func(w *world) { w.goTo(view.PageAccounts) }},
+	{"activity", some(), []func(*world){calls}, func(w *world) { w.goTo(view.PageActivity); w.elapse() }},
+	{"activity-none", none(), nil, func(w *world) { w.goTo(view.PageActivity) }},
+	{"settings", some(), nil, func(w *world) { w.goTo(view.PageSettings) }},
+	{"add-1", some(), []func(*world){google}, func(w *world) { w.tap(w.Window.t.Servers.Add); typeAddress(w) }},
+	{"add-2", some(), []func(*world){google}, func(w *world) {
+		w.tap(w.Window.t.Servers.Add)
+		typeAddress(w)
+		w.tap(w.Window.t.Window.Next)
+	}},
+	{"add-3", some(), []func(*world){google}, func(w *world) {
+		w.tap(w.Window.t.Servers.Add)
+		typeAddress(w)
+		w.tap(w.Window.t.Window.Next)
+		w.tap(fmt.Sprintf(w.Window.t.Add.WithSignIn, "Google"))
+		w.tap(w.Window.t.Add.SignInIt)
+		s := some()
+		s.Servers = append(s.Servers, local.ServerState{Name: "sales", State: local.Ready})
+		w.see(s)
+	}},
+	{"remove", some(), nil, func(w *world) { w.OpenServer("Notion"); w.tap(w.Window.t.Window.Remove) }},
+	{"import", some(), nil, func(w *world) { w.goTo(view.PageAccounts); w.tap(w.Window.t.Accounts.Import) }},
+	{"rotate", some(), nil, func(w *world) { w.goTo(view.PageAccounts); w.tap(w.Window.t.Accounts.Rotate) }},
+}
+
+func google(w *world) {
+	w.agent.probed = &local.Probed{URL: "https://sales.example.com/mcp", Wants: local.WantsSignIn, Provider: "Google", Issuer: "https://accounts.google.com",
+		Version: "2025-11-25", Name: "sales", Kind: account.OAuth, Accounts: []string{"Notion"}}
+}
+
+func typeAddress(w *world) {
+	w.t.Helper()
+	e, ok := w.win.Canvas().Focused().(*entry)
+	if !ok {
+		w.t.Fatalf("the address has no focus, but %T", w.win.Canvas().Focused())
+	}
+	test.Type(e, "https://sales.example.com/mcp")
+	w.elapse()
+}
+
+// TestPictures compares each page in both languages and both themes with its
+// picture in testdata. KEYPORTER_PICTURES=write makes them anew; then look at each.
+func TestPictures(t *testing.T) {
+	for _, p := range pictures {
+		for _, l := range []view.Language{view.English, view.Japanese} {
+			for _, dark := range []bool{false, true} {
+				name := fmt.Sprintf("%s-%s-%s", p.name, l, map[bool]string{false: "light", true: "dark"}[dark])
+				t.Run(name, func(t *testing.T) { compare(t, name, draw(t, p, l, dark, 1)) })
+			}
+		}
+	}
+}
+
+// draw makes a picture at a scale.
+func draw(t *testing.T, p picture, l view.Language, dark bool, scale float32) image.Image {
+	t.Helper()
+	w := open(t, l, dark, p.state, p.setup...)
+	if p.lead != nil {
+		p.lead(w)
+	}
+	if c, ok := w.win.Canvas().(test.WindowlessCanvas); ok {
+		c.SetScale(scale)
+	}
+	return w.win.Canvas().Capture()
+}
+
+func compare(t *testing.T, name string, got image.Image) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".png")
+	if os.Getenv("KEYPORTER_PICTURES") == "write" {
+		write(t, path, got)
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	want, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !same(got, want) {
+		failed := filepath.Join("testdata", "failed", name+".png")
+		write(t, failed, got)
+		t.Errorf("the window looks different from %s; see %s", path, failed)
+	}
+}
+
+func same(a, b image.Image) bool {
+	if a.Bounds() != b.Bounds() {
+		return false
+	}
+	for y := a.Bounds().Min.Y; y < a.Bounds().Max.Y; y++ {
+		for x := a.Bounds().Min.X; x < a.Bounds().Max.X; x++ {
+			r, g, bl, al := a.At(x, y).RGBA()
+			r2, g2, b2, al2 := b.At(x, y).RGBA()
+			if r != r2 || g != g2 || bl != b2 || al != al2 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func write(t *testing.T, path string, img image.Image) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := enc.Encode(f, img); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,120 @@
+package window
+
+import (
+	"context"
+	"reflect"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/widget"
+
+	"keyporter/app/view"
+)
+
+// serversPage is the list of servers.
+type serversPage struct {
+	w     *Window
+	rows  []view.ServerRow
+	list  *list
+	stack *fyne.Container // the list, or what an empty page teaches
+	ready bool            // a state has come
+}
+
+func (p *serversPage) of() view.Page { return view.PageServers }
+
+func (p *serversPage) open(_ context.Context, in view.Input) fyne.CanvasObject {
+	w := p.w
+	p.list = w.list(func() int { return len(p.rows) }, p.create, p.fill)
+	p.list.OnSelected = func(id int) {
+		p.list.UnselectAll()
+		if id < len(p.rows) {
+			w.show(&serverPage{w: w, name: p.rows[id].Name})
+		}
+	}
+	p.stack = container.NewStack()
+	top := container.NewBorder(nil, nil, nil, w.strong(w.t.Servers.Add, func() { w.addServer("") }), heading(w.t.Window.Servers))
+	p.rows, p.ready = view.ServerRows(in), in.State != nil
+	p.arrange()
+	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, p.stack)
+}
+
+// arrange shows the list, or why there is none.
+func (p *serversPage) arrange() {
+	var show fyne.CanvasObject = p.list
+	switch {
+	case len(p.rows) > 0:
+	case p.ready:
+		show = p.empty()
+	default:
+		show = container.NewCenter(muted(p.w.t.Servers.Starting))
+		if _, told := view.Banner(p.w.in); told {
+			show = layout.NewSpacer()
+		}
+	}
+	p.stack.Objects = []fyne.CanvasObject{show}
+	p.stack.Refresh()
+}
+
+// empty teaches: one sentence, one button, the demo.
+func (p *serversPage) empty() fyne.CanvasObject {
+	w := p.w
+	say := text(w.t.Servers.Empty)
+	say.Alignment = fyne.TextAlignCenter
+	box := container.NewVBox(say, container.NewCenter(w.strong(w.t.Servers.EmptyAdd, func() { w.addServer("") })))
+	if w.o.Demo != nil {
+		box.Add(container.NewCenter(w.quiet(w.t.Servers.EmptyDemo, w.addDemo)))
+	}
+	return container.NewCenter(container.New(fixedWidth(420), box))
+}
+
+func (p *serversPage) update(in view.Input) {
+	rows, ready := view.ServerRows(in), in.State != nil
+	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
+		return
+	}
+	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
+	p.rows, p.ready = rows, ready
+	if rearrange {
+		p.arrange()
+	}
+	p.list.Refresh() // keeps its place
+}
+
+// A serverItem is the widgets of one row.
+type serverItem struct {
+	widget.BaseWidget
+	mark              *widget.Icon
+	title, host, line *widget.Label
+	beside            *widget.Label
+	button            *button
+	content           fyne.CanvasObject
+}
+
+func (p *serversPage) create() fyne.CanvasObject {
+	i := &serverItem{
+		mark: sign(view.Good), title: title(""), host: short(""), line: short(""),
+		beside: widget.NewLabel(""), button: p.w.button("", nil),
+	}
+	i.host.Importance, i.line.Importance, i.beside.Importance = widget.LowImportance, widget.LowImportance, widget.LowImportance
+	top := container.New(columns{3, 4}, i.title, i.host)
+	right := container.NewHBox(i.beside, container.NewCenter(i.button))
+	i.content = container.NewBorder(nil, nil, container.NewPadded(i.mark), right, lines(top, i.line))
+	i.ExtendBaseWidget(i)
+	return i
+}
+
+func (i *serverItem) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(i.content) }
+
+func (p *serversPage) fill(id int, o fyne.CanvasObject) {
+	i, r := o.(*serverItem), &p.rows[id]
+	i.mark.SetResource(marks[r.Mark])
+	i.title.SetText(r.Title)
+	i.host.SetText(r.Host)
+	i.line.SetText(r.Line)
+	i.beside.SetText(r.Beside)
+	i.button.Hidden = r.Button == ""
+	action := r.Action
+	i.button.OnTapped = func() { p.w.do(action) }
+	i.button.SetText(r.Button)
+}

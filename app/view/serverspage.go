@@ -146,7 +146,8 @@ func ServerViewOf(in Input, name string) (v ServerView, ok bool) {
 	if sv.Account != "" {
 		v.Account = fmt.Sprintf(t.Servers.Joined, Name(sv.Account), t.kind(sv.Kind))
 	}
-	v.Facts = append(v.Facts, Fact{Label: t.Servers.Status, Text: b.status(c, sv)})
+	// The window's font draws the middle dot of the menu without a width.
+	v.Facts = append(v.Facts, Fact{Label: t.Servers.Status, Text: strings.ReplaceAll(b.status(c, sv), "·", "‧")})
 	v.Facts = append(v.Facts, tokenFact(in, sv)...)
 	used := Fact{Label: t.Servers.LastUsed, Text: t.Servers.NotUsed}
 	if !sv.LastUsed.IsZero() {

@@ -14,7 +14,6 @@ type Activity struct {
 	EachMinute  string
 	EachQuarter string
 	EachHour    string
-	Median      string
 	Bar         string // %s: when, %d calls, %s: median
 	BarFailed   string // %s, %d failed
 	Missed      string // %d new while paused
@@ -91,12 +90,11 @@ var activityEN = Activity{
 	Empty: "Calls appear here as soon as a program uses a server.",
 	None:  "Nothing fits the filter.",
 
-	EachMinute:  "Calls each minute",
-	EachQuarter: "Calls each quarter of an hour",
-	EachHour:    "Calls each hour",
-	Median:      "Median latency",
-	Bar:         "%s · calls: %d · median %s",
-	BarFailed:   "%s · failed: %d",
+	EachMinute:  "Bars: calls each minute ‧ Line: median latency",
+	EachQuarter: "Bars: calls each quarter of an hour ‧ Line: median latency",
+	EachHour:    "Bars: calls each hour ‧ Line: median latency",
+	Bar:         "%s ‧ calls: %d ‧ median %s",
+	BarFailed:   "%s ‧ failed: %d",
 	Missed:      "%d new",
 
 	From: "%s → %s",
@@ -141,12 +139,11 @@ var activityJA = Activity{
 	Empty: "プログラムがサーバーを使うと、ここに呼び出しが表示されます。",
 	None:  "該当するものはありません。",
 
-	EachMinute:  "1 分ごとの呼び出し",
-	EachQuarter: "15 分ごとの呼び出し",
-	EachHour:    "1 時間ごとの呼び出し",
-	Median:      "応答時間の中央値",
-	Bar:         "%s · 呼び出し: %d · 中央値 %s",
-	BarFailed:   "%s · 失敗: %d",
+	EachMinute:  "棒: 1 分ごとの呼び出し ‧ 線: 応答時間の中央値",
+	EachQuarter: "棒: 15 分ごとの呼び出し ‧ 線: 応答時間の中央値",
+	EachHour:    "棒: 1 時間ごとの呼び出し ‧ 線: 応答時間の中央値",
+	Bar:         "%s ‧ 呼び出し: %d ‧ 中央値 %s",
+	BarFailed:   "%s ‧ 失敗: %d",
 	Missed:      "新着 %d 件",
 
 	From: "%s → %s",

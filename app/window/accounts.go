@@ -7,6 +7,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/widget"
 
 	"keyporter/app/session"
@@ -83,7 +84,8 @@ func (p *accountsPage) create() fyne.CanvasObject {
 		l.Importance = widget.LowImportance
 	}
 	i.old.Importance = widget.WarningImportance
-	right := container.NewHBox(container.NewCenter(i.signOut), container.NewCenter(i.rotate), container.NewCenter(i.remove))
+	right := container.New(fixedWidth(rightWidth), container.NewHBox(layout.NewSpacer(),
+		container.NewCenter(i.signOut), container.NewCenter(i.rotate), container.NewCenter(i.remove)))
 	left := container.NewVBox(container.NewPadded(container.NewPadded(i.mark)))
 	words := lines(container.New(columns{1, 1}, i.title, i.kind), i.who, i.one, i.two, i.old)
 	i.content = container.NewBorder(nil, nil, left, right, words)

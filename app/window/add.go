@@ -87,7 +87,7 @@ func (w *Window) addDemo() {
 }
 
 func (a *adder) step(n int) {
-	a.s.head.SetText(a.w.t.Add.Title + " · " + fmt.Sprintf(a.w.t.Add.Step, n, 3))
+	a.s.head.SetText(a.w.t.Add.Title + " ‧ " + fmt.Sprintf(a.w.t.Add.Step, n, 3))
 }
 
 func (a *adder) stepOne() {
@@ -144,7 +144,7 @@ func (a *adder) ask() {
 	ctx, cancel := context.WithCancel(a.s.ctx)
 	a.asking, a.asked = cancel, address
 	a.finding.Objects = []fyne.CanvasObject{container.NewHBox(container.NewPadded(sign(view.Working)), muted1(a.w.t.Add.Asking))}
-	a.finding.Refresh()
+	a.s.relayout()
 	var found *local.Probed
 	a.w.ask(ctx, func(ctx context.Context, agent session.Desk) (err error) {
 		found, err = agent.Probe(ctx, local.ProbeRequest{URL: address})
@@ -152,7 +152,7 @@ func (a *adder) ask() {
 	}, func(err error) {
 		if err != nil {
 			a.finding.Objects = []fyne.CanvasObject{a.w.problem(a.w.problemOf(err, ""))}
-			a.finding.Refresh()
+			a.s.relayout()
 			return
 		}
 		a.probed = found
@@ -175,7 +175,7 @@ func (a *adder) find() {
 		}
 		a.finding.Add(container.NewBorder(nil, nil, container.NewVBox(container.NewPadded(sign(f.Mark))), nil, say))
 	}
-	a.finding.Refresh()
+	a.s.relayout()
 }
 
 // check says what is wrong with the name, and whether one can go on.
@@ -185,6 +185,8 @@ func (a *adder) check() {
 		said = view.CheckName(a.w.t, strings.TrimSpace(a.name.Text), a.w.in.State)
 	}
 	a.wrong.SetText(said)
+	a.wrong.Hidden = said == ""
+	a.s.relayout()
 	ok := said == "" && a.name.Text != "" && strings.Contains(a.address.Text, "://") &&
 		(a.probed == nil || a.probed.Trouble != local.TroubleAddress)
 	if a.next.Disable(); ok {
@@ -263,7 +265,6 @@ func (a *adder) add() {
 	}, func(err error) {
 		if err != nil {
 			a.s.foot.Objects = buttons
-			a.s.foot.Refresh()
 			a.s.complain(w.problemOf(err, ""))
 			return
 		}
@@ -335,7 +336,7 @@ func (a *adder) stepThree() {
 		if text, err := view.Config(a.added, w.o.Command); err == nil {
 			w.copy(text)
 			said.Objects = []fyne.CanvasObject{muted(w.t.Servers.Copied)}
-			said.Refresh()
+			a.s.relayout()
 		}
 	})
 	body.Add(container.NewHBox(install, copyIt))
@@ -351,7 +352,7 @@ func (a *adder) stepThree() {
 		if err != nil {
 			tools.SetText("")
 			said.Objects = []fyne.CanvasObject{w.problem(w.problemOf(err, a.added))}
-			said.Refresh()
+			a.s.relayout()
 			return
 		}
 		tools.SetText(view.ToolsLine(w.t, names))
@@ -370,6 +371,6 @@ func (a *adder) install(b *button, said *fyne.Container) {
 			say = a.w.problem(a.w.problemOf(err, a.added))
 		}
 		said.Objects = []fyne.CanvasObject{say}
-		said.Refresh()
+		a.s.relayout()
 	})
 }

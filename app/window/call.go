@@ -15,8 +15,8 @@ type callItem struct {
 	content                                  fyne.CanvasObject
 }
 
-// callColumns are the shares of a call's columns.
-var callColumns = columns{8, 24, 22, 18, 8, 9}
+// callColumns are the widths and shares of a call's columns.
+var callColumns = columns{-90, 30, 25, 15, -82, -80}
 
 func newCallItem() *callItem {
 	i := &callItem{time: short(""), who: short(""), what: short(""), outcome: short(""), latency: short(""), bytes: short("")}

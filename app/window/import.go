@@ -22,8 +22,8 @@ func (w *Window) importKey(rotate, path string) {
 	if rotate != "" {
 		name = fmt.Sprintf(t.RotateTitle, view.Name(rotate))
 	}
-	s := w.sheet(name, 540, 440)
-	form := w.keyForm("")
+	s := w.sheet(name, 540, 470)
+	form := w.keyForm(s, "")
 	how := fyne.CanvasObject(form.content)
 	label := t.ImportDo
 	if rotate != "" {
@@ -75,7 +75,6 @@ func (w *Window) putKey(s *sheet, put local.PutAccount, rotate bool, path string
 	}, func(err error) {
 		if err != nil {
 			s.foot.Objects = foot
-			s.foot.Refresh()
 			s.complain(w.problemOf(err, ""))
 			return
 		}
@@ -95,6 +94,7 @@ func (w *Window) putKey(s *sheet, put local.PutAccount, rotate bool, path string
 // A keyForm asks what tokens a key is for.
 type keyForm struct {
 	w        *Window
+	s        *sheet
 	name     *entry
 	kind     *selector
 	value    *entry
@@ -104,9 +104,9 @@ type keyForm struct {
 }
 
 // keyForm returns the form; audience is the one proposed.
-func (w *Window) keyForm(audience string) *keyForm {
+func (w *Window) keyForm(s *sheet, audience string) *keyForm {
 	t := &w.t.Accounts
-	f := &keyForm{w: w, name: w.entry("", ""), value: w.entry(audience, "https://"), valueFor: container.NewVBox()}
+	f := &keyForm{w: w, s: s, name: w.entry("", ""), value: w.entry(audience, "https://"), valueFor: container.NewVBox()}
 	f.kind = w.selector([]string{t.TokenID, t.TokenAccess, t.TokenSelf}, 0, f.choose)
 	f.content = container.NewVBox(container.New(facts{}, muted1(t.Name), f.name, muted1(t.Token), f.kind), f.valueFor)
 	f.choose(0)
@@ -124,7 +124,7 @@ func (f *keyForm) choose(i int) {
 	default:
 		f.valueFor.Objects = nil
 	}
-	f.valueFor.Refresh()
+	f.s.relayout()
 }
 
 // propose fills in a name from the key, unless one is there.

@@ -89,7 +89,7 @@ func (b *keyBox) show(problem fyne.CanvasObject) {
 		all.Add(problem)
 	}
 	b.content.Objects = []fyne.CanvasObject{all}
-	b.content.Refresh()
+	b.s.relayout()
 }
 
 func (b *keyBox) pick() {

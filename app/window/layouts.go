@@ -37,7 +37,8 @@ func (margin) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	}
 }
 
-// columns gives each object a share of the width.
+// columns gives each object a share of the width that is left by those with a
+// width of their own, which is given as a negative number.
 type columns []float32
 
 func (c columns) MinSize(o []fyne.CanvasObject) fyne.Size {
@@ -51,11 +52,19 @@ func (c columns) MinSize(o []fyne.CanvasObject) fyne.Size {
 
 func (c columns) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	var sum, x float32
+	spare := s.Width
 	for _, share := range c {
-		sum += share
+		if share < 0 {
+			spare += share
+		} else {
+			sum += share
+		}
 	}
 	for i, obj := range o {
-		width := s.Width * c[i] / sum
+		width := -c[i]
+		if c[i] > 0 {
+			width = spare * c[i] / sum
+		}
 		obj.Move(fyne.NewPos(x, 0))
 		obj.Resize(fyne.NewSize(width, s.Height))
 		x += width

@@ -47,7 +47,6 @@ func (p *serverPage) open(ctx context.Context, in view.Input) fyne.CanvasObject 
 	back := w.quiet(w.t.Window.Back, func() { w.goTo(view.PageServers) })
 	back.Icon = theme.NavigateBackIcon()
 	remove := w.button(w.t.Window.Remove, p.remove)
-	remove.Importance = widget.DangerImportance
 	top := container.NewBorder(nil, nil, back, remove, heading(view.Name(p.name)))
 	advanced := widget.NewAccordion(widget.NewAccordionItem(t.Advanced, p.form))
 	body := container.NewVBox(
@@ -261,10 +260,9 @@ func (w *Window) findTools(ctx context.Context, server string, done func([]strin
 }
 
 func (p *serverPage) remove() {
-	s := p.w.confirm(p.seen.Removal, nil, func(s *sheet) {
+	p.w.confirm(p.seen.Removal, nil, func(s *sheet) {
 		s.askAgent(func(ctx context.Context, agent session.Desk) error {
 			return agent.RemoveServer(ctx, local.Name{Name: p.name})
 		}, func() { p.w.goTo(view.PageServers) })
 	})
-	s.pop.Refresh()
 }

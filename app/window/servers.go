@@ -81,6 +81,10 @@ func (p *serversPage) update(in view.Input) {
 	p.list.Refresh() // keeps its place
 }
 
+// rightWidth is the room for a row's buttons: one for all rows, so that columns
+// stand below each other.
+const rightWidth = 200
+
 // A serverItem is the widgets of one row.
 type serverItem struct {
 	widget.BaseWidget
@@ -94,11 +98,12 @@ type serverItem struct {
 func (p *serversPage) create() fyne.CanvasObject {
 	i := &serverItem{
 		mark: sign(view.Good), title: title(""), host: short(""), line: short(""),
-		beside: widget.NewLabel(""), button: p.w.button("", nil),
+		beside: short(""), button: p.w.button("", nil),
 	}
 	i.host.Importance, i.line.Importance, i.beside.Importance = widget.LowImportance, widget.LowImportance, widget.LowImportance
 	top := container.New(columns{3, 4}, i.title, i.host)
-	right := container.NewHBox(i.beside, container.NewCenter(i.button))
+	i.beside.Alignment = fyne.TextAlignTrailing
+	right := container.New(fixedWidth(rightWidth), container.NewBorder(nil, nil, nil, container.NewCenter(i.button), container.New(layout.NewCustomPaddedVBoxLayout(0), layout.NewSpacer(), i.beside, layout.NewSpacer())))
 	i.content = container.NewBorder(nil, nil, container.NewPadded(i.mark), right, lines(top, i.line))
 	i.ExtendBaseWidget(i)
 	return i
@@ -117,4 +122,5 @@ func (p *serversPage) fill(id int, o fyne.CanvasObject) {
 	action := r.Action
 	i.button.OnTapped = func() { p.w.do(action) }
 	i.button.SetText(r.Button)
+	i.content.Refresh() // the button and the programs have another width
 }

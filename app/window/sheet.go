@@ -35,7 +35,8 @@ type sheet struct {
 func (w *Window) sheet(name string, width, height float32) *sheet {
 	s := &sheet{w: w, head: heading(name), body: container.NewStack(), foot: container.NewHBox()}
 	s.ctx, s.cancel = context.WithCancel(w.ctx)
-	inner := container.NewPadded(container.NewBorder(s.head, s.foot, nil, nil, container.NewVScroll(s.body)))
+	scroll := container.NewVScroll(container.New(layout.NewCustomPaddedLayout(2, 2, 2, 10), s.body))
+	inner := container.NewBorder(s.head, container.NewPadded(s.foot), nil, nil, scroll)
 	s.pop = widget.NewModalPopUp(container.New(fixedSize(fyne.NewSize(width, height)), container.NewPadded(inner)), w.win.Canvas())
 	w.sheets = append(w.sheets, s)
 	s.pop.Show()
@@ -56,14 +57,17 @@ func (f fixedSize) Layout(o []fyne.CanvasObject, s fyne.Size) {
 // set shows a body and the buttons under it: the last one is what most want.
 func (s *sheet) set(body fyne.CanvasObject, buttons ...fyne.CanvasObject) {
 	s.body.Objects = []fyne.CanvasObject{body}
-	s.body.Refresh()
 	s.buttons(buttons...)
 }
 
 func (s *sheet) buttons(buttons ...fyne.CanvasObject) {
 	s.foot.Objects = append([]fyne.CanvasObject{layout.NewSpacer()}, buttons...)
-	s.foot.Refresh()
+	s.relayout()
 }
+
+// relayout gives everything in the sheet its place again, after something in it
+// has changed its size.
+func (s *sheet) relayout() { s.pop.Content.Refresh() }
 
 func (s *sheet) focus(f fyne.Focusable) { s.w.win.Canvas().Focus(f) }
 
@@ -114,7 +118,6 @@ func (s *sheet) askAgent(work func(ctx context.Context, agent session.Desk) erro
 			return
 		}
 		s.foot.Objects = foot
-		s.foot.Refresh()
 		s.complain(w.problemOf(err, ""))
 	})
 }
@@ -126,7 +129,7 @@ func (s *sheet) complain(p view.Problem) {
 		body = c.body
 	}
 	s.body.Objects[0] = newWithProblem(body, s.w.problem(p))
-	s.body.Refresh()
+	s.relayout()
 }
 
 // A withProblem is a body with a problem under it.
@@ -226,7 +229,7 @@ func (w *Window) askApproval(server string) {
 	if !ok {
 		return
 	}
-	s := w.confirm(q, nil, func(s *sheet) {
+	w.confirm(q, nil, func(s *sheet) {
 		s.askAgent(func(ctx context.Context, agent session.Desk) error {
 			rec, err := agent.ShowServer(ctx, local.Name{Name: server})
 			if err != nil {
@@ -236,5 +239,4 @@ func (w *Window) askApproval(server string) {
 			return err
 		}, nil)
 	})
-	s.pop.Refresh()
 }

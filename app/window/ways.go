@@ -47,7 +47,7 @@ func (a *adder) inputsOf(way view.Way) wayInputs {
 		in.first, in.secret = w.entry("", ""), w.secretEntry()
 		in.content = container.NewVBox(container.New(facts{}, muted1(t.ClientID), in.first, muted1(t.Secret), in.secret), muted(t.SecretNote))
 	case view.WayKey:
-		in.form = w.keyForm(a.audience())
+		in.form = w.keyForm(a.s, a.audience())
 		in.key = w.keyBox(a.s, nil)
 		form, key := in.form, in.key
 		key.taken = func() { form.propose(key.key) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keyporter/bridge/frame"
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
@@ -111,6 +112,14 @@ func (k *keeper) note(method string, cursor, result []byte) {
 	case k.todo <- local.Answers{Results: map[string]json.RawMessage{method: bytes.Clone(result)}}:
 		k.last[method] = sum
 	default: // the agent is slow; the next one may fit
+	}
+}
+
+// era hands over what the server was found to speak.
+func (k *keeper) era(e account.Era) {
+	select {
+	case k.todo <- local.Answers{Era: e}:
+	default: // found out again the next time
 	}
 }
 

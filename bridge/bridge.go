@@ -8,6 +8,7 @@
 //	offer.go      what a server that was never seen looks like until then
 //	establish.go  a legacy session that was lost is made anew
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
+//	translated.go an older client with a server that only speaks 2026-07-28 or later
 //	policy.go     tools that the user hid are left out of lists, their calls refused
 //	failure.go    what cannot be answered by the server is answered with an error
 //

@@ -25,7 +25,8 @@ type call struct {
 	began   time.Time
 
 	// Gets the answer in place of the client, for a request of the bridge's own.
-	take func(answer frame.Frame) error
+	// msg is the whole message, as the client would get it.
+	take func(answer frame.Frame, msg []byte) error
 
 	sent      atomic.Bool // it has gone to the server
 	listens   atomic.Bool // a modern subscription that was acknowledged to the client

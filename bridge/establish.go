@@ -64,8 +64,7 @@ func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 		subs = append(subs, level)
 	}
 	for _, f := range subs {
-		m := &streamable.Message{Body: f.Raw, Meta: w.meta()}
-		if err := s.b.http.Exchange(ctx, m, func([]byte) (bool, error) { return true, nil }); err != nil {
+		if err := s.repeat(ctx, w, f); err != nil {
 			s.b.log.Warn("request not repeated in the new session", "method", f.Method, "error", err)
 		}
 	}
@@ -80,6 +79,20 @@ func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 		s.changed(w)
 	}
 	return w, nil
+}
+
+// repeat says again what the client said in the session before.
+func (s *session) repeat(ctx context.Context, w *wire, f *frame.Frame) error {
+	switch {
+	case w.modern == nil:
+		m := &streamable.Message{Body: f.Raw, Meta: w.meta()}
+		return s.b.http.Exchange(ctx, m, func([]byte) (bool, error) { return true, nil })
+	case f.Method == methodSetLevel:
+		w.modern.SetLevel(f.Params)
+	case f.Method == methodSubscribe:
+		return w.modern.Subscribe(ctx, f.URI)
+	}
+	return nil
 }
 
 // changed tells the client that the server's lists have changed, as soon as the

@@ -50,9 +50,10 @@ func (b *bridge) request(c *call) error {
 	return err
 }
 
-// through sends the call to the server, in the era that the client speaks. Nothing
-// is translated between eras here (that is for bridge/translate): a server that
-// does not speak the client's era says so itself, and the client gets its words.
+// through sends the call to the server, in the era that the client speaks, or, for
+// an older client of a server that only speaks the newer protocol, translated. An
+// older server that does not understand a newer client says so itself, and the
+// client gets its words.
 func (b *bridge) through(c *call) error {
 	if err := b.writes(c); err != nil {
 		return err
@@ -71,16 +72,24 @@ func (b *bridge) through(c *call) error {
 	if err != nil {
 		return err
 	}
-	err = b.exchange(c, w.meta())
+	err = b.over(c, w)
 	if lost(err, w) && !c.touched {
 		if w, err = s.establish(c.ctx, w); err == nil {
-			err = b.exchange(c, w.meta())
+			err = b.over(c, w)
 		}
 	}
 	if err == nil {
 		s.remember(c)
 	}
 	return err
+}
+
+// over sends a call of an older client over its wire.
+func (b *bridge) over(c *call, w *wire) error {
+	if w.modern != nil {
+		return b.throughTranslated(c, w.modern)
+	}
+	return b.exchange(c, w.meta())
 }
 
 // exchange sends the call once. A call that only reads is sent once more if the
@@ -191,7 +200,7 @@ func (b *bridge) answer(c *call, f frame.Frame) error {
 		msg = b.learn(c, f, msg)
 	}
 	if c.take != nil {
-		return c.take(f)
+		return c.take(f, msg)
 	}
 	return b.write(msg)
 }
@@ -209,8 +218,12 @@ func (b *bridge) notify(ctx context.Context, f frame.Frame) {
 		return
 	}
 	w := s.wire.Load()
-	if w == nil {
+	switch {
+	case w == nil:
 		b.log.Debug("notification not sent: the server is not ready", "method", f.Method)
+		return
+	case w.modern != nil:
+		b.notifyTranslated(ctx, w.modern, f)
 		return
 	}
 	err := b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
@@ -248,11 +261,14 @@ func (b *bridge) notifyModern(ctx context.Context, f frame.Frame, version string
 // TypeScript SDK's example say 400 and name the session.
 func lost(err error, w *wire) bool {
 	var e *streamable.StatusError
-	if w == nil || w.id == "" || !errors.As(err, &e) {
+	if w == nil || !errors.As(err, &e) {
 		return false
 	}
-	return e.Status == http.StatusNotFound ||
-		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(string(frame.Get(e.Body, "error", "message"))), "session id")
+	if otherEra(e, w) {
+		return true
+	}
+	return w.id != "" && (e.Status == http.StatusNotFound ||
+		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(string(frame.Get(e.Body, "error", "message"))), "session id"))
 }
 
 // ofNetwork reports whether err came from the connection and not from the server.

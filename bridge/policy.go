@@ -136,7 +136,7 @@ func (b *bridge) inquire(c *call, method string, params []byte) ([]byte, error) 
 	}
 	var result []byte
 	own := &call{f: f, key: frame.Key(f.ID), version: c.version, ctx: c.ctx, cancel: c.cancel, began: c.began}
-	own.take = func(answer frame.Frame) error {
+	own.take = func(answer frame.Frame, _ []byte) error {
 		if answer.Error != nil {
 			return &rpcError{raw: bytes.Clone(answer.Error)}
 		}

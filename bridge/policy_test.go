@@ -39,7 +39,7 @@ func TestAModernSubscriptionHearsOfAPolicyChange(t *testing.T) {
 	}))
 	a := newAgent(url)
 	h := start(t, a)
-	h.send(`{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},` + modernMeta + `}}`,
+	h.send(`{"jsonrpc":"2.0","id":"L","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},`+modernMeta+`}}`,
 		`{"jsonrpc":"2.0","id":"M","method":"subscriptions/listen","params":{"notifications":{"promptsListChanged":true},`+modernMeta+`}}`)
 	h.wantHas("acknowledged")
 	h.wantHas("acknowledged")

@@ -180,7 +180,7 @@ func (b *bridge) dispatchBatch(f frame.Frame) {
 		b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "Batches are not part of this protocol version.", nil)))
 		return
 	}
-	if b.policy().Active() {
+	if w := s.wire.Load(); b.policy().Active() || w.modern != nil {
 		// What is looked at one by one is sent and answered one by one.
 		for raw := range frame.Elements(f.Raw) {
 			b.receive(raw[:len(raw):len(raw)])

@@ -13,13 +13,15 @@ import (
 
 	"keyporter/bridge/frame"
 	"keyporter/bridge/streamable"
+	"keyporter/bridge/translate"
 )
 
 // A wire is a legacy session as the server knows it. It does not change once it is in use.
 type wire struct {
-	id      string // Mcp-Session-Id; empty if the server keeps none
-	version string // what was agreed on
-	caps    []byte // the server's capabilities
+	id      string             // Mcp-Session-Id; empty if the server keeps none
+	version string             // what was agreed on
+	caps    []byte             // the server's capabilities
+	modern  *translate.Session // not nil if the server only speaks the newer protocol
 
 	// The life of the GET stream, which is that of the wire.
 	ctx  context.Context
@@ -110,9 +112,9 @@ func (s *session) begin(c *call) error {
 	return nil
 }
 
-// handshake POSTs the client's initialize and gives take the answer. The wire is
+// initialize POSTs the client's initialize and gives take the answer. The wire is
 // nil if the answer was an error. c may be nil.
-func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
+func (s *session) initialize(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
 	var id string
 	var w *wire
 	m := &streamable.Message{Body: s.init.Raw, Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
@@ -139,7 +141,9 @@ func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c
 // use puts w in place and returns what the client has sent as
 // notifications/initialized by now. It reports false if the session is over.
 func (s *session) use(w *wire) (ready *frame.Frame, ok bool) {
-	w.ctx, w.stop = context.WithCancel(s.b.ctx)
+	if w.ctx == nil {
+		w.ctx, w.stop = context.WithCancel(s.b.ctx)
+	}
 	s.mu.Lock()
 	old := s.wire.Load()
 	if s.closed {
@@ -173,6 +177,10 @@ func (s *session) isReady() bool {
 func (s *session) listen(w *wire) <-chan struct{} {
 	asked := make(chan struct{})
 	started := sync.OnceFunc(func() { close(asked) })
+	if w.modern != nil {
+		w.modern.ListChanges(started)
+		return asked
+	}
 	s.b.spawn(func() {
 		defer started()
 		for w.ctx.Err() == nil {
@@ -245,6 +253,9 @@ func (s *session) clientReady(ctx context.Context, f frame.Frame) {
 
 // tellReady sends the client's notifications/initialized to the server.
 func (s *session) tellReady(ctx context.Context, w *wire, f *frame.Frame) {
+	if w.modern != nil {
+		return // there is no handshake to finish
+	}
 	if err := s.b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()}); err != nil {
 		s.b.log.Warn("notification not accepted", "method", f.Method, "error", err)
 	}

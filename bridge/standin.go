@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"keyporter/bridge/frame"
+	"keyporter/bridge/translate"
 	"keyporter/internal/hint"
 )
 
@@ -74,7 +75,7 @@ func (b *bridge) introduce(c *call, entry *view, cause error) error {
 		}
 		return b.reply(c, result)
 	}
-	result := initializeFrom(known)
+	result := b.initializeFrom(known)
 	if result == nil {
 		b.offer.Store(true)
 		result = b.initialized(cause)
@@ -109,29 +110,23 @@ func agree(result []byte, asked string) []byte {
 }
 
 // initializeFrom returns the known initialize result, or one made of a known
-// server/discover result of a server that speaks legacy versions too.
-func initializeFrom(known map[string]json.RawMessage) []byte {
+// server/discover result: with the newest older version that the server speaks,
+// or, where it speaks none and is translated, that there is.
+func (b *bridge) initializeFrom(known map[string]json.RawMessage) []byte {
 	if r := known[methodInitialize]; r != nil {
 		return r
 	}
 	d := known[methodDiscover]
+	if d == nil {
+		return nil
+	}
 	version := ""
 	for raw := range frame.Elements(frame.Get(d, "supportedVersions")) {
 		if v, _ := frame.Text(raw); slices.Contains(legacyVersions, v) {
 			version = max(version, v)
 		}
 	}
-	info := frame.Get(d, "_meta", "io.modelcontextprotocol/serverInfo")
-	if version == "" || info == nil {
-		return nil
-	}
-	r := frame.Set([]byte("{}"), "protocolVersion", text(version))
-	r = frame.Set(r, "capabilities", frame.Get(d, "capabilities"))
-	r = frame.Set(r, "serverInfo", info)
-	if words := frame.Get(d, "instructions"); words != nil {
-		r = frame.Set(r, "instructions", words)
-	}
-	return r
+	return translate.InitializeResult(d, version, b.info())
 }
 
 // list answers a list method: as last known, else with the sign_in tool, else

@@ -29,7 +29,9 @@ var update = flag.Bool("update", false, "rewrite the transcripts")
 //	client> what the client writes
 //	server< status content-type body, for the next request; \n is a line break
 //	@ready, @missing, @wait DURATION: what happens to the account, or to the clock
-//	@tools JSON: the user sets the tools policy
+//	@tools JSON: the user sets the tools policy; @era WORD: the era of the server
+//	@event EVENT: what the server sends on the last stream that it left open: a
+//	server< line that ends with … does; @drop: that stream breaks off
 //
 // What comes of it is written by the test (-update): client< is what the client
 // reads, server> what the server gets, header fields included. The GET stream is
@@ -65,7 +67,9 @@ func TestTranscripts(t *testing.T) {
 type stage struct {
 	mu      sync.Mutex
 	out     bytes.Buffer
-	answers []string // server< lines not used yet
+	answers []string      // server< lines not used yet
+	closed  int           // streams that the client has closed; see sayClosed
+	open    []chan string // streams that the server has left open; see @event
 }
 
 func (s *stage) say(format string, args ...any) {
@@ -112,7 +116,53 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(code)
+	text, open := strings.CutSuffix(text, "…")
 	io.WriteString(w, strings.ReplaceAll(text, `\n`, "\n"))
+	if open {
+		s.hold(w, r)
+	}
+}
+
+// hold leaves an answer open for more events, until either side has enough.
+func (s *stage) hold(w io.Writer, r *http.Request) {
+	events := make(chan string)
+	s.mu.Lock()
+	s.open = append(s.open, events)
+	s.mu.Unlock()
+	for {
+		select {
+		case e, more := <-events:
+			if !more {
+				return
+			}
+			io.WriteString(w, strings.ReplaceAll(e, `\n`, "\n"))
+		case <-r.Context().Done():
+			s.mu.Lock()
+			s.closed++
+			s.mu.Unlock()
+			return
+		}
+	}
+}
+
+// sayClosed notes the streams that the client has closed meanwhile.
+func (s *stage) sayClosed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ; s.closed > 0; s.closed-- {
+		fmt.Fprintln(&s.out, "server: the client has closed the stream")
+	}
+}
+
+// last returns the newest open stream; with drop, it is open no more.
+func (s *stage) last(drop bool) chan string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.open[len(s.open)-1]
+	if drop {
+		s.open = s.open[:len(s.open)-1]
+	}
+	return e
 }
 
 func play(t *testing.T, script string) string {
@@ -146,6 +196,15 @@ func play(t *testing.T, script string) string {
 		case line == "@missing":
 			s.say("%s", line)
 			a.set(func(b *local.BridgeState) { *b = newAgent(b.URL).missing().state })
+		case strings.HasPrefix(line, "@event "):
+			s.say("%s", line)
+			s.last(false) <- strings.TrimPrefix(line, "@event ")
+		case line == "@drop":
+			s.say("%s", line)
+			close(s.last(true))
+		case strings.HasPrefix(line, "@era "):
+			s.say("%s", line)
+			a.set(func(b *local.BridgeState) { b.Era = account.Era(strings.TrimPrefix(line, "@era ")) })
 		case strings.HasPrefix(line, "@tools "):
 			s.say("%s", line)
 			var p account.ToolPolicy
@@ -164,11 +223,14 @@ func play(t *testing.T, script string) string {
 			s.say("%s", line)
 		}
 		synctest.Wait()
+		s.sayClosed()
 	}
 	inW.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+	synctest.Wait() // streams notice that they were closed
+	s.sayClosed()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.String()

@@ -127,6 +127,11 @@ var allowlists = []allowlist{
 		reason: "every package may have words for people without new dependencies",
 	},
 	{
+		of:     []string{"keyporter/bridge/translate"},
+		only:   []string{"keyporter/bridge/frame", "keyporter/internal/hint"},
+		reason: "translating is about messages alone: what carries them and what makes them welcome is the bridge's",
+	},
+	{
 		of:     []string{"keyporter/cmd/keyporter-tray"},
 		only:   []string{"keyporter/app/...", "keyporter/assets/...", "keyporter/internal/..."},
 		reason: "the program starts app and does nothing else",

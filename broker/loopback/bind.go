@@ -2,10 +2,12 @@ package loopback
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"strconv"
+	"syscall"
 
 	"keyporter/internal/hint"
 )
@@ -13,8 +15,8 @@ import (
 // bind listens on both loopback addresses at one port, the one of the redirect
 // URI's host first: whoever else held that port on the other address would get
 // the answers of browsers that prefer it. A port in the redirect URI is the only
-// one tried; else preferred, then free ones.
-func bind(ctx context.Context, redirect *url.URL, preferred int) ([]net.Listener, error) {
+// one tried; else the preferred ones, then free ones.
+func bind(ctx context.Context, redirect *url.URL, preferred []int) ([]net.Listener, error) {
 	if p := redirect.Port(); p != "" && p != "0" {
 		port, err := strconv.ParseUint(p, 10, 16)
 		if err != nil {
@@ -22,13 +24,19 @@ func bind(ctx context.Context, redirect *url.URL, preferred int) ([]net.Listener
 		}
 		ls, err := bindPort(ctx, redirect.Hostname(), int(port))
 		if err != nil {
-			return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("Another program uses the port %d, at which the browser has to come back.", port),
-				"End that program, or give another redirect URI that the authorization server knows.")
+			if !inUse(err) {
+				return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The port %d, at which the browser has to come back, cannot be opened.", port),
+					"Give another redirect URI that the authorization server knows.")
+			}
+			return nil, hint.Wrap(err, hint.Failed, taken(int(port)), release(int(port)))
 		}
 		return ls, nil
 	}
-	if preferred > 0 && preferred <= 65535 {
-		if ls, err := bindPort(ctx, redirect.Hostname(), preferred); err == nil {
+	for _, port := range preferred {
+		if port <= 0 || port > 65535 {
+			continue
+		}
+		if ls, err := bindPort(ctx, redirect.Hostname(), port); err == nil {
 			return ls, nil
 		}
 	}
@@ -40,6 +48,12 @@ func bind(ctx context.Context, redirect *url.URL, preferred int) ([]net.Listener
 		}
 	}
 	return nil, hint.Wrap(err, hint.Failed, "No port on this computer could be opened for the browser to come back to.", "Try again.")
+}
+
+// inUse reports whether a port could not be bound because somebody has it.
+func inUse(err error) bool {
+	const windows = syscall.Errno(10048) // WSAEADDRINUSE, which package syscall has no name for
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, windows)
 }
 
 // bindPort listens on both addresses at one port; 0 takes a free one.

@@ -41,8 +41,9 @@ type Options struct {
 	// taken. Optional; empty means http://127.0.0.1:PORT/callback.
 	RedirectURI string
 
-	// Port is tried first if RedirectURI has none. Optional.
-	Port int
+	// Ports are tried first, in their order, if RedirectURI has none; zero is
+	// passed over. Optional.
+	Ports []int
 
 	// Page shows how the sign-in ended; it is executed with a Page. Optional; nil
 	// means Keyporter's own.
@@ -77,7 +78,7 @@ func Listen(ctx context.Context, o Options) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	listeners, err := bind(ctx, redirect, o.Port)
+	listeners, err := bind(ctx, redirect, o.Ports)
 	if err != nil {
 		return nil, err
 	}

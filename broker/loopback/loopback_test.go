@@ -217,7 +217,7 @@ func TestPortsAndHosts(t *testing.T) {
 		}
 	})
 	t.Run("a preferred port in use is passed over", func(t *testing.T) {
-		l := listener(t, Options{Port: free.server0Port()})
+		l := listener(t, Options{Ports: []int{0, free.server0Port()}})
 		if l.RedirectURI() == free.RedirectURI() {
 			t.Error("one port was given out twice")
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -53,6 +54,21 @@ func (e *Error) Error() string {
 		b.WriteString(": " + e.Description)
 	}
 	return b.String()
+}
+
+// others are codes that providers send in place of the standards' own: GitHub,
+// Slack.
+var others = map[string]string{
+	"bad_verification_code": InvalidGrant, "bad_refresh_token": InvalidGrant, "invalid_code": InvalidGrant, "code_already_used": InvalidGrant,
+	"invalid_refresh_token": InvalidGrant, "token_expired": InvalidGrant, "token_revoked": InvalidGrant, "invalid_rapt": InvalidGrant,
+	"incorrect_client_credentials": InvalidClient, "invalid_client_id": InvalidClient, "bad_client_secret": InvalidClient,
+	"redirect_uri_mismatch": InvalidRequest, "bad_redirect_uri": InvalidRequest,
+}
+
+// Means reports whether the code is one of the given ones, or one that some
+// provider sends in place of them.
+func (e *Error) Means(codes ...string) bool {
+	return e.Code != "" && (slices.Contains(codes, e.Code) || slices.Contains(codes, others[e.Code]))
 }
 
 // Temporary reports whether the same request may do better later.

@@ -149,12 +149,43 @@ func parseServerMetadata(body []byte, issuer string) (*AuthorizationServerMetada
 	switch {
 	case m.Issuer == "":
 		return nil, errors.New("it names no issuer")
+	case presetFor(issuer).TemplateIssuer && sharedByTenants(m.Issuer, issuer):
+		m.Issuer = issuer
 	case m.Issuer != issuer && withoutRootSlash(m.Issuer) != withoutRootSlash(issuer):
 		return nil, fmt.Errorf("it is about another issuer, %s", clean(m.Issuer, 200))
-	case m.TokenEndpoint == "":
+	}
+	if m.TokenEndpoint == "" {
 		return nil, errors.New("it names no token endpoint")
 	}
 	return &m, nil
+}
+
+// sharedByTenants reports whether document names no tenant of its own, or the
+// number of the tenant that issuer names in words, and is issuer otherwise. Entra
+// ID answers so under /common, /organizations and a tenant's domain name.
+func sharedByTenants(document, issuer string) bool {
+	d, errD := url.Parse(document)
+	i, errI := url.Parse(issuer)
+	if errD != nil || errI != nil || d.Scheme != i.Scheme || d.Host != i.Host {
+		return false
+	}
+	theirs, restD, _ := strings.Cut(strings.TrimPrefix(d.Path, "/"), "/")
+	ours, restI, _ := strings.Cut(strings.TrimPrefix(i.Path, "/"), "/")
+	return restD == restI && !isGUID(ours) && (theirs == "{tenantid}" || isGUID(theirs))
+}
+
+// isGUID reports whether s is written like 72f988bf-86f1-41af-91ab-2d7cd011db47.
+func isGUID(s string) bool {
+	parts := strings.Split(s, "-")
+	if len(parts) != 5 || strings.Trim(strings.ToLower(s), "0123456789abcdef-") != "" {
+		return false
+	}
+	for n, want := range []int{8, 4, 4, 4, 12} {
+		if len(parts[n]) != want {
+			return false
+		}
+	}
+	return true
 }
 
 // withoutRootSlash drops the path of an address if it is only a slash.

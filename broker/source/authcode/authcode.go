@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"keyporter/assets"
 	"keyporter/broker/loopback"
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
@@ -34,6 +35,10 @@ type Options struct {
 	ServerURL string           // Required. The MCP server, as the user typed it.
 	Challenge *oauth.Challenge // Optional. The Bearer challenge of the server's 401.
 	Discovery *oauth.Discovery // Optional. What Client.Discover found; nil asks again.
+
+	// Preset is what is known about the issuer. Optional; nil is what
+	// oauth.FindPreset knows. What the options below fix counts before it.
+	Preset *oauth.Preset
 
 	Issuer            string       // Optional. The user's choice of authorization server.
 	ClientID          string       // Optional. A pre-registered client.
@@ -89,10 +94,12 @@ type Flow struct {
 	Scopes       []string                  // asked for; nil: the server's default
 	Registration *oauth.ClientRegistration // our identity at the issuer
 	Discovery    *oauth.Discovery          // what was found out
+	Preset       *oauth.Preset             // what is known about the issuer; its Name may be empty
 
 	o        Options
 	state    string         // binds the answer to this flow
 	verifier secret.Value   // RFC 7636 section 4.1
+	audience string         // the audience parameter; empty: none
 	nonce    string         // OpenID Connect Core section 3.1.2.1; empty without openid
 	dpop     *oauth.DPoPKey // nil: plain bearer tokens
 	device   *oauth.DeviceAuthorization
@@ -130,6 +137,12 @@ func (f *Flow) prepare(ctx context.Context) error {
 		f.Discovery = d
 	}
 	f.Issuer = f.Discovery.Server.Issuer
+	if f.Preset = f.o.Preset; f.Preset == nil {
+		var err error
+		if f.Preset, err = oauth.FindPreset(f.Issuer, nil); err != nil {
+			return err
+		}
+	}
 	if err := f.checkServer(); err != nil {
 		return err
 	}
@@ -170,7 +183,7 @@ func (f *Flow) checkServer() error {
 	case as.AuthorizationEndpoint == "":
 		return hint.New(hint.Refused, fmt.Sprintf("%s has no page to sign in at.", f.Issuer),
 			"If it is for programs only, add the server with a client-credentials account.")
-	case !slices.Contains(as.CodeChallengeMethodsSupported, "S256") && !f.o.AssumePKCE && !f.Discovery.Guessed:
+	case !slices.Contains(as.CodeChallengeMethodsSupported, "S256") && !f.o.AssumePKCE && !f.Preset.AssumePKCE && !f.Discovery.Guessed:
 		// MCP authorization, authorization code protection: refuse.
 		return hint.New(hint.Refused, fmt.Sprintf("%s does not say that it protects sign-ins with PKCE (S256).", f.Issuer),
 			"If you know that it does, as Entra ID and Cognito do, set the server up with --assume-pkce.")
@@ -179,47 +192,64 @@ func (f *Flow) checkServer() error {
 }
 
 // chooseResource sets the resource: the user's, else byte for byte what the
-// metadata says, else the server's address.
+// metadata says, else the server's address. Providers that take an audience in its
+// place get the same value there, unless the user set one.
 func (f *Flow) chooseResource() (err error) {
+	f.audience = f.o.Audience
+	resource := f.o.Resource
 	switch {
-	case f.o.NoResource:
-	case f.o.Resource != "":
-		f.Resource = f.o.Resource
+	case resource != "":
 	case f.Discovery.Resource != nil:
-		f.Resource = f.Discovery.Resource.Resource
+		resource = f.Discovery.Resource.Resource
 	default:
-		f.Resource, err = oauth.CanonicalResource(f.o.ServerURL)
+		resource, err = oauth.CanonicalResource(f.o.ServerURL)
+	}
+	if f.audience == "" && f.Preset.AudienceResource {
+		f.audience = resource
+	}
+	if !f.o.NoResource && (!f.Preset.NoResource || f.o.Resource != "") {
+		f.Resource = resource
 	}
 	return err
 }
 
 // chooseScopes is MCP authorization, scope selection: the challenge's, else all
-// of the resource's metadata, else none; with offline_access where the
-// authorization server has it. MoreScopes come on top: the union of what was asked for
-// before and what a 403 wants (scope challenge handling).
+// of the resource's metadata, else none. MoreScopes come on top: the union of what
+// was asked for before and what a 403 wants (scope challenge handling).
 func (f *Flow) chooseScopes() []string {
-	if len(f.o.Scopes) > 0 {
-		return f.withOpenID(oauth.Union(f.o.Scopes, f.o.MoreScopes))
-	}
-	scopes := f.o.Challenge.Scope()
-	if len(scopes) == 0 && f.Discovery.Resource != nil {
+	wanted := f.o.Challenge.Scope()
+	scopes := f.o.Scopes
+	switch {
+	case len(scopes) > 0:
+	case len(wanted) > 0:
+		scopes = wanted
+	case f.Discovery.Resource != nil:
 		scopes = f.Discovery.Resource.ScopesSupported
 	}
-	if scopes = f.withOpenID(oauth.Union(scopes, f.o.MoreScopes)); len(scopes) == 0 {
+	scopes = oauth.Union(scopes, f.o.MoreScopes)
+	if f.o.UseIDToken { // without, no ID token comes
+		scopes = oauth.Union([]string{"openid"}, scopes)
+	}
+	if len(scopes) == 0 {
 		return nil // offline_access alone would replace the server's defaults
 	}
-	if slices.Contains(f.Discovery.Server.ScopesSupported, "offline_access") && !slices.Contains(scopes, "offline_access") {
-		scopes = append(scopes, "offline_access")
+	scopes = f.Preset.Qualify(scopes, f.o.Audience)
+	if len(f.o.Scopes) == 0 && f.offlineAccess() {
+		scopes = oauth.Union(scopes, []string{"offline_access"})
 	}
 	return scopes
 }
 
-// withOpenID adds the scope without which no ID token comes.
-func (f *Flow) withOpenID(scopes []string) []string {
-	if !f.o.UseIDToken {
-		return scopes
+// offlineAccess reports whether to ask for the scope of OpenID Connect Core
+// section 11, without which some providers issue no refresh token.
+func (f *Flow) offlineAccess() bool {
+	switch f.Preset.OfflineAccess {
+	case oauth.OfflineAlways:
+		return true
+	case oauth.OfflineNever:
+		return false
 	}
-	return oauth.Union([]string{"openid"}, scopes)
+	return slices.Contains(f.Discovery.Server.ScopesSupported, "offline_access")
 }
 
 // chooseDPoP makes the key that the tokens are bound to, if they are to be.
@@ -250,33 +280,56 @@ func (f *Flow) auth() oauth.ClientAuth {
 	return a
 }
 
+// fixedRedirect is the redirect URI that must be used as it is: the user's, or the
+// one that a provider's clients have. Empty: any on this computer.
+func (f *Flow) fixedRedirect() string {
+	if f.o.RedirectURI != "" {
+		return f.o.RedirectURI
+	}
+	return f.Preset.RedirectURI
+}
+
 // listen opens the redirect listener, at the port of a kept registration if it
 // is free.
 func (f *Flow) listen(ctx context.Context, kept *oauth.ClientRegistration) error {
 	if f.o.Device {
 		return nil
 	}
-	if f.o.RedirectURI != "" && !loopback.IsLoopback(f.o.RedirectURI) {
-		u, err := url.Parse(f.o.RedirectURI)
+	redirect := f.fixedRedirect()
+	if redirect != "" && !loopback.IsLoopback(redirect) {
+		u, err := url.Parse(redirect)
 		if err != nil || u.Scheme != "https" || u.Host == "" || u.Fragment != "" {
 			return hint.New(hint.Usage, "The redirect URI is neither https nor on this computer.",
 				"Use http://127.0.0.1:PORT/callback, or the https address that the administrator gave you.")
 		}
-		f.RedirectURI = f.o.RedirectURI
+		f.RedirectURI = redirect
 		return nil
 	}
-	o := loopback.Options{State: f.state, RedirectURI: f.o.RedirectURI, Port: f.o.Port, Page: f.o.Page}
-	if kept != nil && kept.Kind == oauth.Dynamic {
-		if port := portOf(kept); port != 0 {
-			o.Port = port
-		}
-	}
+	o := loopback.Options{State: f.state, RedirectURI: redirect, Ports: f.ports(kept), Page: f.o.Page}
 	l, err := loopback.Listen(ctx, o)
 	if err != nil {
 		return err
 	}
 	f.listener, f.RedirectURI = l, l.RedirectURI()
 	return nil
+}
+
+// ports are those to try first: what a dynamic registration was made with, what
+// was used before, and for a metadata document those that ours lists, as some
+// providers compare the port too.
+func (f *Flow) ports(kept *oauth.ClientRegistration) []int {
+	var ports []int
+	if kept != nil && kept.Kind == oauth.Dynamic {
+		ports = append(ports, portOf(kept))
+	}
+	ports = append(ports, f.o.Port)
+	if kept != nil && kept.Kind == oauth.MetadataDocument {
+		ports = append(ports, assets.RedirectPorts...)
+	}
+	if f.Preset.ExactRedirect {
+		ports = append(ports, assets.RedirectPorts...)
+	}
+	return ports
 }
 
 // Close ends the flow, whether or not an answer has come. It may be called more

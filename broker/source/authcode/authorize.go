@@ -33,10 +33,13 @@ func (f *Flow) authorizationURL() (string, error) {
 		v.Set("resource", f.Resource)
 	}
 	if len(f.Scopes) > 0 {
-		v.Set("scope", strings.Join(f.Scopes, " "))
+		v.Set(f.scopeParam(), strings.Join(f.Scopes, " "))
+	} else if f.Preset.ScopeRequired {
+		return "", hint.New(hint.Usage, fmt.Sprintf("%s wants to know which permissions to ask for, and the server names none.", f.Preset.Name),
+			"Name them with --scope.")
 	}
-	if f.o.Audience != "" {
-		v.Set("audience", f.o.Audience)
+	if f.audience != "" {
+		v.Set("audience", f.audience)
 	}
 	if f.dpop != nil {
 		v.Set("dpop_jkt", f.dpop.Thumbprint()) // RFC 9449 section 10
@@ -44,19 +47,55 @@ func (f *Flow) authorizationURL() (string, error) {
 	if f.nonce != "" {
 		v.Set("nonce", f.nonce)
 	}
+	if prompt := f.prompt(); prompt != "" {
+		v.Set("prompt", prompt)
+	}
+	if err := f.addParams(v); err != nil {
+		return "", err
+	}
+	full := withQuery(f.Discovery.Server.AuthorizationEndpoint, v)
+	if err := oauth.CheckBrowserURL(full); err != nil {
+		return "", err
+	}
+	return full, nil
+}
+
+// scopeParam is the name of the scope parameter.
+func (f *Flow) scopeParam() string {
+	p := f.Preset
+	if p.ScopeParam == "" {
+		return "scope"
+	}
+	if u, err := url.Parse(f.Discovery.Server.AuthorizationEndpoint); p.ScopeParamAt != "" && (err != nil || u.Path != p.ScopeParamAt) {
+		return "scope"
+	}
+	return p.ScopeParam
+}
+
+// prompt is OpenID Connect Core section 3.1.2.1.
+func (f *Flow) prompt() string {
 	var prompt []string
 	if f.o.SelectAccount {
-		prompt = append(prompt, "select_account") // OpenID Connect Core section 3.1.2.1
+		if prompt = strings.Fields(f.Preset.SwitchPrompt); len(prompt) == 0 {
+			prompt = []string{"select_account"}
+		}
 	}
-	if slices.Contains(f.Scopes, "offline_access") {
-		prompt = append(prompt, "consent") // OpenID Connect Core section 11: no refresh token without
+	if slices.Contains(f.Scopes, "offline_access") && !f.Preset.NoConsent {
+		prompt = append(prompt, "consent") // section 11: no refresh token without
 	}
-	if len(prompt) > 0 {
-		v.Set("prompt", strings.Join(prompt, " "))
+	return strings.Join(oauth.Union(prompt, strings.Fields(f.Preset.AuthorizeParams["prompt"])), " ")
+}
+
+// addParams adds the preset's parameters and then the user's.
+func (f *Flow) addParams(v url.Values) error {
+	for name, value := range f.Preset.AuthorizeParams {
+		if name != "prompt" && !slices.Contains(fixed, name) {
+			v.Set(name, value)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.o.AuthorizeParams)) {
 		if slices.Contains(fixed, name) {
-			return "", hint.New(hint.Usage, fmt.Sprintf("The parameter %s is set by Keyporter.", name), "Leave it out of --authorize-param.")
+			return hint.New(hint.Usage, fmt.Sprintf("The parameter %s is set by Keyporter.", name), "Leave it out of --authorize-param.")
 		}
 		if value := f.o.AuthorizeParams[name]; value != "" {
 			v.Set(name, value)
@@ -64,11 +103,7 @@ func (f *Flow) authorizationURL() (string, error) {
 			v.Del(name)
 		}
 	}
-	full := withQuery(f.Discovery.Server.AuthorizationEndpoint, v)
-	if err := oauth.CheckBrowserURL(full); err != nil {
-		return "", err
-	}
-	return full, nil
+	return nil
 }
 
 // withQuery adds parameters to an endpoint's address. Parameters that the

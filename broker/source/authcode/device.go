@@ -44,8 +44,8 @@ func (f *Flow) resourceForm() url.Values {
 	if f.Resource != "" {
 		form.Set("resource", f.Resource)
 	}
-	if f.o.Audience != "" {
-		form.Set("audience", f.o.Audience)
+	if f.audience != "" {
+		form.Set("audience", f.audience)
 	}
 	return form
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"keyporter/broker/loopback"
@@ -118,6 +117,13 @@ func (f *Flow) grant(res *oauth.TokenResponse) (*Grant, error) {
 			return nil, err
 		}
 	}
+	g.Asked, g.SignedIn = strings.Join(f.Scopes, " "), g.Issued
+	if f.Preset.RepeatURI {
+		g.RedirectURI = f.RedirectURI
+	}
+	if f.Preset.CommaScopes {
+		g.Scope = strings.ReplaceAll(g.Scope, ",", " ")
+	}
 	if g.Scope == "" { // RFC 6749 section 5.1: as asked for
 		g.Scope = strings.Join(f.Scopes, " ")
 	}
@@ -151,11 +157,24 @@ func (f *Flow) denied(answer *loopback.Response) error {
 	case oauth.InvalidScope:
 		do = "The permissions that the server names are not offered there; choose others with --scope."
 	case oauth.InvalidTarget:
-		do = "It does not know this server; try --no-resource, or --resource with the name it knows."
+		what, do = fmt.Sprintf("%s does not know this server.", f.Issuer), f.targetHelp()
 	case "server_error", "temporarily_unavailable":
 		do = "Try again later."
 	}
 	return hint.Wrap(cause, hint.Refused, what, do)
+}
+
+// isTarget reports whether a provider refused the resource (RFC 8707 section 2);
+// Entra ID says so in the description only.
+func (f *Flow) isTarget(e *oauth.Error) bool {
+	return e.Code == oauth.InvalidTarget || strings.Contains(e.Description, "AADSTS9010010") || strings.Contains(e.Description, "AADSTS901002")
+}
+
+func (f *Flow) targetHelp() string {
+	if f.Preset.TargetHelp != "" {
+		return f.Preset.TargetHelp
+	}
+	return "Try --no-resource, or --resource with the name it knows."
 }
 
 // explain gives words to a failed exchange of the code.
@@ -167,12 +186,11 @@ func (f *Flow) explain(err error) error {
 	switch {
 	case e.Temporary():
 		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s has a problem of its own at the moment.", f.Issuer), "Try again later.")
-	case slices.Contains([]string{oauth.InvalidClient, oauth.UnauthorizedClient}, e.Code):
+	case e.Means(oauth.InvalidClient, oauth.UnauthorizedClient):
 		return hint.Wrap(&clientError{err}, hint.Refused, fmt.Sprintf("%s does not accept this client.", f.Issuer),
 			"Try again; if it happens again, check the client id and secret with its administrator.")
-	case e.Code == oauth.InvalidTarget:
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not know this server.", f.Issuer),
-			"Try --no-resource, or --resource with the name it knows.")
+	case f.isTarget(e):
+		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not know this server.", f.Issuer), f.targetHelp())
 	}
 	return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s did not complete the sign-in.", f.Issuer), "Sign in again.")
 }

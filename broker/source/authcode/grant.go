@@ -32,6 +32,10 @@ type Grant struct {
 	Resource           string       `json:"resource,omitempty"`  // empty: none was sent
 	Identity           Identity     `json:"identity"`
 
+	Asked       string    `json:"asked_scope,omitempty"`  // what was asked for; a step-up asks for it again
+	SignedIn    time.Time `json:"signed_in_at,omitzero"`  // when the person was there
+	RedirectURI string    `json:"redirect_uri,omitempty"` // where the issuer wants it on refresh
+
 	TokenType  string       `json:"token_type,omitempty"` // DPoP; empty is Bearer
 	DPoPKey    secret.Plain `json:"dpop_key,omitzero"`    // that the tokens are bound to; see oauth.ParseDPoPKey
 	IDToken    secret.Plain `json:"id_token,omitzero"`

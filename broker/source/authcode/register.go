@@ -34,10 +34,17 @@ func (f *Flow) keptRegistration() (*oauth.ClientRegistration, error) {
 	case f.o.ClientMetadataURL != "" && as.ClientIDMetadataDocumentSupported:
 		return &oauth.ClientRegistration{Issuer: f.Issuer, Kind: oauth.MetadataDocument, ClientID: f.o.ClientMetadataURL,
 			AuthMethod: oauth.AuthNone}, nil
-	case f.o.Registration.Usable(f.Issuer, f.o.Now()):
+	case f.o.Registration.Usable(f.Issuer, f.o.Now()) && !f.forgotten(f.o.Registration):
 		return f.o.Registration, nil
 	}
 	return nil, nil
+}
+
+// forgotten reports whether the provider no longer knows a registration by now,
+// as far as it is known for that.
+func (f *Flow) forgotten(r *oauth.ClientRegistration) bool {
+	end := f.Preset.RegistrationEnds(r.Issued)
+	return r.Kind == oauth.Dynamic && !end.IsZero() && !f.o.Now().Before(end)
 }
 
 // register settles our identity now that the redirect URI is known.
@@ -52,7 +59,7 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 		scopes = oauth.Union(strings.Fields(kept.Scope), scopes)
 	}
 	as := f.Discovery.Server
-	if as.RegistrationEndpoint == "" {
+	if as.RegistrationEndpoint == "" || f.Preset.NoRegistration {
 		return hint.New(hint.Refused, fmt.Sprintf("%s does not register programs by itself.", f.Issuer), f.askAdministrator())
 	}
 	meta := oauth.NativeClient(f.o.ClientName, f.RedirectURI, scopes, as)
@@ -77,14 +84,32 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 	return nil
 }
 
-// askAdministrator says what to ask for where registration does not work.
+// askAdministrator says what to ask for where registration does not work: all
+// that has to be set for the client, word for word.
 func (f *Flow) askAdministrator() string {
-	uri, port := f.RedirectURI, ""
-	if u, err := url.Parse(uri); err == nil && f.o.RedirectURI == "" {
-		u.Host = u.Hostname()
-		uri, port = u.String(), " (any port)"
+	var b strings.Builder
+	if f.Preset.Ask != "" {
+		b.WriteString(f.Preset.Ask + " ")
 	}
-	return fmt.Sprintf("Ask its administrator for the client id of a public, native client with the redirect URI %s%s, PKCE and refresh tokens, and give it with --client-id.", uri, port)
+	b.WriteString("Ask the administrator for the client id of a public, native client with PKCE (S256), refresh tokens")
+	if f.o.Device {
+		b.WriteString(", device codes")
+	}
+	if uri := f.RedirectURI; uri != "" {
+		if u, err := url.Parse(uri); err == nil && f.fixedRedirect() == "" && !f.Preset.ExactRedirect {
+			u.Host = u.Hostname()
+			uri = u.String() + " (any port)"
+		}
+		b.WriteString(", the redirect URI " + uri)
+	}
+	if len(f.Scopes) > 0 {
+		fmt.Fprintf(&b, ", and the scopes %s", strings.Join(f.Scopes, " "))
+	}
+	b.WriteString("; give it with --client-id")
+	if f.RedirectURI != "" && f.fixedRedirect() == "" && f.Preset.ExactRedirect {
+		b.WriteString(" and --redirect-uri")
+	}
+	return b.String() + "."
 }
 
 // portOf returns the port that a registration's redirect URI has, or 0.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -42,7 +43,9 @@ type SourceOptions struct {
 	// nil is the new access token given out. Required.
 	Rotated func(context.Context, *Grant) error
 
-	RepeatScope bool // Optional. Send the granted scope on refresh, as Entra ID wants.
+	// Preset is what is known about the issuer. Optional; nil is what
+	// oauth.FindPreset knows.
+	Preset *oauth.Preset
 
 	Now func() time.Time // Optional. nil is time.Now.
 }
@@ -84,6 +87,12 @@ func NewSource(o SourceOptions) (*Source, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Preset == nil {
+		var err error
+		if o.Preset, err = oauth.FindPreset(o.Grant.Issuer, nil); err != nil {
+			return nil, fmt.Errorf("sign-in source: %w", err)
+		}
 	}
 	if !o.Grant.DPoPKey.IsZero() {
 		key, err := oauth.ParseDPoPKey(o.Grant.DPoPKey.Value)
@@ -211,10 +220,26 @@ func (s *Source) form(g *Grant) url.Values {
 	if g.Resource != "" {
 		form.Set("resource", g.Resource)
 	}
-	if s.o.RepeatScope && g.Scope != "" {
-		form.Set("scope", g.Scope)
+	if s.o.Preset.RepeatScope && g.Scope != "" {
+		form.Set("scope", strings.Join(s.repeated(g), " "))
+	}
+	if s.o.Preset.RepeatURI && g.RedirectURI != "" {
+		form.Set("redirect_uri", g.RedirectURI)
 	}
 	return form
+}
+
+// repeated are the scopes granted, and those asked for that providers leave out
+// of their answers: without offline_access no refresh token comes back.
+func (s *Source) repeated(g *Grant) []string {
+	scopes := strings.Fields(g.Scope)
+	missing := s.o.Preset.Missing(strings.Fields(g.Asked), scopes)
+	for _, asked := range strings.Fields(g.Asked) {
+		if !slices.Contains(missing, asked) && !slices.Contains(scopes, asked) && !strings.Contains(asked, "/") {
+			scopes = append(scopes, asked)
+		}
+	}
+	return scopes
 }
 
 // renewed takes over the new tokens, and stores a new refresh token first.
@@ -223,6 +248,9 @@ func (s *Source) renewed(ctx context.Context, old *Grant, res *oauth.TokenRespon
 	g.AccessToken, g.Expiry, g.Issued = secret.Plain{Value: res.AccessToken}, res.Expiry, s.o.Now()
 	if res.Scope != "" {
 		g.Scope = res.Scope
+		if s.o.Preset.CommaScopes {
+			g.Scope = strings.ReplaceAll(g.Scope, ",", " ")
+		}
 	}
 	if !res.IDToken.IsZero() {
 		g.IDToken = secret.Plain{Value: res.IDToken}
@@ -260,14 +288,14 @@ func (s *Source) failed(g *Grant, err error) error {
 		return fmt.Errorf("refresh token: %w", err)
 	}
 	switch {
-	case e.Code == oauth.InvalidGrant:
+	case e.Means(oauth.InvalidGrant):
 		ended := *g
 		ended.RefreshToken, ended.AccessToken = secret.Plain{}, secret.Plain{}
 		s.mu.Lock()
 		s.grant = &ended
 		s.mu.Unlock()
-		return signInAgain(g, fmt.Errorf("%w: %w", token.ErrSignInNeeded, err))
-	case slices.Contains([]string{oauth.InvalidClient, oauth.UnauthorizedClient}, e.Code):
+		return s.ended(g, e, fmt.Errorf("%w: %w", token.ErrSignInNeeded, err))
+	case e.Means(oauth.InvalidClient, oauth.UnauthorizedClient):
 		return hint.Wrap(fmt.Errorf("%w: %w", token.ErrSignInNeeded, &clientError{err}), hint.SignInNeeded,
 			fmt.Sprintf("%s no longer accepts this client.", g.Issuer),
 			"Sign in again; if that fails, check the client id and secret with its administrator.")
@@ -276,6 +304,22 @@ func (s *Source) failed(g *Grant, err error) error {
 	}
 	return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s refused to renew the sign-in.", g.Issuer),
 		"Sign in again; if that does not help, ask its administrator.")
+}
+
+// ended gives words to the end of a grant. Google says in the description that an
+// organisation's rules want the person again, and ends the grants of an app in
+// testing after some days.
+func (s *Source) ended(g *Grant, e *oauth.Error, cause error) error {
+	days := s.o.Preset.RefreshDays
+	life := s.o.Now().Sub(g.SignedIn)
+	switch {
+	case e.Code == "invalid_rapt" || strings.Contains(e.Description, "invalid_rapt"):
+		return hint.Wrap(cause, hint.SignInNeeded, fmt.Sprintf("%s wants to see you again, as your organisation's rules have it.", g.Issuer), "Sign in again.")
+	case days > 0 && !g.SignedIn.IsZero() && life > time.Duration(days)*24*time.Hour && life < time.Duration(days+2)*24*time.Hour:
+		return hint.Wrap(cause, hint.SignInNeeded, fmt.Sprintf("The sign-in at %s ended after %d days.", g.Issuer, days),
+			"Sign in again; if it happens each time, ask the owner of the app to take it out of the publishing status Testing.")
+	}
+	return signInAgain(g, cause)
 }
 
 func signInAgain(g *Grant, cause error) error {

@@ -326,7 +326,7 @@ func TestRefreshSendsResourceAndLeavesTheScopeAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v vault
-		tok, err := w.source(t, f, g, &v, func(o *SourceOptions) { o.RepeatScope = repeat }).Token(t.Context(), access)
+		tok, err := w.source(t, f, g, &v, func(o *SourceOptions) { o.Preset = &oauth.Preset{RepeatScope: repeat} }).Token(t.Context(), access)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,8 @@ import (
 
 // WriteFile replaces the file at path with data: a new file beside it, fsync,
 // rename, fsync of the folder. When it returns nil the content is durable; when
-// it returns an error the old content is in place. A symbolic link at path is
+// it returns an error the old content is in place, unless the last step, fsync of
+// the folder, was what failed. A symbolic link at path is
 // followed, so that it stays one. Concurrent writers do not disturb each other;
 // the last rename wins.
 func WriteFile(path string, data []byte) error {

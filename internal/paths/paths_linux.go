@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 )
 
-// platform follows the XDG base directory specification. Without
-// XDG_RUNTIME_DIR, as under a host that passes little, it is /run/user/UID if
-// that is there, else the state folder.
+// platform follows the XDG base directory specification, but for the runtime
+// folder: it is in /run/user/UID if that is there, else the state folder.
 func platform(home string, getenv func(string) string) (Paths, error) {
 	dir := func(env string, otherwise ...string) string {
 		if d := getenv(env); filepath.IsAbs(d) {

@@ -6,6 +6,7 @@
 //
 //	standin.go    a sign-in is missing: what is known is answered, the rest waits
 //	offer.go      what a server that was never seen looks like until then
+//	probe.go      a newer client asks which protocol the server speaks
 //	establish.go  a legacy session that was lost is made anew
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
 //	translated.go an older client with a server that only speaks 2026-07-28 or later

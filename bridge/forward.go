@@ -31,6 +31,9 @@ func (b *bridge) request(c *call) error {
 	if c.f.Method == methodInitialize && !c.modern() {
 		b.replaceSession(newSession(b, c.f))
 	}
+	if c.f.Method == methodDiscover && c.modern() {
+		return b.probe(c)
+	}
 	v, err := b.link.current(c.ctx)
 	if err != nil {
 		return err

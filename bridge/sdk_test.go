@@ -12,6 +12,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
@@ -152,10 +153,15 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		options *mcp.StreamableHTTPOptions
-		version string
+		era     account.Era
+		version string // that the client wants
+		agreed  string
 	}{
-		{"legacy", &mcp.StreamableHTTPOptions{}, "2025-11-25"},
-		{"modern", &mcp.StreamableHTTPOptions{Stateless: true}, "2026-07-28"},
+		{"legacy", &mcp.StreamableHTTPOptions{}, "", "2025-11-25", "2025-11-25"},
+		{"modern client of a server nobody has seen", &mcp.StreamableHTTPOptions{Stateless: true}, "", "2026-07-28", "2025-11-25"},
+		{"modern client of a legacy server nobody has seen", &mcp.StreamableHTTPOptions{}, "", "2026-07-28", "2025-11-25"},
+		{"modern", &mcp.StreamableHTTPOptions{Stateless: true}, account.EraModern, "2026-07-28", "2026-07-28"},
+		{"translated", &mcp.StreamableHTTPOptions{Stateless: true}, account.EraModern, "2025-06-18", "2025-06-18"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			server := sdkServer()
@@ -164,6 +170,7 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 				a.ready("one")
 				return &local.RequestedSignIn{Ready: true, Message: "Signed in."}, nil
 			}
+			a.state.Era = test.era
 			changed := make(chan struct{}, 8)
 			client := mcp.NewClient(&mcp.Implementation{Name: "host", Version: "1"}, &mcp.ClientOptions{
 				ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
@@ -173,7 +180,7 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			if got := s.InitializeResult(); got.ServerInfo.Name != "acme" || got.ProtocolVersion != test.version {
+			if got := s.InitializeResult(); got.ServerInfo.Name != "acme" || got.ProtocolVersion != test.agreed {
 				t.Errorf("introduced as %+v in %s", got.ServerInfo, got.ProtocolVersion)
 			}
 			if l, err := s.ListTools(t.Context(), nil); err != nil || len(l.Tools) != 1 || l.Tools[0].Name != "sign_in" {

@@ -61,20 +61,10 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 
 // introduce answers initialize and server/discover in the server's place.
 func (b *bridge) introduce(c *call, entry *view, cause error) error {
-	known := b.answers(c.ctx)
 	if c.modern() || c.f.Method == methodDiscover {
-		result := known[methodDiscover]
-		switch {
-		case result != nil:
-		case known[methodInitialize] != nil:
-			// Known as a legacy server: let the client fall back.
-			return &rpcError{raw: frame.ErrorObject(codeMethodNotFound, "Method not found.", nil)}
-		default:
-			b.offer.Store(true)
-			result = b.discovered(c, cause)
-		}
-		return b.reply(c, result)
+		return b.recall(c, cause)
 	}
+	known := b.answers(c.ctx)
 	result := b.initializeFrom(known)
 	if result == nil {
 		b.offer.Store(true)

@@ -264,6 +264,7 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			a := newAgent(address).missing()
 			a.state.SignIn = mode
+			a.state.Era = account.EraModern
 			h := start(t, a, inMemory(&server{}))
 			began := time.Now()
 			h.send(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`)
@@ -283,6 +284,55 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A newer client that also speaks the older protocol is not left with a newer
+// server that turns out to be an older one.
+func TestAModernClientFallsBackForAServerThatNobodyHasSeen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		h := start(t, a, inMemory(&server{session: "s1"}))
+		began := time.Now()
+		h.send(`{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{` + modernMeta + `}}`)
+		h.wantHas(`"id":0`, `"code":-32601`, `"keyporter":"sign_in_needed"`)
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"name":"sign_in"`)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it took %v", d)
+		}
+		a.ready("one")
+		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
+		h.wantHas(`"id":3`, `"result"`)
+	})
+}
+
+// An agent that takes its time, with a token from afar say, does not hold up the
+// probe.
+func TestAProbeWaitsOnlyAMomentForTheAgent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address)
+		slow := func(o *Options) {
+			o.Connect = func(ctx context.Context) (Agent, error) {
+				select {
+				case <-time.After(20 * time.Second):
+					return a, nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
+		}
+		h := start(t, a, inMemory(&server{}), slow)
+		began := time.Now()
+		h.send(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`)
+		h.wantHas(`"id":1`, `"code":-32601`)
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("probe answered after %v", d)
+		}
+		h.open()
+	})
 }
 
 func TestAProbeOfAServerKnownAsLegacyLetsTheClientFallBack(t *testing.T) {

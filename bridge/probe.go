@@ -1,0 +1,60 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"keyporter/bridge/frame"
+	"keyporter/broker/account"
+	"keyporter/internal/hint"
+)
+
+// probeLimit is how long server/discover of a newer client waits for the agent's
+// first word. A client that hears nothing for long takes the server for an older
+// one (2026-07-28 basic/transports/stdio, backward compatibility).
+const probeLimit = time.Second
+
+// probe answers server/discover of a newer client: with the server's own answer
+// if it can be had, else with the last known one, else in a way that lets the
+// client go on with initialize at once. As an older client it gets along with
+// servers of both eras; as a newer one it would be stuck with an older server
+// that nobody has seen yet.
+func (b *bridge) probe(c *call) error {
+	ctx, cancel := context.WithTimeout(c.ctx, probeLimit)
+	defer cancel()
+	v, err := b.link.current(ctx)
+	switch {
+	case c.ctx.Err() != nil:
+		return context.Cause(c.ctx)
+	case err != nil:
+		return b.recall(c, hint.Wrap(err, hint.Failed, "Keyporter has not told yet how to reach the server.", ""))
+	case v.state != nil && v.state.Era == account.EraLegacy:
+		return fallBack(hint.New(hint.Refused, "The server is set to the older protocol in Keyporter.", "Begin with initialize."))
+	case !v.ready():
+		return b.standIn(c, v, v.err)
+	}
+	if err = b.through(c); missing(err) && !c.answered {
+		return b.standIn(c, v, err)
+	}
+	return err
+}
+
+// recall answers server/discover with what is known, or with cause.
+func (b *bridge) recall(c *call, cause error) error {
+	known := b.answers(c.ctx)
+	if result := known[methodDiscover]; result != nil {
+		return b.reply(c, result)
+	}
+	if known[methodInitialize] == nil && b.era() == account.EraModern {
+		b.offer.Store(true)
+		return b.reply(c, b.discovered(c, cause))
+	}
+	return fallBack(cause)
+}
+
+// fallBack is an error after which clients go on with initialize: any but those
+// that only newer servers send (2026-07-28 basic/versioning).
+func fallBack(cause error) error {
+	h := hint.Of(cause)
+	return &rpcError{raw: frame.ErrorObject(codeMethodNotFound, "Method not found.", &failure{Keyporter: h.Code, What: h.What, Do: h.Do})}
+}

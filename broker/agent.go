@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"keyporter/broker/install"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
@@ -53,10 +54,14 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	if err := local.MarkStopped(o.Paths, false); err != nil {
 		o.Log.Warn("stop mark not removed", "err", err)
 	}
+	command, err := bridgeCommand(o.Getenv)
+	if err != nil {
+		o.Log.Warn("no path for MCP clients", "err", err)
+	}
 	desktop := notify.New(o.Getenv)
 	defer desktop.Close()
 	b, err := New(Options{
-		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(),
+		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(), Getenv: o.Getenv, Command: command,
 		Vault:      vault.Options{Backend: backend},
 		Passphrase: passphraseFrom(o.Getenv),
 		OpenBrowser: func(ctx context.Context, url string) error {
@@ -68,6 +73,15 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 		return err
 	}
 	return b.serve(ctx, l, o)
+}
+
+// bridgeCommand returns the path under which MCP clients launch this program.
+func bridgeCommand(getenv func(string) string) (string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find own path: %w", err)
+	}
+	return install.Command(exe, getenv)
 }
 
 // serve runs the Broker and its local API until one of them ends, then ends the

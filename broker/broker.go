@@ -35,7 +35,8 @@ type Options struct {
 	Paths   paths.Paths // Required. The folders exist.
 	Version string      // Required. The program's version.
 
-	Command string // Optional. Absolute path of keyporter, for MCP clients' configs.
+	Getenv  func(string) string // Optional. Finds MCP clients' configs; nil means that there are none.
+	Command string              // Optional. Absolute path of keyporter, for MCP clients' configs.
 
 	Now  func() time.Time  // Optional. The wall clock; nil is time.Now.
 	Log  *slog.Logger      // Optional. nil is silence.
@@ -74,6 +75,7 @@ type Broker struct {
 	edits      chan struct{} // one slot: who holds it edits config.json (file) and the vault together
 	memWrites  chan struct{} // one slot: who holds it writes state.json and memWritten
 	memWritten []byte
+	installs   chan struct{}   // one slot: who holds it edits MCP clients' files
 	keeping    chan struct{}   // one slot: who holds it writes kept answers
 	transport  *http.Transport // for token requests to addresses that the user chose
 
@@ -134,6 +136,7 @@ func New(opt Options) (*Broker, error) {
 		file:       &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()},
 		edits:      make(chan struct{}, 1),
 		memWrites:  make(chan struct{}, 1),
+		installs:   make(chan struct{}, 1),
 		keeping:    make(chan struct{}, 1),
 		transport:  newTransport(),
 		live:       map[string]*liveGrant{},

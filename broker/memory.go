@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keyporter/broker/account"
+	"keyporter/broker/install"
 	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 )
@@ -22,6 +23,10 @@ type memory struct {
 	PassphraseFile string                   `json:"passphrase_file,omitempty"` // the passphrase back end's file, as the user named it
 	Servers        map[string]*serverMemory `json:"servers,omitempty"`
 	Ports          map[string]int           `json:"ports,omitempty"` // redirect port by issuer, as registered
+
+	// Traces say, for each MCP client's file that has our entries, what was made
+	// in it besides them.
+	Traces map[string]install.Trace `json:"traces,omitempty"`
 
 	// Rotations counts, for each lineage of refresh tokens, how many have been
 	// redeemed. It is written before a refresh token is redeemed, so that a
@@ -63,6 +68,9 @@ func loadMemory(path string) (*memory, *hint.Error) {
 	}
 	if m.Ports == nil {
 		m.Ports = map[string]int{}
+	}
+	if m.Traces == nil {
+		m.Traces = map[string]install.Trace{}
 	}
 	if m.Rotations == nil {
 		m.Rotations = map[string]int{}

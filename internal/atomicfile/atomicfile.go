@@ -1,11 +1,12 @@
 // Package atomicfile writes files so that after a crash or a power cut either
 // the old content is there or the new one, whole. Files get mode 0600 under any
-// umask.
+// umask, unless another is asked for.
 package atomicfile
 
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -16,7 +17,10 @@ import (
 // the folder, was what failed. A symbolic link at path is
 // followed, so that it stays one. Concurrent writers do not disturb each other;
 // the last rename wins.
-func WriteFile(path string, data []byte) error {
+func WriteFile(path string, data []byte) error { return WriteFileMode(path, data, 0o600) }
+
+// WriteFileMode is WriteFile for a file of another program, whose mode stays.
+func WriteFileMode(path string, data []byte, mode fs.FileMode) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -25,6 +29,9 @@ func WriteFile(path string, data []byte) error {
 		return err
 	}
 	_, err = tmp.Write(data)
+	if err == nil && mode != 0o600 {
+		err = tmp.Chmod(mode)
+	}
 	if err == nil {
 		err = tmp.Sync()
 	}

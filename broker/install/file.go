@@ -1,0 +1,167 @@
+package install
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"keyporter/internal/atomicfile"
+	"keyporter/internal/hint"
+)
+
+// BackupSuffix is what the copy of a file before the last edit has behind its
+// name.
+const BackupSuffix = ".keyporter-backup"
+
+// maxSize is how large a configuration file may be, in bytes.
+const maxSize = 16 << 20
+
+// Servers returns the servers whose entries stand in the file; none if there is
+// no file.
+func (c *Client) Servers(path string) ([]string, error) {
+	text, _, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	ours, _, err := c.format.entries(text, c.path)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	var servers []string
+	for _, e := range ours {
+		if !slices.Contains(servers, e.Server) {
+			servers = append(servers, e.Server)
+		}
+	}
+	return servers, nil
+}
+
+// An Edit is what an edit of one file did.
+type Edit struct {
+	Changed []string // servers that were put in, changed or taken out
+	Backup  string   // the copy of the file as it was; empty if there was none or nothing changed
+	Trace   Trace    // to remember for the next edit of the same file
+}
+
+// Install puts servers into the file at path, as entries that launch command.
+// Entries that are there already stay. t is what the last edit of this file
+// returned.
+func (c *Client) Install(path string, t Trace, servers []string, command string) (Edit, error) {
+	return edit(path, t, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
+}
+
+// Uninstall takes our entries for the servers out of the file at path; nil means
+// all of ours.
+func (c *Client) Uninstall(path string, t Trace, servers []string) (Edit, error) {
+	return edit(path, t, func(text []byte) (change, error) { return c.uninstall(text, t, servers) })
+}
+
+// tries is how often an edit is made again because the client wrote its file
+// meanwhile.
+const tries = 5
+
+// edit reads the file, changes it and puts it back, one at a time for all
+// processes of this user that edit files in its folder.
+func edit(path string, t Trace, f func([]byte) (change, error)) (Edit, error) {
+	release, err := lock(filepath.Dir(path))
+	if err != nil {
+		return Edit{Trace: t}, unwritable(path, err)
+	}
+	defer release()
+	for range tries {
+		text, mode, err := read(path)
+		if err != nil {
+			return Edit{Trace: t}, err
+		}
+		ch, err := f(text)
+		if err != nil {
+			return Edit{Trace: t}, explain(path, err)
+		}
+		out := Edit{Changed: ch.changed, Trace: ch.trace}
+		if len(ch.changed) == 0 {
+			return out, nil
+		}
+		out.Backup, err = write(path, text, mode, ch)
+		if !errors.Is(err, errChanged) {
+			return out, err
+		}
+	}
+	return Edit{Trace: t}, hint.New(hint.Failed, fmt.Sprintf("The file %s is being written by another program.", path), "Quit that program and try again.")
+}
+
+// read returns the file's content, nil if there is no file, and its mode.
+func read(path string) ([]byte, fs.FileMode, error) {
+	fi, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(path); err == nil {
+			return nil, 0, hint.New(hint.Failed, fmt.Sprintf("The file %s is a link that leads nowhere.", path), "Mend or remove the link, then try again.")
+		}
+		return nil, 0o600, nil
+	case err != nil:
+		return nil, 0, unreadable(path, err)
+	case !fi.Mode().IsRegular() || fi.Size() > maxSize:
+		return nil, 0, unreadable(path, fmt.Errorf("it is not a file of at most %d bytes", maxSize))
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	if text == nil {
+		text = []byte{} // nil means that there is no file
+	}
+	return text, fi.Mode().Perm(), nil
+}
+
+var errChanged = errors.New("the file was changed meanwhile")
+
+// write keeps a copy of the old text and puts the new one in its place, with the
+// same mode. It returns the path of the copy.
+func write(path string, old []byte, mode fs.FileMode, ch change) (string, error) {
+	if mode&0o200 == 0 {
+		return "", hint.New(hint.Failed, fmt.Sprintf("The file %s is read-only, so it was left alone.", path),
+			"Make it writable if Keyporter may edit it, then try again.")
+	}
+	backup := ""
+	if old != nil {
+		backup = path + BackupSuffix
+		if err := atomicfile.WriteFileMode(backup, old, mode); err != nil {
+			return "", unwritable(backup, err)
+		}
+	}
+	if now, _, err := read(path); err != nil || !bytes.Equal(now, old) || (now == nil) != (old == nil) {
+		return "", errors.Join(errChanged, err)
+	}
+	if ch.remove {
+		if err := os.Remove(path); err != nil {
+			return "", unwritable(path, err)
+		}
+		return backup, nil
+	}
+	if err := atomicfile.WriteFileMode(path, ch.text, mode); err != nil {
+		return "", unwritable(path, err)
+	}
+	return backup, nil
+}
+
+// explain gives a parse error its words.
+func explain(path string, err error) error {
+	var p *ParseError
+	if !errors.As(err, &p) {
+		return err
+	}
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be understood at line %d, column %d: %s.", path, p.Line, p.Column, p.What),
+		"Mend it and try again; nothing was changed.")
+}
+
+func unreadable(path string, err error) error {
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is yours and readable.")
+}
+
+func unwritable(path string, err error) error {
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", path), "Check that the disk has room and the folder is yours, then try again.")
+}

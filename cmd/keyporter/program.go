@@ -38,7 +38,6 @@ No key or token stands in a client's configuration.`,
 	root.AddGroup(
 		&cobra.Group{ID: "servers", Title: "Servers:"},
 		&cobra.Group{ID: "use", Title: "Use:"},
-		&cobra.Group{ID: "clients", Title: "MCP clients on this computer:"},
 		&cobra.Group{ID: "agent", Title: "Agent, the program in the background that holds the secrets:"},
 		&cobra.Group{ID: "other", Title: "Other:"},
 	)
@@ -50,7 +49,7 @@ No key or token stands in a client's configuration.`,
 	}
 	group("servers", p.add(), p.list(), p.show(), p.set(), p.rename(), p.remove(), p.account(), p.login(), p.logout())
 	group("use", p.bridge(), p.tools(), p.call(), p.token(), p.log(), p.demo())
-	group("clients", p.install(), p.uninstall(), p.clients())
+	group("use", p.install(), p.uninstall(), p.clients())
 	group("agent", p.status(), p.start(), p.stop(), p.pause(), p.resume(), p.vault(), p.agent())
 	group("other", p.settings(), p.version(), p.completion(), p.help())
 	root.CompletionOptions.DisableDefaultCmd = true

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
@@ -21,6 +22,7 @@ import (
 	"keyporter/app/session"
 	"keyporter/app/tray"
 	"keyporter/app/view"
+	"keyporter/app/window"
 	"keyporter/assets"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
@@ -84,6 +86,8 @@ func Run(ctx context.Context, o Options) error {
 	defer quit()
 
 	var face *tray.Tray
+	var win *window.Window
+	language := view.LanguageOf(o.Getenv)
 	s, err := session.New(session.Options{
 		Connect: o.connect,
 		Show: func(f session.Frame) {
@@ -93,14 +97,35 @@ func Run(ctx context.Context, o Options) error {
 				}
 			})
 		},
-		OpenURL:  o.OpenURL,
-		Copy:     func(text string) { fyne.Do(func() { a.Clipboard().SetContent(text) }) },
-		Quit:     quit,
-		Command:  command,
-		Texts:    view.TextsIn(view.LanguageOf(o.Getenv)),
-		Notifier: notifier{notes},
-		Log:      o.Log,
+		ShowWindow: func(in view.Input) {
+			fyne.Do(func() {
+				if ctx.Err() == nil {
+					win.Show(in)
+				}
+			})
+		},
+		OpenWindow: func(a view.Action) { fyne.Do(func() { open(win, a) }) },
+		OpenURL:    o.OpenURL,
+		Copy:       func(text string) { fyne.Do(func() { a.Clipboard().SetContent(text) }) },
+		Quit:       quit,
+		Command:    command,
+		Language:   language,
+		Notifier:   notifier{notes},
+		Log:        o.Log,
 	})
+	if err != nil {
+		return err
+	}
+	demo := &demoServer{path: beside(command, "keyporter-demo")}
+	defer demo.close()
+	a.Settings().SetTheme(window.NewTheme())
+	win, err = window.New(window.Options{
+		App: a, Back: s, Version: o.Version, Command: command,
+		Remember: filepath.Join(o.Paths.State, "window.json"),
+		Places:   view.Places{Config: o.Paths.ConfigFile(), State: o.Paths.State, Log: o.Paths.Audit()},
+		Tools:    func(ctx context.Context, server string) ([]string, error) { return tools(ctx, command, server) },
+		Demo:     demo.start,
+	}, s.Input())
 	if err != nil {
 		return err
 	}
@@ -120,6 +145,18 @@ func Run(ctx context.Context, o Options) error {
 	quit()
 	<-ended
 	return nil
+}
+
+// open opens the window where a says, on the UI goroutine.
+func open(w *window.Window, a view.Action) {
+	switch {
+	case a.Verb == view.AddServer:
+		w.AddServer()
+	case a.Server != "":
+		w.OpenServer(a.Server)
+	default:
+		w.Open()
+	}
 }
 
 // newApp makes the Fyne application.

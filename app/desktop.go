@@ -28,9 +28,14 @@ func bridgeCommand() (string, error) {
 	if err != nil {
 		return "", hint.Wrap(err, hint.Failed, "The path of this program is not known.", "Start keyporter-tray by its full path.")
 	}
-	name := "keyporter"
+	return beside(self, "keyporter"), nil
+}
+
+// beside returns the path of another of our programs, in the folder of the one at
+// path.
+func beside(path, name string) string {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
-	return filepath.Join(filepath.Dir(self), name), nil
+	return filepath.Join(filepath.Dir(path), name)
 }

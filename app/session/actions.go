@@ -30,6 +30,8 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 	switch a.Verb {
 	case view.Quit:
 		s.o.Quit()
+	case view.Open, view.AddServer:
+		s.o.OpenWindow(a)
 	case view.Start:
 		signal(s.kick)
 	case view.CopyConfig:

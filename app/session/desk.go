@@ -52,9 +52,6 @@ func (s *Session) Ask(ctx context.Context, work func(ctx context.Context, agent 
 	})
 }
 
-// SetTexts changes the language of everything that is shown from now on.
-func (s *Session) SetTexts(t *view.Texts) { s.set(func() { s.texts = t }) }
-
 // Texts returns the words in use.
 func (s *Session) Texts() *view.Texts {
 	s.mu.Lock()

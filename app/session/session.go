@@ -73,8 +73,11 @@ type Options struct {
 	Quit func()
 	// Command is the absolute path of keyporter, for configs. Required.
 	Command string
-	// Texts are the words at first; SetTexts changes them. Required.
-	Texts *view.Texts
+	// OpenWindow opens the window where a says: Open or AddServer. Optional.
+	OpenWindow func(a view.Action)
+	// Language is the system's; the user's settings may name another one.
+	// Required.
+	Language view.Language
 	// Notifier shows what waits for the user. Optional; nil shows it in the
 	// menu only.
 	Notifier Notifier
@@ -96,11 +99,14 @@ func (o *Options) check() error {
 		return errors.New("session: Quit is missing")
 	case o.Command == "":
 		return errors.New("session: Command is missing")
-	case o.Texts == nil:
-		return errors.New("session: Texts is missing")
+	case o.Language == "":
+		return errors.New("session: Language is missing")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OpenWindow == nil {
+		o.OpenWindow = func(view.Action) {}
 	}
 	if o.ShowWindow == nil {
 		o.ShowWindow = func(view.Input) {}
@@ -135,7 +141,7 @@ func New(o Options) (*Session, error) {
 	}
 	return &Session{
 		o:       o,
-		texts:   o.Texts,
+		texts:   view.TextsIn(o.Language),
 		pages:   map[string]string{},
 		changed: make(chan struct{}, 1),
 		notices: make(chan struct{}, 1),

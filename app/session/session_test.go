@@ -22,6 +22,7 @@ type world struct {
 	Desk   // nil: what the tray does not ask
 	mu     sync.Mutex
 	frames []Frame
+	inputs []view.Input
 	opened []string
 	copied []string
 	calls  []string          // of the agent and the notifier
@@ -44,11 +45,13 @@ func run(t *testing.T, state *local.State, test func(w *world)) {
 				w.note(func() { w.opened = append(w.opened, url) })
 				return nil
 			},
-			Copy:     func(text string) { w.note(func() { w.copied = append(w.copied, text) }) },
-			Quit:     cancel,
-			Command:  "/opt/keyporter",
-			Texts:    view.TextsIn(view.English),
-			Notifier: notifier{w},
+			Copy:       func(text string) { w.note(func() { w.copied = append(w.copied, text) }) },
+			Quit:       cancel,
+			Command:    "/opt/keyporter",
+			Language:   view.English,
+			OpenWindow: func(a view.Action) { w.call(string(a.Verb) + " " + a.Server) },
+			ShowWindow: func(in view.Input) { w.note(func() { w.inputs = append(w.inputs, in) }) },
+			Notifier:   notifier{w},
 		})
 		if err != nil {
 			t.Fatal(err)

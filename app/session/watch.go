@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"keyporter/app/view"
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
@@ -75,9 +77,13 @@ func (s *Session) watchOnce(ctx context.Context, start bool) (worked bool, err e
 	return worked, err
 }
 
-// receive takes a state; mu is held. A failure is over when its server is ready.
+// receive takes a state and the language that it asks for; mu is held. A failure
+// is over when its server is ready.
 func (s *Session) receive(st *local.State) {
 	s.state, s.problem = st, nil
+	if s.texts = view.TextsIn(s.o.Language); st.Settings.Language != account.LanguageSystem {
+		s.texts = view.TextsIn(view.Language(st.Settings.Language))
+	}
 	for i := range st.Servers {
 		if sv := &st.Servers[i]; sv.State == local.Ready {
 			delete(s.failed, sv.Name)

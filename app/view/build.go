@@ -140,5 +140,6 @@ func (b *builder) whole() {
 	default:
 		b.do("pause", "", b.t.PauseAll, Action{Verb: Pause})
 	}
+	b.do("open", "", b.t.OpenWindow, Action{Verb: Open})
 	b.do("quit", "", b.t.Quit, Action{Verb: Quit})
 }

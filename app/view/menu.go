@@ -57,6 +57,9 @@ const (
 	Start        Verb = "start" // the agent, after keyporter stop
 	Quit         Verb = "quit"
 
+	Open      Verb = "open"       // the window, at Server's page if it is set
+	AddServer Verb = "add_server" // the window's sheet that adds one
+
 	// Only in the window.
 	Approve  Verb = "approve"   // an account's tokens for a server's address
 	OpenPage Verb = "open_page" // the page of a sign-in, once more

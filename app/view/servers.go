@@ -22,7 +22,7 @@ const (
 // submenu. They stand in the order of s, by name.
 func (b *builder) servers(s *local.State) {
 	if len(s.Servers) == 0 {
-		b.text("add", b.t.AddHint)
+		b.do("add", "", b.t.AddHint, Action{Verb: AddServer})
 		return
 	}
 	if len(s.Servers) <= maxServers {
@@ -86,6 +86,7 @@ func (b *builder) server(prefix string, sv *local.ServerState) Item {
 		sub.last().Enabled = c == ready || c == unreachable
 	}
 	sub.do(key+"/copy", "", b.t.CopyConfig, Action{CopyConfig, sv.Name})
+	sub.do(key+"/show", "", b.t.ShowServer, Action{Open, sv.Name})
 	return Item{
 		Key: key, Mark: c.mark(), Enabled: true, Items: sub.items,
 		Text: fmt.Sprintf(b.t.Row, Name(sv.Name), b.beside(c, sv)),

@@ -56,6 +56,7 @@ type Texts struct {
 	StartAgent  string
 	Quit        string
 	AllServers  string
+	OpenWindow  string
 
 	// Rows of servers that need the user; each takes the server's name.
 	SignInTo    string // %s
@@ -89,6 +90,7 @@ type Texts struct {
 	Cancel     string
 	SignOut    string
 	CopyConfig string
+	ShowServer string
 
 	// Times.
 	LeftSoon string
@@ -134,13 +136,14 @@ var english = Texts{
 	SigningIn:  "waiting for the browser",
 	AllReady:   "everything is ready",
 
-	AddHint:     "Add one in a terminal: keyporter add NAME URL",
+	AddHint:     "Add a server…",
 	UnlockVault: "Unlock…",
 	PauseAll:    "Pause everything",
 	ResumeAll:   "Resume",
 	StartAgent:  "Start Keyporter",
 	Quit:        "Quit (bridges keep running)",
 	AllServers:  "All servers…",
+	OpenWindow:  "Open Keyporter…",
 
 	SignInTo:    "Sign in to %s…",
 	WaitingFor:  "%s: waiting for the browser… (cancel)",
@@ -171,6 +174,7 @@ var english = Texts{
 	Cancel:     "Waiting for the browser… (cancel)",
 	SignOut:    "Sign out",
 	CopyConfig: "Copy config for Claude Desktop",
+	ShowServer: "Show in window",
 
 	LeftSoon: "less than a minute left",
 	LeftFor:  "%s left",
@@ -205,13 +209,14 @@ var japanese = Texts{
 	SigningIn:  "ブラウザーを待っています",
 	AllReady:   "すべて準備完了",
 
-	AddHint:     "ターミナルで追加します: keyporter add 名前 URL",
+	AddHint:     "サーバーを追加…",
 	UnlockVault: "ロック解除…",
 	PauseAll:    "すべて一時停止",
 	ResumeAll:   "再開",
 	StartAgent:  "Keyporter を開始",
 	Quit:        "終了(ブリッジは動作を続けます)",
 	AllServers:  "すべてのサーバー…",
+	OpenWindow:  "Keyporter を開く…",
 
 	SignInTo:    "%s にサインイン…",
 	WaitingFor:  "%s: ブラウザーを待っています…(キャンセル)",
@@ -242,6 +247,7 @@ var japanese = Texts{
 	Cancel:     "ブラウザーを待っています…(キャンセル)",
 	SignOut:    "サインアウト",
 	CopyConfig: "Claude Desktop 用の設定をコピー",
+	ShowServer: "ウィンドウに表示",
 
 	LeftSoon: "残り 1 分未満",
 	LeftFor:  "残り %s",

@@ -60,24 +60,28 @@ func TestMenuPutsWhatNeedsTheUserFirst(t *testing.T) {
   (Uses etl@proj (key))
   --
   Copy config for Claude Desktop => copy_config Data
+  Show in window => open Data
 ● Notion · name@example.com
   (Signed in as name@example.com · 42 min left)
   --
   (Sign in…)
   Sign out => sign_out Notion
   Copy config for Claude Desktop => copy_config Notion
+  Show in window => open Notion
 ▲ Sales · signed out
   (Signed out 3 days ago)
   --
   Sign in… => sign_in Sales
   (Sign out)
   Copy config for Claude Desktop => copy_config Sales
+  Show in window => open Sales
 ◌ Wiki · waiting for the browser
   (Waiting for the browser)
   --
   Waiting for the browser… (cancel) => cancel_sign_in Wiki
   (Sign out)
   Copy config for Claude Desktop => copy_config Wiki
+  Show in window => open Wiki
 ▲ Old · does not work
   (Does not work)
   (The provider says no.)
@@ -86,8 +90,10 @@ func TestMenuPutsWhatNeedsTheUserFirst(t *testing.T) {
   Sign in… => sign_in Old
   (Sign out)
   Copy config for Claude Desktop => copy_config Old
+  Show in window => open Old
 --
 Pause everything => pause 
+Open Keyporter… => open 
 Quit (bridges keep running) => quit 
 `
 	if got := text(Build(in).Items, ""); got != want {

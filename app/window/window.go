@@ -30,8 +30,6 @@ type Back interface {
 	Do(view.Action)
 	// Ask runs work elsewhere and calls done from there.
 	Ask(ctx context.Context, work func(ctx context.Context, agent session.Desk) error, done func(error))
-	// SetTexts changes the language of what is shown from now on.
-	SetTexts(*view.Texts)
 }
 
 var _ Back = (*session.Session)(nil)
@@ -50,8 +48,7 @@ type Options struct {
 	Command string   // Required. Absolute path of keyporter, for configs.
 	// Remember is the file that keeps the size and the page. Optional.
 	Remember string
-	Places   view.Places   // Optional. Shown as where files are.
-	Language view.Language // Required. The system's.
+	Places   view.Places // Optional. Shown as where files are.
 	// After calls f once after d, on any goroutine, unless stop was called
 	// before. Optional; time.AfterFunc if nil.
 	After func(d time.Duration, f func()) (stop func())
@@ -74,8 +71,6 @@ func (o *Options) check() error {
 		return errors.New("window: Version is missing")
 	case o.Command == "":
 		return errors.New("window: Command is missing")
-	case o.Language == "":
-		return errors.New("window: Language is missing")
 	}
 	if o.After == nil {
 		o.After = func(d time.Duration, f func()) func() {
@@ -149,6 +144,14 @@ func (w *Window) Open() {
 func (w *Window) OpenServer(name string) {
 	w.Open()
 	w.show(&serverPage{w: w, name: name})
+}
+
+// AddServer opens the window with the sheet that adds a server.
+func (w *Window) AddServer() {
+	w.Open()
+	if len(w.sheets) == 0 {
+		w.addServer("")
+	}
 }
 
 // Show shows what changed. The language may be another one; then everything is

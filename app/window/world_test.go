@@ -35,7 +35,6 @@ type world struct {
 	t     *testing.T
 	in    view.Input
 	did   []view.Action
-	texts *view.Texts
 	late  []func() // what waits for time, in the order it was asked for
 	agent agent
 	lost  error // what Ask fails with
@@ -140,7 +139,6 @@ func (b back) Ask(ctx context.Context, work func(context.Context, session.Desk) 
 	}
 	done(work(ctx, &b.w.agent))
 }
-func (b back) SetTexts(t *view.Texts) { b.w.texts = t }
 
 // open shows the window in a language and a variant of the theme.
 func open(t *testing.T, l view.Language, dark bool, state *local.State, change ...func(*world)) *world {
@@ -157,7 +155,7 @@ func open(t *testing.T, l view.Language, dark bool, state *local.State, change .
 		c(w)
 	}
 	win, err := New(Options{
-		App: app, Back: back{w}, Version: "v1.0.0", Command: "/usr/bin/keyporter", Language: l,
+		App: app, Back: back{w}, Version: "v1.0.0", Command: "/usr/bin/keyporter",
 		Places: view.Places{Config: "/home/name/.config/keyporter/config.json", State: "/home/name/.local/state/keyporter", Log: "/home/name/.local/state/keyporter/audit.jsonl"},
 		After: func(_ time.Duration, f func()) func() {
 			stopped := false

@@ -36,7 +36,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-const usage = `Usage: keyporter-demo [--keep] [--browser] [--port N] [--json]
+const usage = `Usage: keyporter-demo [--keep] [--browser] [--port N] [--json] | --servers
 
 Starts an identity provider and an MCP server on this machine, signs in, and calls
 tools through keyporter bridge, showing each step. Nothing of it stays behind.
@@ -47,6 +47,8 @@ tools through keyporter bridge, showing each step. Nothing of it stays behind.
   --port N    ports N, N+1 and N+2; without it free ones, and the same ones each
               time with --keep
   --json      one JSON object a line
+  --servers   only start the servers and write their addresses, one JSON object;
+              they end with the standard input
 
 Example:
   keyporter-demo --keep --browser
@@ -54,12 +56,12 @@ Example:
 
 // options are the command line.
 type options struct {
-	keep, browser, json bool
-	port                int
+	keep, browser, json, servers bool
+	port                         int
 }
 
 // run is the whole program. The steps go to stdout, complaints to stderr.
-func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 2 && args[0] == "browse" {
 		return browse(ctx, args[1], stderr)
 	}
@@ -69,6 +71,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	flags.BoolVar(&o.keep, "keep", false, "")
 	flags.BoolVar(&o.browser, "browser", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.servers, "servers", false, "")
 	flags.IntVar(&o.port, "port", 0, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -83,6 +86,9 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 	case o.port < 0 || o.port > 65533:
 		fmt.Fprintf(stderr, "keyporter-demo: --port has to be between 1 and 65533\n\n%s", usage)
 		return exitUsage
+	}
+	if o.servers {
+		return serve(ctx, o, stdin, stdout, stderr)
 	}
 	d := &demo{o: o, show: newShow(stdout, o.json)}
 	err, endErr := d.run(ctx)

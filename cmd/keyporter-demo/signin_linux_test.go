@@ -26,7 +26,7 @@ type signInPage struct {
 
 func newSignInPage(t *testing.T) *signInPage {
 	t.Helper()
-	w, err := listen(0)
+	w, err := listen(0, accessLife)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,20 +60,24 @@ func TestTraySignsIn(t *testing.T) {
     Uses etl@proj (key) · 1 h left (off)
     ────
     Copy config for Claude Desktop
+    Show in window
 ● Notion · name@example.com
     Signed in as name@example.com · 1 h left (off)
     ────
     Sign in… (off)
     Sign out
     Copy config for Claude Desktop
+    Show in window
 ▲ Sales_data · signed out
     Signed out (off)
     ────
     Sign in…
     Sign out (off)
     Copy config for Claude Desktop
+    Show in window
 ────
 Pause everything
+Open Keyporter…
 Quit (bridges keep running)
 `
 	_, err := item.WaitMenu(ctx, func(m *trayhost.Row) bool { return m.String() == want })

@@ -68,7 +68,8 @@ var others = map[string]string{
 // Means reports whether the code is one of the given ones, or one that some
 // provider sends in place of them.
 func (e *Error) Means(codes ...string) bool {
-	return e.Code != "" && (slices.Contains(codes, e.Code) || slices.Contains(codes, others[e.Code]))
+	standard, ok := others[e.Code]
+	return e.Code != "" && slices.Contains(codes, e.Code) || ok && slices.Contains(codes, standard)
 }
 
 // Temporary reports whether the same request may do better later.

@@ -18,7 +18,7 @@ type code struct {
 	scopes                                                        []string
 	jkt                                                           string // dpop_jkt of RFC 9449 section 10
 	expiry                                                        time.Time
-	used                                                          bool
+	used, offline                                                 bool
 }
 
 var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`) // an S256 challenge
@@ -34,13 +34,14 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid request", http.StatusBadRequest)
 		return
 	}
-	s.mu.Lock()
-	client := s.clients[q.Get("client_id")]
-	s.mu.Unlock()
+	client := s.client(q.Get("client_id"))
 	if client == nil || !s.redirectKnown(client, q.Get("redirect_uri")) {
 		// RFC 6749 section 4.1.2.1: the user is told, not redirected.
 		http.Error(w, "unknown client_id, or a redirect_uri that is not registered", http.StatusBadRequest)
 		return
+	}
+	if s.o.ScopeParam != "" {
+		q.Set("scope", q.Get(s.o.ScopeParam))
 	}
 	if code, description := s.checkAuthorize(client, q); code != "" {
 		s.redirect(w, r, q, url.Values{"error": {code}, "error_description": {description}})
@@ -88,14 +89,17 @@ func (s *Server) checkAuthorize(client *Client, q url.Values) (code, description
 	case q.Has("scope") && strings.TrimSpace(q.Get("scope")) == "":
 		return "invalid_scope", "scope is empty"
 	}
-	return s.checkResource(q["resource"])
+	if code, description = s.checkResource(q["resource"]); code == "" && s.o.CheckAuthorize != nil {
+		return s.o.CheckAuthorize(q)
+	}
+	return code, description
 }
 
 // checkResource returns invalid_target where resource is missing or wrong (RFC
 // 8707 section 2).
 func (s *Server) checkResource(values []string) (code, description string) {
 	switch {
-	case len(values) == 0 && s.o.NoResource:
+	case len(values) == 0 && s.o.NoResource, s.o.AudienceParam, s.o.IgnoreResource:
 		return "", ""
 	case len(values) != 1:
 		return "invalid_target", "exactly one resource is required"
@@ -140,12 +144,19 @@ func (s *Server) newCode(client *Client, q url.Values, user string) string {
 		scopes = s.o.DefaultScopes
 	}
 	value := "SECRETWORD-code-" + rand.Text()
+	target := q.Get("resource")
+	switch {
+	case s.o.AudienceParam:
+		target = q.Get("audience")
+	case s.o.IgnoreResource:
+		target = ""
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counters.Signins++
 	s.codes[value] = &code{
 		client: client.ID, redirectURI: q.Get("redirect_uri"), challenge: q.Get("code_challenge"),
-		resource: q.Get("resource"), nonce: q.Get("nonce"), user: user, family: rand.Text(),
+		resource: target, offline: s.o.Offline == nil || s.o.Offline(q), nonce: q.Get("nonce"), user: user, family: rand.Text(),
 		scopes: scopes, jkt: q.Get("dpop_jkt"), expiry: s.o.Now().Add(time.Minute),
 	}
 	return value

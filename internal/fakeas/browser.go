@@ -17,6 +17,11 @@ func Browse(ctx context.Context, authorizationURL, user string) (page string, er
 	transport := &http.Transport{DisableKeepAlives: true}
 	client := &http.Client{Transport: transport}
 	defer client.CloseIdleConnections()
+	return BrowseWith(ctx, client, authorizationURL, user)
+}
+
+// BrowseWith is Browse with a client that knows how to reach the server.
+func BrowseWith(ctx context.Context, client *http.Client, authorizationURL, user string) (page string, err error) {
 	res, body, err := fetch(ctx, client, http.MethodGet, authorizationURL, nil)
 	if err != nil || !strings.Contains(body, `name="decision"`) {
 		return body, err

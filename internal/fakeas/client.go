@@ -46,9 +46,7 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (client *Client,
 	if methods > 1 {
 		return nil, "the client uses more than one method of authentication"
 	}
-	s.mu.Lock()
-	c := s.clients[id]
-	s.mu.Unlock()
+	c := s.client(id)
 	if c == nil {
 		return nil, "the client is not known"
 	}
@@ -156,6 +154,9 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		c.Secret = "SECRETWORD-client+secret/" + rand.Text()
 		res["client_secret"] = c.Secret
 		res["client_secret_expires_at"] = 0
+	}
+	if s.o.ClientLife > 0 {
+		c.expiry = s.o.Now().Add(s.o.ClientLife)
 	}
 	s.AddClient(c)
 	writeJSON(w, http.StatusCreated, res)

@@ -126,6 +126,9 @@ func (s *Server) oauthError(w http.ResponseWriter, status int, code, description
 		s.counters.InvalidGrant++
 		s.mu.Unlock()
 	}
+	if s.o.ErrorStatus != 0 {
+		status = s.o.ErrorStatus
+	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
 	}

@@ -14,9 +14,12 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 )
 
 // Names of endpoints, for Fail and Counters.
@@ -65,6 +68,19 @@ type Options struct {
 	Assertion     func(assertion string) (user, problem string) // Optional. Offer the JWT bearer grant.
 	SubjectTokens []string                                      // Optional. Exchange these ID tokens for ID-JAGs.
 
+	// What providers do in their own ways; see provider.go.
+	CheckAuthorize func(q url.Values) (code, description string)    // Optional. After the server's own checks.
+	CheckToken     func(form url.Values) (code, description string) // Optional. Before the token endpoint's own checks.
+	Offline        func(q url.Values) bool                          // Optional. Whether an authorization request gets a refresh token.
+	AudienceParam  bool                                             // audience says what tokens are for; resource is ignored
+	IgnoreResource bool                                             // resource is ignored; tokens are for nobody by name
+	ScopeParam     string                                           // Optional. In place of scope at the authorization endpoint.
+	TokenForm      Form                                             // Optional. Of access tokens.
+	FormAnswers    bool                                             // the token endpoint answers with a form
+	ErrorStatus    int                                              // Optional. HTTP status of all errors of the token endpoint.
+	ClientLife     time.Duration                                    // Optional. After which a registered client is forgotten.
+	KeepPrevious   bool                                             // a rotated refresh token is good until its successor is used
+
 	NoIss          bool   // neither advertise nor send iss
 	NoIssMetadata  bool   // send iss without advertising it
 	IssNotSent     bool   // advertise iss without sending it
@@ -83,6 +99,15 @@ type Options struct {
 	ExtraHandlers map[string]http.Handler                               // further paths, such as a server's resource metadata
 }
 
+// A Form is what access tokens look like.
+type Form string
+
+const (
+	JWT    Form = ""       // RFC 9068
+	Opaque Form = "opaque" // only the server itself can read it
+	JWE    Form = "jwe"    // encrypted, for the server itself; nobody else can use it
+)
+
 // A Client is one that the server knows.
 type Client struct {
 	ID           string
@@ -90,8 +115,9 @@ type Client struct {
 	AuthMethod   string // of RFC 7591; empty is none, or client_secret_basic with a Secret
 	Key          any    // public key of private_key_jwt
 	RedirectURIs []string
-	GrantTypes   []string // empty: authorization_code and refresh_token
-	Scopes       []string // empty: all
+	GrantTypes   []string  // empty: authorization_code and refresh_token
+	Scopes       []string  // empty: all
+	expiry       time.Time // zero: never
 }
 
 // Counters say what happened so far.
@@ -121,6 +147,7 @@ type Server struct {
 	revoked  map[string]bool // families
 	usedJTI  map[string]bool
 	devices  map[string]*deviceCode
+	opaque   map[string]jwt.MapClaims // access tokens of the form Opaque
 	fail     map[string]failure
 	counters Counters
 }
@@ -150,7 +177,7 @@ func New(o Options) *Server {
 	s := &Server{
 		o: o, key: signingKey(), mux: http.NewServeMux(),
 		clients: map[string]*Client{}, codes: map[string]*code{}, refresh: map[string]*refreshToken{},
-		revoked: map[string]bool{}, usedJTI: map[string]bool{}, devices: map[string]*deviceCode{}, fail: map[string]failure{},
+		revoked: map[string]bool{}, usedJTI: map[string]bool{}, devices: map[string]*deviceCode{}, opaque: map[string]jwt.MapClaims{}, fail: map[string]failure{},
 		counters: Counters{Requests: map[string]int{}},
 	}
 	for _, c := range o.Clients {
@@ -207,10 +234,10 @@ func (s *Server) Close() {
 }
 
 // SetURL tells the server where it is reachable: scheme, host and port.
-func (s *Server) SetURL(url string) {
+func (s *Server) SetURL(address string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.url = strings.TrimSuffix(url, "/")
+	s.url = strings.TrimSuffix(address, "/")
 }
 
 // URL returns where the server is reachable.
@@ -237,6 +264,17 @@ func (s *Server) AddClient(c Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clients[c.ID] = &c
+}
+
+// client returns a client that the server knows, or nil.
+func (s *Server) client(id string) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.clients[id]
+	if c == nil || !c.expiry.IsZero() && !s.o.Now().Before(c.expiry) {
+		return nil
+	}
+	return c
 }
 
 // RemoveClient makes the server forget a client: its requests fail with

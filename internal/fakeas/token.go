@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -19,6 +21,7 @@ type refreshToken struct {
 	scopes                         []string
 	used                           bool
 	jkt                            string // thumbprint of the DPoP key it is bound to
+	previous                       string // the refresh token that it replaces
 }
 
 // A grant is what a token is issued for.
@@ -28,6 +31,7 @@ type grant struct {
 	scopes                        []string
 	refresh                       bool   // issue a refresh token
 	jkt                           string // thumbprint of the DPoP key
+	previous                      string // the refresh token that was redeemed
 }
 
 // form reads the form of a POST, strictly; it answers itself if there is none.
@@ -69,6 +73,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	if problem != "" {
 		s.oauthError(w, http.StatusBadRequest, problem, description)
 		return
+	}
+	if s.o.CheckToken != nil {
+		if code, description := s.o.CheckToken(form); code != "" {
+			s.oauthError(w, http.StatusBadRequest, code, description)
+			return
+		}
 	}
 	kind := form.Get("grant_type")
 	var g *grant
@@ -132,7 +142,7 @@ func (s *Server) redeemCode(client *Client, form url.Values, jkt string) (g *gra
 		return nil, "invalid_grant", "redirect_uri is another one than before"
 	case len(form.Get("code_verifier")) < 43 || base64.RawURLEncoding.EncodeToString(sum[:]) != c.challenge:
 		return nil, "invalid_grant", "code_verifier does not fit"
-	case form.Get("resource") != c.resource:
+	case !s.sameResource(form, c.resource):
 		return nil, "invalid_target", "the resource is another one than before"
 	case c.jkt != "" && c.jkt != jkt:
 		return nil, "invalid_grant", "the code is bound to another key"
@@ -140,7 +150,12 @@ func (s *Server) redeemCode(client *Client, form url.Values, jkt string) (g *gra
 	c.used = true
 	s.counters.CodesUsed++
 	return &grant{client: client, family: c.family, resource: c.resource, user: c.user, nonce: c.nonce, scopes: c.scopes,
-		refresh: !s.o.NoRefresh && slices.Contains(client.GrantTypes, "refresh_token")}, "", ""
+		refresh: !s.o.NoRefresh && c.offline && slices.Contains(client.GrantTypes, "refresh_token")}, "", ""
+}
+
+// sameResource reports whether a token request is for what was authorized.
+func (s *Server) sameResource(form url.Values, authorized string) bool {
+	return s.o.AudienceParam || s.o.IgnoreResource || form.Get("resource") == authorized
 }
 
 func (s *Server) redeemRefresh(client *Client, form url.Values, jkt string) (g *grant, code, description string) {
@@ -154,7 +169,7 @@ func (s *Server) redeemRefresh(client *Client, form url.Values, jkt string) (g *
 		s.counters.Reused++
 		s.revoked[t.family] = true
 		return nil, "invalid_grant", "the refresh token was used before"
-	case form.Get("resource") != t.resource:
+	case !s.sameResource(form, t.resource):
 		return nil, "invalid_target", "the resource is another one than before"
 	case t.jkt != "" && t.jkt != jkt && client.AuthMethod == "none": // RFC 9449 section 5
 		return nil, "invalid_grant", "the refresh token is bound to another key"
@@ -166,8 +181,14 @@ func (s *Server) redeemRefresh(client *Client, form url.Values, jkt string) (g *
 		}
 	}
 	t.used = !s.o.KeepRefresh
+	if s.o.KeepPrevious { // the first use of a token ends the one before it, and keeps this one
+		if prev := s.refresh[t.previous]; prev != nil {
+			prev.used = true
+		}
+		t.used = false
+	}
 	s.counters.Refreshed++
-	return &grant{client: client, family: t.family, resource: t.resource, user: t.user, scopes: scopes, refresh: !s.o.KeepRefresh}, "", ""
+	return &grant{client: client, family: t.family, resource: t.resource, user: t.user, scopes: scopes, refresh: !s.o.KeepRefresh, previous: form.Get("refresh_token")}, "", ""
 }
 
 func (s *Server) clientCredentials(client *Client, form url.Values) (g *grant, code, description string) {
@@ -200,7 +221,7 @@ func (s *Server) answer(w http.ResponseWriter, g *grant) {
 	if g.refresh {
 		value := "SECRETWORD-refresh-" + rand.Text()
 		s.mu.Lock()
-		s.refresh[value] = &refreshToken{family: g.family, client: g.client.ID, resource: g.resource, user: g.user, scopes: g.scopes, jkt: g.jkt}
+		s.refresh[value] = &refreshToken{family: g.family, client: g.client.ID, resource: g.resource, user: g.user, scopes: g.scopes, jkt: g.jkt, previous: g.previous}
 		s.mu.Unlock()
 		res["refresh_token"] = value
 	}
@@ -212,6 +233,15 @@ func (s *Server) answer(w http.ResponseWriter, g *grant) {
 	}
 	if s.o.EditToken != nil {
 		s.o.EditToken(res)
+	}
+	if s.o.FormAnswers {
+		v := url.Values{}
+		for name, value := range res {
+			v.Set(name, fmt.Sprint(value))
+		}
+		w.Header().Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		_, _ = io.WriteString(w, v.Encode()) // the client left; nobody to tell
+		return
 	}
 	writeJSON(w, http.StatusOK, res)
 }

@@ -151,14 +151,14 @@ func (f *Flow) checkIssuer(answer *loopback.Response) error {
 func (f *Flow) denied(answer *loopback.Response) error {
 	cause := oauth.NewError(answer.Error, answer.ErrorDescription)
 	what, do := fmt.Sprintf("%s refused the sign-in (%s).", f.Issuer, cause.Code), "Ask its administrator; the details have its own words."
-	switch cause.Code {
-	case "access_denied":
-		what, do = fmt.Sprintf("The sign-in at %s was declined.", f.Issuer), "Sign in again and agree, or ask the administrator for access."
-	case oauth.InvalidScope:
-		do = "The permissions that the server names are not offered there; choose others with --scope."
-	case oauth.InvalidTarget:
+	switch code := cause.Code; {
+	case f.isTarget(cause):
 		what, do = fmt.Sprintf("%s does not know this server.", f.Issuer), f.targetHelp()
-	case "server_error", "temporarily_unavailable":
+	case code == oauth.AccessDenied:
+		what, do = fmt.Sprintf("The sign-in at %s was declined.", f.Issuer), "Sign in again and agree, or ask the administrator for access."
+	case code == oauth.InvalidScope:
+		do = "The permissions that the server names are not offered there; choose others with --scope."
+	case cause.Temporary():
 		do = "Try again later."
 	}
 	return hint.Wrap(cause, hint.Refused, what, do)

@@ -33,13 +33,14 @@ type world struct {
 	server string // the MCP server's address
 	client *oauth.Client
 	log    *bytes.Buffer
+	net    *internet // nil: the machine's own
 }
 
 // newWorld makes one; edit changes the server's resource metadata, nil in it
 // means none.
 func newWorld(t *testing.T, o fakeas.Options, edit func(m map[string]any) map[string]any) *world {
 	t.Helper()
-	w := &world{log: &bytes.Buffer{}}
+	w := &world{}
 	w.as = fakeas.Start(t, o)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/oauth-protected-resource/mcp", func(rw http.ResponseWriter, r *http.Request) {
@@ -56,9 +57,17 @@ func newWorld(t *testing.T, o fakeas.Options, edit func(m map[string]any) map[st
 	w.rs = httptest.NewServer(mux)
 	t.Cleanup(w.rs.Close)
 	w.server = w.rs.URL + "/mcp"
+	w.newClient(t, oauth.Options{ServerURL: w.server})
+	return w
+}
+
+// newClient makes the client, whose log is watched.
+func (w *world) newClient(t *testing.T, o oauth.Options) {
+	t.Helper()
+	w.log = &bytes.Buffer{}
+	o.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	w.client, err = oauth.NewClient(oauth.Options{ServerURL: w.server,
-		Log: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	w.client, err = oauth.NewClient(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +75,6 @@ func newWorld(t *testing.T, o fakeas.Options, edit func(m map[string]any) map[st
 		w.client.CloseIdle()
 		noSecret(t, "log", w.log.String())
 	})
-	return w
 }
 
 func noSecret(t *testing.T, what, text string) {
@@ -91,7 +99,7 @@ func (w *world) start(t *testing.T, o Options) *Flow {
 func (w *world) signIn(t *testing.T, o Options, user string) (*Flow, *Grant, error) {
 	t.Helper()
 	f := w.start(t, o)
-	g, page, err := finish(t, f, user)
+	g, page, err := finish(t, w, f, user)
 	if (err == nil) != strings.Contains(page, "You are signed in") {
 		t.Errorf("the browser showed %q, the sign-in ended with %v", page, err)
 	}
@@ -102,7 +110,7 @@ func (w *world) signIn(t *testing.T, o Options, user string) (*Flow, *Grant, err
 }
 
 // finish plays the browser while the flow waits.
-func finish(t *testing.T, f *Flow, user string) (*Grant, string, error) {
+func finish(t *testing.T, w *world, f *Flow, user string) (*Grant, string, error) {
 	t.Helper()
 	type browsed struct {
 		page string
@@ -111,7 +119,7 @@ func finish(t *testing.T, f *Flow, user string) (*Grant, string, error) {
 	done := make(chan browsed, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		page, err := fakeas.Browse(ctx, f.URL, user)
+		page, err := w.browse(ctx, f.URL, user)
 		if err != nil {
 			cancel()
 		}
@@ -124,6 +132,13 @@ func finish(t *testing.T, f *Flow, user string) (*Grant, string, error) {
 		t.Fatalf("browser: %v", b.err)
 	}
 	return g, b.page, err
+}
+
+func (w *world) browse(ctx context.Context, address, user string) (string, error) {
+	if w.net == nil {
+		return fakeas.Browse(ctx, address, user)
+	}
+	return fakeas.BrowseWith(ctx, &http.Client{Transport: w.net}, address, user)
 }
 
 func query(t *testing.T, f *Flow) url.Values {
@@ -575,13 +590,13 @@ func TestTokenEndpointErrorsHaveWords(t *testing.T) {
 	w := newWorld(t, fakeas.Options{}, nil)
 	f := w.start(t, Options{})
 	w.as.Fail(fakeas.Token, 1, http.StatusServiceUnavailable)
-	if _, page, err := finish(t, f, "alice"); hint.CodeOf(err) != hint.Unreachable || !strings.Contains(page, "not signed in") {
+	if _, page, err := finish(t, w, f, "alice"); hint.CodeOf(err) != hint.Unreachable || !strings.Contains(page, "not signed in") {
 		t.Errorf("got %v; %s", err, page)
 	}
 	f = w.start(t, Options{})
 	w.as.RemoveClient(f.Registration.ClientID)
 	w.as.AddClient(fakeas.Client{ID: f.Registration.ClientID, Secret: "SECRETWORD", RedirectURIs: []string{f.RedirectURI}})
-	if _, _, err := finish(t, f, "alice"); !errors.Is(err, ErrClientRefused) || oauth.CodeOf(err) != oauth.InvalidClient {
+	if _, _, err := finish(t, w, f, "alice"); !errors.Is(err, ErrClientRefused) || oauth.CodeOf(err) != oauth.InvalidClient {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"keyporter/broker/install"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
@@ -81,7 +80,7 @@ func bridgeCommand(getenv func(string) string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find own path: %w", err)
 	}
-	return install.Command(exe, getenv)
+	return paths.Program(exe, getenv)
 }
 
 // serve runs the Broker and its local API until one of them ends, then ends the

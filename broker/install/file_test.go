@@ -213,39 +213,3 @@ func TestClaudeDesktopIsFoundOnEachSystem(t *testing.T) {
 		t.Errorf("where it was never started: %q", got)
 	}
 }
-
-func TestCommandSurvivesUpdates(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	cellar, bin := filepath.Join(dir, "Cellar/keyporter/1.0.0/bin/keyporter"), filepath.Join(dir, "bin/keyporter")
-	other := filepath.Join(dir, "other/keyporter")
-	writeFile(t, cellar, "program", 0o700)
-	writeFile(t, other, "another program", 0o700)
-	if err := os.MkdirAll(filepath.Dir(bin), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(cellar, bin); err != nil {
-		t.Fatal(err)
-	}
-	getenv := func(name string) string {
-		if name == "PATH" {
-			return strings.Join([]string{"relative", filepath.Dir(other), filepath.Dir(bin)}, string(os.PathListSeparator))
-		}
-		return ""
-	}
-	for exe, want := range map[string]string{
-		cellar:                     bin,
-		cellar + " (deleted)":      bin,
-		other:                      other,
-		filepath.Join(dir, "gone"): filepath.Join(dir, "gone"),
-	} {
-		if got, err := Command(exe, getenv); err != nil || got != want {
-			t.Errorf("Command(%s) = %s, %v; want %s", exe, got, err, want)
-		}
-	}
-	if _, err := Command("/private/var/folders/x/AppTranslocation/y/Keyporter.app/Contents/MacOS/keyporter", getenv); err == nil || !strings.Contains(hint.Of(err).Do, "Applications") {
-		t.Errorf("a temporary copy: %v", err)
-	}
-}

@@ -1,4 +1,4 @@
-package install
+package paths
 
 import (
 	"os"
@@ -8,11 +8,11 @@ import (
 	"keyporter/internal/hint"
 )
 
-// Command returns the path under which MCP clients shall launch keyporter, so
-// that it still leads there after an update: where exe is the file of one
+// Program returns the path under which other programs shall launch exe, so that it
+// still leads there after an update: where exe is the file of one
 // version (Homebrew's Cellar, a Nix store, WinGet's packages), the link that a
 // package manager puts into a folder of programs and points anew.
-func Command(exe string, getenv func(string) string) (string, error) {
+func Program(exe string, getenv func(string) string) (string, error) {
 	// Linux says so of a program that was replaced while it runs (proc(5)).
 	exe = strings.TrimSuffix(exe, " (deleted)")
 	if strings.Contains(exe, "/AppTranslocation/") {

@@ -57,3 +57,10 @@ func ModernNodeServer(t testing.TB) string {
 	t.Helper()
 	return startAnnounced(t, nodeCommand(t, "modern.mjs", nil, nil)) + "/mcp"
 }
+
+// StrictNodeServer starts a server of the TypeScript SDK 2 that speaks protocol
+// 2026-07-28 and nothing else (test/node/strict.mjs), and returns its URL.
+func StrictNodeServer(t testing.TB) string {
+	t.Helper()
+	return startAnnounced(t, nodeCommand(t, "strict.mjs", nil, nil)) + "/mcp"
+}

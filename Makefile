@@ -48,8 +48,8 @@ conformance: ## the official MCP conformance suite; writes docs/conformance.md
 	@scripts/setup go node
 	CGO_ENABLED=0 go test -count=1 -timeout 15m ./test/conformance -table
 
-bench: ## Go benchmarks
-	@scripts/setup go
+bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
+	@scripts/setup go node test
 	scripts/bench
 
 fuzz: ## each fuzz target for FUZZTIME (30s)

@@ -57,6 +57,7 @@ type Client struct {
 	agent     string
 	max       int
 	log       *slog.Logger
+	bufs      buffers
 }
 
 // New returns a Client.

@@ -20,6 +20,7 @@ type EventReader struct {
 
 	r       io.Reader
 	limit   int
+	bufs    *buffers
 	buf     []byte
 	pos     int // where unread bytes begin
 	scanned int // up to where no line end was found
@@ -40,7 +41,13 @@ type span struct{ start, end int }
 
 // NewEventReader returns an EventReader for events of up to limit bytes of data.
 func NewEventReader(r io.Reader, limit int) *EventReader {
-	return &EventReader{r: r, limit: limit}
+	return &EventReader{r: r, limit: limit, bufs: &buffers{}}
+}
+
+// release gives the buffer back. The reader is not used after it.
+func (e *EventReader) release() {
+	e.bufs.put(e.buf)
+	e.buf, e.err = nil, io.EOF
 }
 
 // Next returns the data of the next event of the type message that has some.
@@ -71,6 +78,13 @@ func (e *EventReader) Next() ([]byte, error) {
 }
 
 func (e *EventReader) reset() {
+	if rest := e.buf[e.pos:]; cap(e.buf) >= largeBuffer && len(rest) <= 8<<10 {
+		// A large event is over; what follows may be small for hours.
+		e.bufs.put(e.buf)
+		e.buf = append(make([]byte, 0, 16<<10), rest...)
+		e.scanned -= e.pos
+		e.pos = 0
+	}
 	e.name, e.id, e.hasID, e.lines = e.name[:0], e.id[:0], false, 0
 	e.data = span{}
 }
@@ -221,9 +235,13 @@ func (e *EventReader) makeRoom() {
 	keep := e.buf[from:]
 	to := e.buf[:0]
 	if len(keep) > cap(e.buf)/2 || cap(e.buf) == 0 {
-		to = make([]byte, 0, max(16<<10, 2*cap(e.buf)))
+		to = e.bufs.get(max(16<<10, 2*cap(e.buf)))
 	}
+	old := e.buf
 	e.buf = append(to, keep...)
+	if cap(old) != cap(e.buf) {
+		e.bufs.put(old)
+	}
 	e.pos -= from
 	e.scanned -= from
 	e.data.start -= from

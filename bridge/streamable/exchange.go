@@ -86,6 +86,7 @@ func (m *Message) fill(h http.Header) {
 func (c *Client) whole(resp *http.Response, sink Sink) error {
 	defer resp.Body.Close()
 	body, err := c.readBody(resp)
+	defer func() { c.bufs.put(body) }()
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
@@ -100,14 +101,14 @@ func (c *Client) whole(resp *http.Response, sink Sink) error {
 }
 
 // readBody reads a body through the limit, in one piece where its length is
-// known, and leaves room for a line end behind it.
+// known, and leaves room for a line end behind it. The buffer is to be given back.
 func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 	n := resp.ContentLength
 	if n > int64(c.max) {
 		return nil, ErrTooLarge
 	}
 	if n >= 0 {
-		body := make([]byte, n, n+1)
+		body := c.bufs.get(int(n) + 1)[:n]
 		_, err := io.ReadFull(resp.Body, body)
 		if err == nil {
 			// Reading the end lets the connection be used again.
@@ -115,11 +116,22 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 		}
 		return body, err
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.max)+1))
-	if err == nil && len(body) > c.max {
-		err = ErrTooLarge
+	body := c.bufs.get(16 << 10)
+	for {
+		if cap(body)-len(body) < 2 {
+			body = c.bufs.grow(body)
+		}
+		n, err := resp.Body.Read(body[len(body) : cap(body)-1])
+		body = body[:len(body)+n]
+		switch {
+		case len(body) > c.max:
+			return body, ErrTooLarge
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return body, err
+		}
 	}
-	return body, err
 }
 
 // stream reads an answer that is an event stream and resumes it if it breaks
@@ -193,6 +205,8 @@ func (p *position) wait(failures int) time.Duration {
 func (c *Client) events(resp *http.Response, at *position, sink Sink) (done bool, err error) {
 	defer resp.Body.Close()
 	r := NewEventReader(resp.Body, c.max)
+	r.bufs = &c.bufs
+	defer r.release()
 	r.LastID, r.Retry = at.id, at.retry
 	for {
 		msg, err := r.Next()

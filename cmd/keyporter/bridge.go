@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	joining "keyporter/bridge"
+	"keyporter/bridge/stdio"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
@@ -28,8 +31,17 @@ keyporter demo for the piece of configuration that does.`,
 		Example: "  keyporter bridge notion",
 		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
+			// A bridge mostly waits. On one processor its goroutines hand over to
+			// each other without waking threads, which costs more than they do.
+			if p.getenv("GOMAXPROCS") == "" {
+				runtime.GOMAXPROCS(1)
+			}
+			in, out := stdio.Files(p.stdin, p.stdout, os.Stderr)
+			if c, ok := in.(io.Closer); ok {
+				defer c.Close()
+			}
 			err := joining.Run(c.Context(), joining.Options{
-				Connect: p.connect, Server: args[0], Stdin: p.stdin, Stdout: p.stdout, Log: p.logger(), Version: version,
+				Connect: p.connect, Server: args[0], Stdin: in, Stdout: out, Log: p.logger(), Version: version,
 			})
 			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // ended by its host

@@ -1,0 +1,65 @@
+package streamable
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	largeBuffer = 256 << 10        // from this size on a buffer is worth keeping
+	keptBuffer  = 32 << 20         // up to this size it is kept
+	keptFor     = 10 * time.Second // unless nobody needs it
+)
+
+// buffers keep the last large buffer for the next large message: a new one would
+// have to be cleared, and its pages to be mapped.
+type buffers struct {
+	mu   sync.Mutex
+	free []byte
+	idle *time.Timer
+}
+
+// get returns an empty buffer with room for n bytes.
+func (b *buffers) get(n int) []byte {
+	if n >= largeBuffer {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if cap(b.free) >= n {
+			buf := b.free[:0]
+			b.free = nil
+			return buf
+		}
+	}
+	return make([]byte, 0, n)
+}
+
+// put takes a buffer back that nobody uses any more.
+func (b *buffers) put(buf []byte) {
+	if cap(buf) < largeBuffer || cap(buf) > keptBuffer {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if cap(buf) < cap(b.free) {
+		return
+	}
+	b.free = buf
+	if b.idle == nil {
+		b.idle = time.AfterFunc(keptFor, b.drop)
+	} else {
+		b.idle.Reset(keptFor)
+	}
+}
+
+func (b *buffers) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free = nil
+}
+
+// grow returns a buffer with the content of buf and more room.
+func (b *buffers) grow(buf []byte) []byte {
+	larger := append(b.get(max(16<<10, 2*cap(buf))), buf...)
+	b.put(buf)
+	return larger
+}

@@ -39,15 +39,28 @@ type DiscoveryError struct {
 }
 
 // newDiscoveryError takes the words of an attempt that has some (unreachable,
-// refused by the address rule), else the given ones.
+// refused by the address rule), else the given ones. Their details are the list of
+// attempts.
 func newDiscoveryError(of string, attempts []Attempt, words *hint.Error) *DiscoveryError {
+	e := &DiscoveryError{Of: of, Attempts: attempts}
 	for _, a := range attempts {
 		if h := (*hint.Error)(nil); errors.As(a.Said, &h) {
-			words = hint.New(h.Code, h.What, h.Do)
+			words = h
 			break
 		}
 	}
-	return &DiscoveryError{Of: of, Attempts: attempts, words: words}
+	e.words = hint.Wrap(errors.New(e.Error()), words.Code, words.What, words.Do)
+	return e
+}
+
+// attemptsOf returns the attempts that an error of discovery has, or the error
+// itself as what addr said.
+func attemptsOf(err error, addr string) []Attempt {
+	var e *DiscoveryError
+	if errors.As(err, &e) {
+		return e.Attempts
+	}
+	return []Attempt{{URL: clean(withoutQuery(addr), 300), Said: err}}
 }
 
 // Error lists all attempts on one line.
@@ -90,28 +103,33 @@ func (c *Client) Discover(ctx context.Context, serverURL string, challenge *Chal
 	case err == nil:
 	case errors.As(err, &none) && none.Absent() && challenge.ResourceMetadata() == "":
 		if preferred == "" {
-			return c.discoverOrigin(ctx, serverURL)
+			return c.discoverOrigin(ctx, serverURL, none.Attempts)
 		}
 	default:
 		return nil, err
 	}
 	issuers := []string{preferred}
 	if preferred == "" {
-		issuers = resource.AuthorizationServers
+		issuers = resource.AuthorizationServers[:min(len(resource.AuthorizationServers), maxIssuers)]
 	}
-	var errs []error
+	var failed error
+	var attempts []Attempt
 	for _, issuer := range issuers {
 		server, err := c.DiscoverAuthorizationServer(ctx, issuer)
 		if err == nil {
 			return &Discovery{Resource: resource, Server: server}, nil
 		}
-		errs = append(errs, err)
-		if ctx.Err() != nil {
-			break
+		if failed = err; ctx.Err() != nil || len(issuers) == 1 {
+			return nil, failed
 		}
+		attempts = append(attempts, attemptsOf(err, issuer)...)
 	}
-	return nil, errors.Join(errs...)
+	return nil, newDiscoveryError(clean(serverURL, 200), attempts, hint.Of(failed))
 }
+
+// maxIssuers is how many of the authorization servers that a server names are
+// tried.
+const maxIssuers = 5
 
 // DiscoverResource gets a server's protected resource metadata: from the address
 // in the challenge if there is one, else from the well-known addresses of the
@@ -124,8 +142,10 @@ func (c *Client) DiscoverResource(ctx context.Context, serverURL string, challen
 		return nil, errors.New("discover resource: the server's address has no host")
 	}
 	var candidates []string
-	if named := challenge.ResourceMetadata(); named != "" {
-		candidates = append(candidates, named)
+	if named, err := url.Parse(challenge.ResourceMetadata()); err == nil && challenge.ResourceMetadata() != "" {
+		candidates = append(candidates, u.ResolveReference(named).String()) // some name only the path
+	} else if err != nil {
+		candidates = append(candidates, challenge.ResourceMetadata())
 	}
 	const wellKnown = "/.well-known/oauth-protected-resource"
 	origin, path := account.Origin(u), strings.TrimSuffix(u.EscapedPath(), "/")
@@ -214,8 +234,9 @@ func (c *Client) discoverServer(ctx context.Context, issuer string, candidates [
 }
 
 // discoverOrigin is for servers of 2025-03-26: the server's origin is the
-// authorization server, with metadata or with default endpoints.
-func (c *Client) discoverOrigin(ctx context.Context, serverURL string) (*Discovery, error) {
+// authorization server, with metadata or with default endpoints. before is where
+// resource metadata was looked for.
+func (c *Client) discoverOrigin(ctx context.Context, serverURL string, before []Attempt) (*Discovery, error) {
 	u, err := url.Parse(strings.TrimSpace(serverURL))
 	if err != nil {
 		return nil, errors.New("discover authorization server: the server's address is not valid")
@@ -237,6 +258,8 @@ func (c *Client) discoverOrigin(ctx context.Context, serverURL string) (*Discove
 			TokenEndpoint:         origin + "/token",
 			RegistrationEndpoint:  origin + "/register",
 		}}, nil
+	case none != nil:
+		return nil, newDiscoveryError(clean(serverURL, 200), append(before, none.Attempts...), none.words)
 	}
 	return nil, err
 }

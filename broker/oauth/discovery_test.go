@@ -80,6 +80,7 @@ func TestResourceMetadataIsFoundWhereItMayBe(t *testing.T) {
 			"BASE/custom?x=1", "BASE/mcp", []string{"/custom?x=1"}},
 		{"elsewhere than the challenge says", map[string]string{prmRoot: prm("BASE/mcp", "BASE")},
 			"BASE/gone", "BASE/mcp", []string{"/gone", prmPath, prmRoot}},
+		{"where the challenge says by its path", map[string]string{"/custom": prm("BASE/mcp", "BASE")}, "/custom", "BASE/mcp", []string{"/custom"}},
 		{"after an error", map[string]string{prmPath: "500", prmRoot: prm("BASE/mcp", "BASE")}, "", "BASE/mcp", []string{prmPath, prmRoot}},
 		{"after a web page", map[string]string{prmPath: html, prmRoot: prm("BASE/mcp", "BASE")}, "", "BASE/mcp", []string{prmPath, prmRoot}},
 		{"after bad JSON", map[string]string{prmPath: "{", prmRoot: prm("BASE/mcp", "BASE")}, "", "BASE/mcp", []string{prmPath, prmRoot}},
@@ -177,6 +178,7 @@ func TestAuthorizationServerMetadataIsFoundWhereItMayBe(t *testing.T) {
 		{"another issuer first", "BASE", map[string]string{asRoot: as("https://evil.example"), oidcRoot: as("BASE")}, "BASE", []string{asRoot, oidcRoot}},
 		{"case of the issuer", "BASE/t1", map[string]string{tenantOAuth: as("BASE/T1")}, "", []string{tenantOAuth, tenantOIDC, tenantOwn}},
 		{"private token endpoint", "BASE", map[string]string{asRoot: `{"issuer":"BASE","token_endpoint":"https://10.1.2.3/token"}`}, "", []string{asRoot, oidcRoot}},
+		{"a member of the wrong type that is not needed", "BASE", map[string]string{asRoot: `{"issuer":"BASE","scopes_supported":"a b","ui_locales_supported":7,"jwks_uri":null,"token_endpoint":"BASE/token"}`}, "BASE", []string{asRoot}},
 		{"a member of the wrong type", "BASE", map[string]string{asRoot: `{"issuer":"BASE","token_endpoint":["SECRETWORD"]}`}, "", []string{asRoot, oidcRoot}},
 	}
 	for _, tt := range tests {
@@ -271,6 +273,35 @@ func TestTheFirstIssuerThatAnswersIsTakenUnlessTheUserChose(t *testing.T) {
 	}
 	if _, err := c.Discover(t.Context(), s.URL+"/mcp", nil, s.URL+"/gone"); err == nil {
 		t.Error("another issuer than the user's was taken")
+	}
+}
+
+func TestAFailedDiscoveryNamesEveryAddressAndWhatItSaid(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		pages map[string]string
+		want  []string
+	}{
+		{"several authorization servers", map[string]string{prmPath: prm("BASE/mcp", "BASE/a", "http://BASE.example/b", "BASE/c"), asRoot + "/a": "500", oidcRoot + "/a": html, asRoot + "/c": as("https://other.example")},
+			[]string{asRoot + "/a: it answered HTTP 500", oidcRoot + "/a: it is a web page", "/a" + oidcRoot + ": it answered HTTP 404", asRoot + "/c: it is about another issuer, https://other.example", "/c" + oidcRoot + ": "}},
+		{"neither resource nor authorization server", map[string]string{asRoot: "500", oidcRoot: "{"},
+			[]string{prmPath + ": it answered HTTP 404", prmRoot + ": it answered HTTP 404", asRoot + ": it answered HTTP 500", oidcRoot + ": it is not valid JSON"}},
+		{"one", map[string]string{prmPath: prm("BASE/mcp", "BASE")}, []string{asRoot + ": it answered HTTP 404", oidcRoot + ": it answered HTTP 404"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSite(t, tt.pages)
+			_, err := newClient(t, s.URL).Discover(t.Context(), s.URL+"/mcp", nil, "")
+			h := hint.Of(err)
+			if err == nil || h.Cause == nil || h.What == "" || h.Do == "" {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(h.Cause.Error(), want) {
+					t.Errorf("the details do not have %q: %v", want, h.Cause)
+				}
+			}
+			noSecret(t, "error", err.Error()+h.Cause.Error())
+		})
 	}
 }
 

@@ -196,8 +196,9 @@ func withoutRootSlash(s string) string {
 	return s
 }
 
-// decode reads a JSON object. A member of the wrong type is an error, without
-// its value.
+// decode reads a JSON object. A member of the wrong type counts as absent: what
+// must be there is asked for by the caller, and the rest is not worth a failed
+// sign-in.
 func decode(body []byte, v any) error {
 	trimmed := strings.TrimSpace(strings.TrimPrefix(string(body), "\ufeff"))
 	switch {
@@ -208,10 +209,7 @@ func decode(body []byte, v any) error {
 	}
 	err := json.Unmarshal([]byte(trimmed), v)
 	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("its member %s has the wrong type", clean(wrong.Field, 60))
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, &wrong) {
 		return errors.New("it is not valid JSON")
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"sync"
 
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
@@ -26,6 +27,7 @@ import (
 	"keyporter/assets"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/instance"
 	"keyporter/internal/notify"
 	"keyporter/internal/paths"
 )
@@ -41,6 +43,10 @@ type Options struct {
 	Getenv func(string) string
 	// OpenURL opens a page in the browser. Required.
 	OpenURL func(ctx context.Context, url string) error
+	// AtLogin says that nobody started the app but the login: without a panel it
+	// waits for one and opens no window. Optional.
+	AtLogin bool
+	Window  bool         // Optional. Open the window too.
 	Log     *slog.Logger // Optional.
 }
 
@@ -62,20 +68,30 @@ func (o *Options) check() error {
 }
 
 // Run shows the tray until the user quits or ctx is done. It has to be called on
-// the main goroutine, once in a process. An error has words for the user
+// the main goroutine, once in a process. If the app runs already, that one opens
+// its window, and Run returns at once. Without a panel for the icon the window
+// opens instead. An error has words for the user
 // (hint.Error): without a display or a session bus there is nothing to show a
 // tray on.
 func Run(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if err := checkDesktop(ctx, o.Getenv, o.Log); err != nil {
-		return err
-	}
-	command, err := bridgeCommand()
+	panel, err := checkDesktop(ctx, o.Getenv, o.Log)
 	if err != nil {
 		return err
 	}
+	command, err := bridgeCommand(o.Getenv)
+	if err != nil {
+		return err
+	}
+	only, err := o.alone(ctx)
+	if errors.Is(err, instance.ErrRuns) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer only.close()
 	a, desk, err := newApp(o.Version)
 	if err != nil {
 		return err
@@ -125,6 +141,7 @@ func Run(ctx context.Context, o Options) error {
 		Places:   view.Places{Config: o.Paths.ConfigFile(), State: o.Paths.State, Log: o.Paths.Audit()},
 		Tools:    func(ctx context.Context, server string) ([]string, error) { return tools(ctx, command, server) },
 		Demo:     demo.start,
+		Login:    startAtLogin(o.Getenv),
 	}, s.Input())
 	if err != nil {
 		return err
@@ -133,17 +150,18 @@ func Run(ctx context.Context, o Options) error {
 	followPanel(a, face, o.Getenv)
 	show(face, s.Frame()) // before a.Run: Fyne starts the tray there
 
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		s.Run(ctx)
-	}()
+	if o.Window || !panel && !o.AtLogin {
+		win.Open()
+	}
+	var work sync.WaitGroup
+	work.Go(func() { s.Run(ctx) })
+	work.Go(func() { only.follow(ctx, func() { fyne.Do(win.Open) }) })
 	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Quit) })
 	defer stop()
 	a.Run()
 	// The last steps stand here and not in Fyne's OnStopped, which it may skip.
 	quit()
-	<-ended
+	work.Wait()
 	return nil
 }
 

@@ -5,9 +5,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/paths"
 )
+
+// desktopLimit bounds each question to the desktop.
+const desktopLimit = 5 * time.Second
 
 // darkPanel reports whether the panel under the icon is dark. The panels of some
 // desktops are, whatever the theme.
@@ -23,12 +28,12 @@ func darkPanel(getenv func(string) string, darkTheme bool) bool {
 
 // bridgeCommand returns the absolute path of keyporter, which stands beside this
 // program.
-func bridgeCommand() (string, error) {
+func bridgeCommand(getenv func(string) string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", hint.Wrap(err, hint.Failed, "The path of this program is not known.", "Start keyporter-tray by its full path.")
 	}
-	return beside(self, "keyporter"), nil
+	return paths.Program(beside(self, "keyporter"), getenv)
 }
 
 // beside returns the path of another of our programs, in the folder of the one at

@@ -8,31 +8,28 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/godbus/dbus/v5"
 
 	"keyporter/internal/hint"
 )
 
-// desktopLimit bounds each question to the desktop.
-const desktopLimit = 5 * time.Second
-
-// checkDesktop reports why no tray can be shown. It asks before Fyne does:
+// checkDesktop reports whether a panel has a place for the icon, or why no tray
+// can be shown. It asks before Fyne does:
 // without a display Fyne panics, and without a bus it does when it quits.
 //
-// A panel without a place for the icon is no error: it may start after this
-// program, as at login, and the icon appears then.
-func checkDesktop(ctx context.Context, getenv func(string) string, log *slog.Logger) error {
+// A desktop without such a panel is no error: it may start after this program,
+// as at login, and the icon appears then.
+func checkDesktop(ctx context.Context, getenv func(string) string, log *slog.Logger) (panel bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, desktopLimit)
 	defer cancel()
 	if err := checkDisplay(ctx, getenv("DISPLAY")); err != nil {
-		return hint.Wrap(err, hint.Failed, "There is no display, so the tray cannot be shown.",
+		return false, hint.Wrap(err, hint.Failed, "There is no display, so the tray cannot be shown.",
 			"Start keyporter-tray in a desktop session; keyporter status shows the same in a terminal.")
 	}
 	host, err := hasTrayHost(ctx, getenv)
 	if err != nil {
-		return hint.Wrap(err, hint.Failed, "There is no D-Bus session, so the tray cannot be shown.",
+		return false, hint.Wrap(err, hint.Failed, "There is no D-Bus session, so the tray cannot be shown.",
 			"Start keyporter-tray in a desktop session; keyporter status shows the same in a terminal.")
 	}
 	if !host {
@@ -40,7 +37,7 @@ func checkDesktop(ctx context.Context, getenv func(string) string, log *slog.Log
 			"On GNOME, install the extension AppIndicator and KStatusNotifierItem Support. " +
 			"Until then, keyporter status shows the same in a terminal.")
 	}
-	return nil
+	return host, nil
 }
 
 // checkDisplay connects to the X server that display names ("host:1.0"; no host

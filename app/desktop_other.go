@@ -8,4 +8,6 @@ import (
 )
 
 // checkDesktop finds nothing to ask: the system always has a tray.
-func checkDesktop(context.Context, func(string) string, *slog.Logger) error { return nil }
+func checkDesktop(context.Context, func(string) string, *slog.Logger) (panel bool, err error) {
+	return true, nil
+}

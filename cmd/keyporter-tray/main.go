@@ -29,11 +29,15 @@ func main() {
 	os.Exit(code)
 }
 
-const usage = `Usage: keyporter-tray [--version]
+const usage = `Usage: keyporter-tray [--window] [--at-login] [--version]
 
 Shows Keyporter in the tray. Quitting it leaves the agent and bridges running.
+If it runs already, its window opens.
 
-Example: keyporter-tray &
+  --window    open the window too
+  --at-login  started by the login: open no window, also where no panel shows the icon
+
+Example: keyporter-tray --window &
 `
 
 // run is the program; the result is its exit code. It has to be called on the
@@ -42,6 +46,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	flags := flag.NewFlagSet("keyporter-tray", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
+	window := flags.Bool("window", false, "open the window too")
+	atLogin := flags.Bool("at-login", false, "started by the login")
 	showVersion := flags.Bool("version", false, "print the version")
 	switch err := flags.Parse(args); {
 	case err == flag.ErrHelp:
@@ -55,25 +61,23 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stdout, "keyporter-tray", version)
 		return 0
 	}
-	if err := show(ctx, getenv, stderr); err != nil {
+	if err := show(ctx, app.Options{Getenv: getenv, Window: *window, AtLogin: *atLogin}, stderr); err != nil {
 		fmt.Fprintln(stderr, hint.Of(err).Text())
 		return 1
 	}
 	return 0
 }
 
-func show(ctx context.Context, getenv func(string) string, stderr io.Writer) error {
-	p, err := paths.Find(getenv)
-	if err != nil {
+// show completes the options and shows the app.
+func show(ctx context.Context, o app.Options, stderr io.Writer) error {
+	var err error
+	if o.Paths, err = paths.Find(o.Getenv); err != nil {
 		return err
 	}
-	return app.Run(ctx, app.Options{
-		Paths:   p,
-		Version: version,
-		Getenv:  getenv,
-		OpenURL: func(ctx context.Context, url string) error { return browser.Open(ctx, url, getenv) },
-		Log:     slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(getenv("KEYPORTER_LOG"))})),
-	})
+	o.Version = version
+	o.OpenURL = func(ctx context.Context, url string) error { return browser.Open(ctx, url, o.Getenv) }
+	o.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(o.Getenv("KEYPORTER_LOG"))}))
+	return app.Run(ctx, o)
 }
 
 // level returns the log level that KEYPORTER_LOG asks for; warn if it is none.

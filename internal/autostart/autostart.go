@@ -39,9 +39,9 @@ func (e *Entry) check() error {
 	return nil
 }
 
-// Enabled reports whether the program starts at login. An entry that the user
+// On reports whether the program starts at login. An entry that the user
 // switched off in the desktop's own settings counts as none.
-func (e *Entry) Enabled() (bool, error) {
+func (e *Entry) On() (bool, error) {
 	if err := e.check(); err != nil {
 		return false, err
 	}

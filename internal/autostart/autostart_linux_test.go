@@ -28,8 +28,8 @@ func TestEntryIsMadeAndRemoved(t *testing.T) {
 	} {
 		want := func(on bool) {
 			t.Helper()
-			if got, err := e.Enabled(); err != nil || got != on {
-				t.Errorf("Enabled = %t, %v; want %t", got, err, on)
+			if got, err := e.On(); err != nil || got != on {
+				t.Errorf("On = %t, %v; want %t", got, err, on)
 			}
 		}
 		want(false)

@@ -37,18 +37,17 @@ type contender interface {
 }
 
 // A direct is Go's own HTTP client, which is the limit for everything that is
-// made of it. It reads answers into memory that it uses again, and checks
-// nothing about them.
+// made of it. Like the client of a bridge, it has the whole answer in memory in
+// the end; it checks nothing about it.
 type direct struct {
 	url    string
 	client *http.Client
-	buf    []byte
 }
 
 func newDirect(url string) *direct {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 2000
-	return &direct{url: url, client: &http.Client{Transport: t}, buf: make([]byte, 1<<20)}
+	return &direct{url: url, client: &http.Client{Transport: t}}
 }
 
 func (d *direct) send(message string) (*http.Response, error) {
@@ -72,14 +71,8 @@ func (d *direct) call(id int, tool string) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	for err == nil {
-		_, err = resp.Body.Read(d.buf)
-	}
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
+	_, err = io.ReadAll(resp.Body)
+	return errors.Join(err, resp.Body.Close())
 }
 
 func (d *direct) flood(n int, tool string) (int, error) {
@@ -153,21 +146,16 @@ func (b *bridge) exchange(message string, id int) error {
 	if _, err := io.WriteString(b.in, message+"\n"); err != nil {
 		return err
 	}
-	want := []byte(`"id":` + strconv.Itoa(id))
-	for found := false; ; {
-		part, err := b.out.ReadSlice('\n')
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return err
-		}
-		// The id stands at the beginning or at the end of an answer.
-		found = found || bytes.Contains(part[:min(200, len(part))], want) || bytes.Contains(part[max(0, len(part)-200):], want)
-		switch {
-		case bytes.HasPrefix(part, []byte(`{"error"`)) || bytes.Contains(part[:min(200, len(part))], []byte(`"error":{`)):
-			return fmt.Errorf("answer %.300s", part)
-		case err == nil && found:
-			return nil
-		}
+	line, err := b.out.ReadBytes('\n')
+	if err != nil {
+		return err
 	}
+	// The id stands at the beginning or at the end of an answer.
+	want, head, tail := []byte(`"id":`+strconv.Itoa(id)), line[:min(200, len(line))], line[max(0, len(line)-200):]
+	if bytes.Contains(head, []byte(`"error":{`)) || !bytes.Contains(head, want) && !bytes.Contains(tail, want) {
+		return fmt.Errorf("answer %.300s", line)
+	}
+	return nil
 }
 
 func (b *bridge) call(id int, tool string) error { return b.exchange(request(id, tool), id) }

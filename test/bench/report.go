@@ -66,7 +66,8 @@ func (b *bench) report() string {
 	s.WriteString("# Benchmarks\n\nWritten by `make bench`. One run, in which Go's own HTTP client (the limit), Keyporter and mcp-remote\n" +
 		"take turns at the same server, which is a process of its own and wants a bearer token. The bridges are\n" +
 		"launched as MCP clients launch them; mcp-remote is started with node directly, not through npx. The HTTP\n" +
-		"client reads an answer and looks at nothing in it; the bridges read it, check it and write it to their client.\n\n")
+		"client has the whole answer in memory and looks at nothing in it; the bridges read it, check it and write it\n" +
+		"to their client, which has it in memory then.\n\n")
 	fmt.Fprintf(&s, "Machine: %s, %d processors, %s/%s. %s, node %s, mcp-remote %s.\n\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH,
 		runtime.Version(), output(b.remote[0], "--version"), version())
 	s.WriteString("| figure | limit | Keyporter | mcp-remote | Keyporter / limit | Keyporter / mcp-remote | target | met |\n|---|---|---|---|---|---|---|---|\n")

@@ -13,15 +13,24 @@ import (
 // openDefault tries what a desktop has. Without a display only BROWSER is worth
 // a try, and that may be a browser for terminals, which would fight for ours.
 func openDefault(ctx context.Context, address string, getenv func(string) string) error {
-	env := os.Environ()
-	if getenv("DISPLAY") == "" && getenv("WAYLAND_DISPLAY") == "" {
-		desktop := desktopEnvironment(ctx, getenv)
-		if desktop == nil {
-			return ErrNoDisplay
-		}
-		env = append(env, desktop...)
+	env, err := displayEnvironment(ctx, getenv)
+	if err != nil {
+		return err
 	}
 	return first(ctx, address, getenv, env, []string{"xdg-open"}, []string{"x-www-browser"}, strings.Fields(getenv("BROWSER")))
+}
+
+// displayEnvironment is the environment in which a program can open a window.
+func displayEnvironment(ctx context.Context, getenv func(string) string) ([]string, error) {
+	env := os.Environ()
+	if getenv("DISPLAY") != "" || getenv("WAYLAND_DISPLAY") != "" {
+		return env, nil
+	}
+	desktop := desktopEnvironment(ctx, getenv)
+	if desktop == nil {
+		return nil, ErrNoDisplay
+	}
+	return append(env, desktop...), nil
 }
 
 // ofDesktop are the variables that a program needs to open a window, and to be

@@ -8,3 +8,5 @@ import (
 )
 
 func openDefault(context.Context, string, func(string) string) error { return errors.ErrUnsupported }
+
+func openPrivate(context.Context, string, func(string) string) error { return ErrNoPrivate }

@@ -64,9 +64,10 @@ type Listener struct {
 	closeOnce sync.Once
 
 	mu       sync.Mutex
-	taken    bool // the answer has come
-	finished bool // outcome is closed
-	ok       bool // what Finish said
+	taken    bool   // the answer has come
+	finished bool   // outcome is closed
+	ok       bool   // what Finish said
+	who      string // what Finish said
 }
 
 // Listen binds the port and begins to answer.
@@ -146,12 +147,13 @@ func (l *Listener) Wait(ctx context.Context) (*Response, error) {
 // Answers is Wait for callers that select.
 func (l *Listener) Answers() <-chan *Response { return l.answer }
 
-// Finish tells the page in the browser how the sign-in ended.
-func (l *Listener) Finish(ok bool) {
+// Finish tells the page in the browser how the sign-in ended, and who is signed in
+// as far as that is known.
+func (l *Listener) Finish(ok bool, who string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.finished {
-		l.finished, l.ok = true, ok
+		l.finished, l.ok, l.who = true, ok, who
 		close(l.outcome)
 	}
 }
@@ -159,7 +161,7 @@ func (l *Listener) Finish(ok bool) {
 // Close ends the listener: pages that wait are answered, two seconds at most.
 func (l *Listener) Close() {
 	l.closeOnce.Do(func() {
-		l.Finish(false)
+		l.Finish(false, "")
 		ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 		defer cancel()
 		if l.server.Shutdown(ctx) != nil {
@@ -207,10 +209,10 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.mu.Lock()
-	ok := l.ok
+	ok, who := l.ok, l.who
 	l.mu.Unlock()
 	if ok {
-		l.show(w, r, http.StatusOK, pageDone)
+		l.showWho(w, r, http.StatusOK, pageDone, who)
 	} else {
 		l.show(w, r, http.StatusOK, pageFailed)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestAnswerByQueryAndByForm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := listener(t, Options{})
-			l.Finish(true)
+			l.Finish(true, "")
 			res, page := send(l)
 			if res.StatusCode != 200 || !strings.Contains(page, "You are signed in") || strings.Contains(page, "SECRETWORD") {
 				t.Errorf("page: %d %s", res.StatusCode, page)
@@ -136,16 +137,38 @@ func TestWhatDoesNotBelongHereIsAnsweredAndTheWaitGoesOn(t *testing.T) {
 			pending(t, l)
 		})
 	}
-	l.Finish(true)
+	l.Finish(true, "")
 	visit(t, "GET", good, nil, nil)
 	if r, err := l.Wait(t.Context()); err != nil || r.Code.Reveal() != "SECRETWORD-c" {
 		t.Errorf("afterwards: %+v, %v", r, err)
 	}
 }
 
+func TestPageSaysWhoIsSignedIn(t *testing.T) {
+	for lang, want := range map[string]string{"en": "Signed in as al&lt;b&gt;ice@example.com.", "ja": "al&lt;b&gt;ice@example.com としてサインインしています。"} {
+		l := listener(t, Options{})
+		l.Finish(true, "al<b>ice@example.com")
+		if _, page := visit(t, "GET", l.RedirectURI()+"?code=SECRETWORD-c&state="+state, nil, http.Header{"Accept-Language": {lang}}); !strings.Contains(page, want) {
+			t.Errorf("%s: %s", lang, page)
+		}
+	}
+}
+
+func TestTakenPortSaysByWhom(t *testing.T) {
+	first := listener(t, Options{})
+	_, err := Listen(t.Context(), Options{State: state, RedirectURI: first.RedirectURI()})
+	text := hint.Of(err).Text()
+	if err == nil || !strings.Contains(text, "The port "+first.redirect.Port()) || hint.Of(err).Do == "" {
+		t.Fatalf("got %v", err)
+	}
+	if runtime.GOOS == "linux" && !strings.Contains(text, "another sign-in of Keyporter") {
+		t.Errorf("our own listener is not recognised: %s", text)
+	}
+}
+
 func TestSecondAnswerIsNotTaken(t *testing.T) {
 	l := listener(t, Options{})
-	l.Finish(true)
+	l.Finish(true, "")
 	visit(t, "GET", l.RedirectURI()+"?code=first&state="+state, nil, nil)
 	visit(t, "GET", l.RedirectURI()+"?code=second&state="+state, nil, nil)
 	if r, err := l.Wait(t.Context()); err != nil || r.Code.Reveal() != "first" {
@@ -174,7 +197,7 @@ func TestPageSaysHowItEndedInTheBrowsersLanguage(t *testing.T) {
 		{false, "ja-JP", "サインインしていません"}, {true, "de, ja;q=0.3, en;q=0.2", "サインインしました"}, {true, "ja;q=x", "You are signed in"},
 	} {
 		l := listener(t, Options{})
-		l.Finish(tt.ok)
+		l.Finish(tt.ok, "")
 		_, page := visit(t, "GET", l.RedirectURI()+"?code=c&state="+state, nil, http.Header{"Accept-Language": {tt.lang}})
 		if !strings.Contains(page, tt.want) {
 			t.Errorf("%q, ok %v: got %s", tt.lang, tt.ok, page)
@@ -198,7 +221,7 @@ func TestPageWaitsForFinish(t *testing.T) {
 		t.Errorf("the page came before the outcome: %s", page)
 	default:
 	}
-	l.Finish(false)
+	l.Finish(false, "")
 	if page := <-done; page != "You are not signed in" {
 		t.Errorf("got %s", page)
 	}
@@ -229,7 +252,7 @@ func TestPortsAndHosts(t *testing.T) {
 			if l.RedirectURI() != uri {
 				t.Errorf("got %s, want %s", l.RedirectURI(), uri)
 			}
-			l.Finish(true)
+			l.Finish(true, "")
 			if res, _ := visit(t, "GET", uri+"?code=c&state="+state, nil, nil); res.StatusCode != 200 {
 				t.Errorf("%s: %d", uri, res.StatusCode)
 			}
@@ -273,7 +296,7 @@ func TestBothLoopbackAddressesAreBound(t *testing.T) {
 		t.Error("a port was taken that another program holds on ::1")
 	}
 	l := listener(t, Options{RedirectURI: "http://localhost/callback"})
-	l.Finish(true)
+	l.Finish(true, "")
 	_, port, _ = net.SplitHostPort(l.redirect.Host)
 	res, _ := visit(t, "GET", "http://[::1]:"+port+"/callback?code=c&state="+state, nil, http.Header{"Host": {l.redirect.Host}})
 	if res.StatusCode != 200 {

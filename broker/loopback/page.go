@@ -2,6 +2,7 @@ package loopback
 
 import (
 	"bytes"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -11,12 +12,13 @@ import (
 )
 
 // A Page is what the page at the end of a sign-in is made of. Nothing in it comes
-// from the request but the choice of the language.
+// from the request but the choice of the language; Who comes from the provider.
 type Page struct {
 	Lang  string // "en" or "ja"
 	OK    bool   // the user is signed in
 	Title string
 	Text  string
+	Who   string // who is signed in, in a sentence; may be empty
 }
 
 var defaultPage = template.Must(template.New("signedin").Parse(assets.SignedIn))
@@ -46,14 +48,25 @@ var (
 		[2]string{"このページに対応するサインインはありません", "始めたサインインはまだ待機中です。別のタブで続けるか、もう一度始めてください。"}}
 )
 
-// show writes a page. It may be framed by nobody, loads nothing, and leads nowhere.
+// signedInAs is Page.Who in each language.
+var signedInAs = map[string]string{"en": "Signed in as %s.", "ja": "%s としてサインインしています。"}
+
+// show writes a page that names nobody.
 func (l *Listener) show(w http.ResponseWriter, r *http.Request, status int, text words) {
+	l.showWho(w, r, status, text, "")
+}
+
+// showWho writes a page. It may be framed by nobody, loads nothing, and leads nowhere.
+func (l *Listener) showWho(w http.ResponseWriter, r *http.Request, status int, text words, who string) {
 	p := Page{Lang: language(r.Header.Get("Accept-Language")), OK: text.ok}
 	t := text.en
 	if p.Lang == "ja" {
 		t = text.ja
 	}
 	p.Title, p.Text = t[0], t[1]
+	if who != "" {
+		p.Who = fmt.Sprintf(signedInAs[p.Lang], who)
+	}
 	var b bytes.Buffer
 	if err := l.page.Execute(&b, p); err != nil {
 		b.Reset()

@@ -38,7 +38,11 @@ func (f *Flow) Wait(ctx context.Context) (*Grant, error) {
 	}
 	g, err := f.redeem(ctx, answer)
 	if f.listener != nil {
-		f.listener.Finish(err == nil)
+		who := ""
+		if err == nil {
+			who = g.Identity.String()
+		}
+		f.listener.Finish(err == nil, who)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)

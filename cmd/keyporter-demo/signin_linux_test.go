@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"keyporter/internal/fakeas"
+	"keyporter/internal/peers"
 )
 
 // A signInPage is an authorization request at the demo's identity provider and
@@ -70,26 +71,26 @@ func (p *signInPage) answer(t *testing.T) url.Values {
 }
 
 func TestSignInPageInARealBrowser(t *testing.T) {
-	c := startChrome(t)
+	c := peers.StartChrome(t)
 	t.Run("looks like a page", func(t *testing.T) {
 		p := newSignInPage(t)
-		c.open(p.address)
+		c.Open(p.address)
 		var dom string
-		c.do(http.MethodGet, "/source", nil, &dom)
+		c.Do(http.MethodGet, "/source", nil, &dom)
 		for _, want := range []string{"Sign in", "Keyporter", "/mcp", "mcp:read mcp:write", `value="alice"`} {
 			if !strings.Contains(dom, want) {
 				t.Errorf("the page lacks %q:\n%s", want, dom)
 			}
 		}
 		var layout struct{ Wide, Labelled, Shown, Styled bool }
-		c.run(`const i = document.querySelector('input'), b = document.querySelector('button'), r = b.getBoundingClientRect();
+		c.Run(`const i = document.querySelector('input'), b = document.querySelector('button'), r = b.getBoundingClientRect();
 			return {Wide: document.documentElement.scrollWidth > innerWidth, Labelled: i.labels.length == 1,
 				Shown: r.width > 40 && r.height > 20 && r.bottom < innerHeight,
 				Styled: getComputedStyle(b).borderTopLeftRadius == '6px'}`, &layout)
 		if layout.Wide || !layout.Labelled || !layout.Shown || !layout.Styled {
 			t.Errorf("layout %+v: want no sideways scrolling, a labelled field, and the button in view and styled", layout)
 		}
-		img, err := png.Decode(bytes.NewReader(c.screenshot("sign-in")))
+		img, err := png.Decode(bytes.NewReader(c.Screenshot("sign-in")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,22 +107,22 @@ func TestSignInPageInARealBrowser(t *testing.T) {
 	})
 	t.Run("signs in as the name that was typed", func(t *testing.T) {
 		p := newSignInPage(t)
-		c.open(p.address)
-		c.replaceText("input[name=user]", "bob")
-		c.click("button[value=sign-in]")
+		c.Open(p.address)
+		c.ReplaceText("input[name=user]", "bob")
+		c.Click("button[value=sign-in]")
 		answer := p.answer(t)
 		if answer.Get("code") == "" || answer.Get("state") != "s1" || answer.Get("iss") == "" {
 			t.Errorf("the redirect has %v, want code, state and iss", keys(answer))
 		}
 		var title string
-		if c.do(http.MethodGet, "/title", nil, &title); title != "Back" {
+		if c.Do(http.MethodGet, "/title", nil, &title); title != "Back" {
 			t.Errorf("the browser ended at %q, want the redirect listener's page", title)
 		}
 	})
 	t.Run("says no", func(t *testing.T) {
 		p := newSignInPage(t)
-		c.open(p.address)
-		c.click("button[value=deny]")
+		c.Open(p.address)
+		c.Click("button[value=deny]")
 		if answer := p.answer(t); answer.Get("error") != "access_denied" || answer.Has("code") {
 			t.Errorf("the redirect has %v, want access_denied", keys(answer))
 		}
@@ -129,7 +130,7 @@ func TestSignInPageInARealBrowser(t *testing.T) {
 }
 
 func TestPersonSignsInToTheDemoInARealBrowser(t *testing.T) {
-	c := startChrome(t)
+	c := peers.StartChrome(t)
 	pages := make(chan string, 1)
 	listener := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(io.LimitReader(r.Body, 1<<16))
@@ -143,17 +144,17 @@ func TestPersonSignsInToTheDemoInARealBrowser(t *testing.T) {
 	k := startKept(t, []string{"KEYPORTER_BROWSER=" + self, fakeBrowser + "=" + listener.URL}, "--browser")
 	select {
 	case page := <-pages:
-		c.open(page)
+		c.Open(page)
 	case <-time.After(2 * time.Minute):
 		t.Fatal("the demo opened no page")
 	}
-	c.click("button[value=sign-in]")
+	c.Click("button[value=sign-in]")
 	k.await(t)
 	var shown string
-	if c.do(http.MethodGet, c.element("body")+"/text", nil, &shown); !strings.Contains(strings.ToLower(shown), "signed in") {
+	if c.Do(http.MethodGet, c.Element("body")+"/text", nil, &shown); !strings.Contains(strings.ToLower(shown), "signed in") {
 		t.Errorf("in the end the browser shows %q", shown)
 	}
-	c.screenshot("signed-in")
+	c.Screenshot("signed-in")
 	k.end(t)
 	leftovers(t, k.home)
 }

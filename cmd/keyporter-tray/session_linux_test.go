@@ -122,11 +122,13 @@ type program struct {
 // start starts keyporter-tray; it ends with the test.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &program{cmd: exec.Command(self, args...), ended: make(chan struct{})}
+	return startProgram(t, must(os.Executable())(t), env, args...)
+}
+
+// startProgram starts keyporter-tray, which is a copy of this test binary.
+func startProgram(t *testing.T, path string, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	races := filepath.Join(t.TempDir(), "race")
 	p.cmd.Env = append(slices.Clone(env), "GORACE=exitcode=0 log_path="+races)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out

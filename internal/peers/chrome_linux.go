@@ -1,4 +1,4 @@
-package main
+package peers
 
 import (
 	"bufio"
@@ -18,16 +18,16 @@ import (
 	"time"
 )
 
-// A chrome is a real browser without a screen, driven over WebDriver (W3C).
-type chrome struct {
+// A Chrome is a real browser without a screen, driven over WebDriver (W3C).
+type Chrome struct {
 	t       *testing.T
 	session string // address of the session
 }
 
 var driverReady = regexp.MustCompile(`started successfully on port (\d+)`)
 
-// startChrome starts Chromium and ends it with the test.
-func startChrome(t *testing.T) *chrome {
+// StartChrome starts Chromium and ends it with the test.
+func StartChrome(t *testing.T) *Chrome {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
@@ -63,7 +63,7 @@ func startChrome(t *testing.T) *chrome {
 		<-read
 		_ = cmd.Wait() // it was killed
 	})
-	c := &chrome{t: t}
+	c := &Chrome{t: t}
 	select {
 	case p := <-port:
 		c.session = "http://127.0.0.1:" + p
@@ -73,19 +73,27 @@ func startChrome(t *testing.T) *chrome {
 	var s struct {
 		SessionID string `json:"sessionId"`
 	}
-	c.do(http.MethodPost, "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+	c.Do(http.MethodPost, "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"goog:chromeOptions": map[string]any{"binary": binary, "args": []string{
 			"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
 			"--disable-component-update", "--disable-sync", "--window-size=900,700", "--user-data-dir=" + profile,
 		}},
 	}}}, &s)
 	c.session += "/session/" + s.SessionID
-	t.Cleanup(func() { c.do(http.MethodDelete, "", nil, nil) })
+	t.Cleanup(func() { c.Do(http.MethodDelete, "", nil, nil) })
 	return c
 }
 
-// do sends a WebDriver command and reads the value of the answer.
-func (c *chrome) do(method, path string, body, value any) {
+// Text returns what the page says.
+func (c *Chrome) Text() string {
+	c.t.Helper()
+	var shown string
+	c.Do(http.MethodGet, c.Element("body")+"/text", nil, &shown)
+	return shown
+}
+
+// Do sends a WebDriver command and reads the value of the answer.
+func (c *Chrome) Do(method, path string, body, value any) {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -119,46 +127,49 @@ func (c *chrome) do(method, path string, body, value any) {
 	}
 }
 
-func (c *chrome) open(address string) {
+// Open goes to an address.
+func (c *Chrome) Open(address string) {
 	c.t.Helper()
-	c.do(http.MethodPost, "/url", map[string]string{"url": address}, nil)
+	c.Do(http.MethodPost, "/url", map[string]string{"url": address}, nil)
 }
 
-// element returns the address of the one element that a CSS selector finds.
-func (c *chrome) element(selector string) string {
+// Element returns the address of the one element that a CSS selector finds.
+func (c *Chrome) Element(selector string) string {
 	c.t.Helper()
 	var all []map[string]string
-	c.do(http.MethodPost, "/elements", map[string]string{"using": "css selector", "value": selector}, &all)
+	c.Do(http.MethodPost, "/elements", map[string]string{"using": "css selector", "value": selector}, &all)
 	if len(all) != 1 {
 		c.t.Fatalf("%s: %d elements, want 1", selector, len(all))
 	}
 	return "/element/" + all[0]["element-6066-11e4-a52e-4f735466cecf"] // WebDriver section 12
 }
 
-func (c *chrome) click(selector string) {
+// Click clicks on the one element that a CSS selector finds.
+func (c *Chrome) Click(selector string) {
 	c.t.Helper()
-	c.do(http.MethodPost, c.element(selector)+"/click", nil, nil)
+	c.Do(http.MethodPost, c.Element(selector)+"/click", nil, nil)
 }
 
-func (c *chrome) replaceText(selector, text string) {
+// ReplaceText types into the one field that a CSS selector finds.
+func (c *Chrome) ReplaceText(selector, text string) {
 	c.t.Helper()
-	e := c.element(selector)
-	c.do(http.MethodPost, e+"/clear", nil, nil)
-	c.do(http.MethodPost, e+"/value", map[string]string{"text": text}, nil)
+	e := c.Element(selector)
+	c.Do(http.MethodPost, e+"/clear", nil, nil)
+	c.Do(http.MethodPost, e+"/value", map[string]string{"text": text}, nil)
 }
 
-// run runs JavaScript in the page.
-func (c *chrome) run(script string, result any) {
+// Run runs JavaScript in the page.
+func (c *Chrome) Run(script string, result any) {
 	c.t.Helper()
-	c.do(http.MethodPost, "/execute/sync", map[string]any{"script": script, "args": []any{}}, result)
+	c.Do(http.MethodPost, "/execute/sync", map[string]any{"script": script, "args": []any{}}, result)
 }
 
-// screenshot returns a PNG of the page. KEYPORTER_SCREENSHOTS names a folder
+// Screenshot returns a PNG of the page. KEYPORTER_SCREENSHOTS names a folder
 // where it is kept for people to look at.
-func (c *chrome) screenshot(name string) []byte {
+func (c *Chrome) Screenshot(name string) []byte {
 	c.t.Helper()
 	var encoded string
-	c.do(http.MethodGet, "/screenshot", nil, &encoded)
+	c.Do(http.MethodGet, "/screenshot", nil, &encoded)
 	b, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		c.t.Fatal(err)

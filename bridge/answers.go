@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"hash/maphash"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,8 +18,21 @@ import (
 // that probe wait about two seconds.
 const answersLimit = time.Second
 
-// answers returns the last known answers of the server; none if the agent is away.
+// answers returns the last known answers of the server. While the agent is away
+// they are those that were known when the user stopped it, if that is why; none
+// otherwise.
 func (b *bridge) answers(ctx context.Context) map[string]json.RawMessage {
+	known, err := b.askAnswers(ctx)
+	if err != nil {
+		b.log.Debug("no known answers", "error", err)
+		if last := b.last.Load(); last != nil {
+			return maps.Clone(*last)
+		}
+	}
+	return known
+}
+
+func (b *bridge) askAnswers(ctx context.Context) (map[string]json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, answersLimit)
 	defer cancel()
 	var a *local.Answers
@@ -27,8 +41,7 @@ func (b *bridge) answers(ctx context.Context) map[string]json.RawMessage {
 		return err
 	})
 	if err != nil || a == nil {
-		b.log.Debug("no known answers", "error", err)
-		return nil
+		return nil, err
 	}
 	known := a.Results
 	for method, r := range known {
@@ -38,7 +51,19 @@ func (b *bridge) answers(ctx context.Context) map[string]json.RawMessage {
 			delete(known, method)
 		}
 	}
-	return known
+	return known, nil
+}
+
+// part takes leave of an agent that the user stops: it gets what waits for it,
+// and gives the answers with which the client is served until the start.
+func (b *bridge) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	b.keep.flush(ctx)
+	b.audit.flush(ctx)
+	if known, err := b.askAnswers(ctx); err == nil {
+		b.last.Store(&known)
+	}
 }
 
 // learn looks at a result on its way to the client: it reads header annotations,
@@ -76,8 +101,9 @@ type keeper struct {
 	todo chan local.Answers // never closed
 	seed maphash.Seed
 
-	ending chan struct{} // closed by finish
-	ended  chan struct{} // closed by run
+	asked  chan chan struct{} // asks run to hand over; what it carries is closed then
+	ending chan struct{}      // closed by finish
+	ended  chan struct{}      // closed by run
 
 	mu    sync.Mutex
 	last  map[string]uint64 // hash of what was handed over, by method
@@ -92,7 +118,7 @@ type pages struct {
 }
 
 func newKeeper(l *link) *keeper {
-	return &keeper{link: l, todo: make(chan local.Answers, 16), ending: make(chan struct{}), ended: make(chan struct{}), seed: maphash.MakeSeed(), last: map[string]uint64{}, pages: map[string]*pages{}}
+	return &keeper{link: l, todo: make(chan local.Answers, 16), asked: make(chan chan struct{}), ending: make(chan struct{}), ended: make(chan struct{}), seed: maphash.MakeSeed(), last: map[string]uint64{}, pages: map[string]*pages{}}
 }
 
 // note takes a result. It copies what it keeps and never waits.
@@ -179,12 +205,22 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case a := <-k.todo:
 			k.hand(ctx, a)
+		case done := <-k.asked:
+			k.handAll(ctx)
+			close(done)
 		case <-k.ending:
-			for len(k.todo) > 0 && ctx.Err() == nil {
-				k.hand(ctx, <-k.todo)
-			}
+			k.handAll(ctx)
 			return
 		}
+	}
+}
+
+// flush hands over what waits, now. It returns when that was tried or ctx ends.
+func (k *keeper) flush(ctx context.Context) { askFor(ctx, k.asked, k.ended) }
+
+func (k *keeper) handAll(ctx context.Context) {
+	for len(k.todo) > 0 && ctx.Err() == nil {
+		k.hand(ctx, <-k.todo)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"keyporter/bridge/frame"
 	"keyporter/broker/local"
-	"keyporter/internal/hint"
 )
 
 const (
@@ -24,9 +23,11 @@ const (
 type auditor struct {
 	link   *link
 	now    func() time.Time
-	news   chan struct{} // has a value when there are records, and when they fill a batch
-	ending chan struct{} // closed by finish
-	ended  chan struct{} // closed by run
+	news   chan struct{}      // has a value when there are records, and when they fill a batch
+	asked  chan chan struct{} // asks run to hand over; what it carries is closed then
+	agent  chan struct{}      // has a value when an agent has been joined
+	ending chan struct{}      // closed by finish
+	ended  chan struct{}      // closed by run
 
 	mu      sync.Mutex
 	queue   []local.AuditRecord
@@ -34,7 +35,7 @@ type auditor struct {
 }
 
 func newAuditor(l *link, now func() time.Time) *auditor {
-	return &auditor{link: l, now: now, news: make(chan struct{}, 1), ending: make(chan struct{}), ended: make(chan struct{})}
+	return &auditor{link: l, now: now, news: make(chan struct{}, 1), asked: make(chan chan struct{}), agent: make(chan struct{}, 1), ending: make(chan struct{}), ended: make(chan struct{})}
 }
 
 // add notes how a call ended. It never waits.
@@ -70,6 +71,34 @@ func (a *auditor) add(c *call, v *view) {
 	}
 }
 
+// flush hands over what waits, now. It returns when that was tried or ctx ends.
+func (a *auditor) flush(ctx context.Context) { askFor(ctx, a.asked, a.ended) }
+
+// askFor asks a goroutine to do something now, and waits until it has, it has
+// ended, or ctx does.
+func askFor(ctx context.Context, ask chan<- chan struct{}, ended <-chan struct{}) {
+	done := make(chan struct{})
+	select {
+	case ask <- done:
+	case <-ended:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// again says that there is an agent: what could not be handed over can be now.
+func (a *auditor) again() {
+	select {
+	case a.agent <- struct{}{}:
+	default:
+	}
+}
+
 // finish hands over what is left, in five seconds at most.
 func (a *auditor) finish() {
 	close(a.ending)
@@ -88,6 +117,7 @@ func (a *auditor) run(ctx context.Context) {
 	timer.Stop()
 	defer timer.Stop()
 	for failures := 0; ; {
+		var done chan struct{}
 		select {
 		case <-ctx.Done():
 			return
@@ -104,9 +134,18 @@ func (a *auditor) run(ctx context.Context) {
 				continue
 			}
 		case <-timer.C:
+		case done = <-a.asked:
+		case <-a.agent:
+			if failures == 0 {
+				continue
+			}
 		}
 		timer.Stop()
-		if err := a.hand(ctx); err != nil {
+		err := a.hand(ctx)
+		if done != nil {
+			close(done)
+		}
+		if err != nil {
 			a.link.log.Debug("audit records wait", "error", err)
 			timer.Reset(min(auditEvery<<min(failures, 8), auditPause))
 			failures++
@@ -157,12 +196,10 @@ func (a *auditor) hand(ctx context.Context) error {
 	return err
 }
 
-// lose says what is lost because the bridge ends. After a stop that is as the
-// user wants it.
+// lose says what is lost because the bridge ends while there is no agent.
 func (a *auditor) lose(err error) {
-	log := a.link.log.Warn
-	if hint.CodeOf(err) == hint.Stopped {
-		log = a.link.log.Debug
-	}
-	log("audit records not handed over", "count", a.waiting(), "error", err)
+	a.mu.Lock()
+	count := len(a.queue) + a.dropped
+	a.mu.Unlock()
+	a.link.log.Warn("calls are missing from the audit log: there is no agent to record them", "count", count, "error", err)
 }

@@ -138,6 +138,7 @@ func (b *bridge) followState() {
 			away = true
 			continue
 		}
+		b.last.Store(nil)
 		if away {
 			away = false
 			b.keep.forget() // somebody else may have signed in

@@ -19,6 +19,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,9 @@ type Options struct {
 	// called again when the agent is lost. An error with the code hint.Stopped
 	// means that the user stopped Keyporter. Required.
 	Connect func(ctx context.Context) (Agent, error)
+	// Started blocks until the user has started Keyporter again after a stop, or
+	// ctx ends. Optional; nil means that Connect is tried again and again.
+	Started func(ctx context.Context) error
 	Server  string    // Required. The server's name or its URL.
 	Stdin   io.Reader // Required. Closed, if it can be, when ctx ends first.
 	Stdout  io.Writer // Required. Gets protocol only.
@@ -107,6 +111,9 @@ type bridge struct {
 	stale  atomic.Bool // the client has been given lists in the server's place
 	keep   *keeper
 	audit  *auditor
+
+	// What was known when the agent was stopped, by method; nil otherwise.
+	last atomic.Pointer[map[string]json.RawMessage]
 }
 
 // errClosing is the cause of everything that is broken off at the end.
@@ -128,6 +135,7 @@ func Run(ctx context.Context, opts Options) error {
 		UserAgent: "keyporter/" + opts.Version, MaxMessage: opts.MaxLine, Log: opts.Log})
 	b.keep = newKeeper(b.link)
 	b.audit = newAuditor(b.link, opts.Now)
+	b.link.parting, b.link.joined = b.part, b.audit.again
 
 	var side group
 	side.Go(b.link.run)

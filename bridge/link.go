@@ -44,12 +44,19 @@ func (v *view) outdated(w *view) bool {
 type link struct {
 	life    context.Context // of the whole connection; questions that several wait for run under it
 	connect func(context.Context) (Agent, error)
+	started func(context.Context) error // may be nil
 	server  string
 	now     func() time.Time
 	log     *slog.Logger
 
+	// Set before run: what to do while an agent that is being stopped still
+	// answers, and when an agent has been joined. Either may be nil.
+	parting func(context.Context)
+	joined  func()
+
 	view  atomic.Pointer[view]
 	known chan struct{} // closed when view is set for the first time
+	found chan struct{} // has a value after somebody has connected
 	calls singleflight.Group
 
 	mu      sync.Mutex
@@ -58,43 +65,83 @@ type link struct {
 }
 
 func newLink(life context.Context, o *Options) *link {
-	return &link{life: life, connect: o.Connect, server: o.Server, now: o.Now, log: o.Log,
-		known: make(chan struct{}), changed: make(chan struct{})}
+	return &link{life: life, connect: o.Connect, started: o.Started, server: o.Server, now: o.Now, log: o.Log,
+		known: make(chan struct{}), found: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
 // run follows what the agent says until the link's life ends. It goes on with
-// what it knows while the agent is away.
+// what it knows while the agent is away, unless the user stopped Keyporter: then
+// it knows nothing more that is secret, and waits for the start.
 func (l *link) run() {
 	ctx := l.life
 	for wait := time.Duration(0); ; {
-		if wait > 0 {
-			t := time.NewTimer(wait)
-			select {
-			case <-ctx.Done():
-				t.Stop()
-				return
-			case <-t.C:
-			}
-		}
 		began := l.now()
-		err := l.follow(ctx)
+		joined, err := l.follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if l.now().Sub(began) > 10*time.Second {
-			wait = 0
+		l.log.Debug("agent lost", "error", err)
+		if joined && l.now().Sub(began) > time.Second {
+			wait = 0 // it lived for a while: the next one is there at once
+			continue
 		}
 		wait = min(max(2*wait, 100*time.Millisecond), 10*time.Second)
-		l.log.Debug("agent lost", "error", err)
+		if !l.rest(ctx, wait, hint.CodeOf(err) == hint.Stopped) {
+			return
+		}
 	}
 }
 
+// rest waits before the next attempt to connect, until the start if the user
+// stopped Keyporter, but not longer than it takes somebody else to connect. It
+// reports false when ctx has ended.
+func (l *link) rest(ctx context.Context, d time.Duration, stopped bool) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := make(chan error, 1)
+	if stopped && l.started != nil {
+		d = 0
+		go func() { started <- l.started(ctx) }()
+		defer func() { cancel(); <-started }()
+	}
+	var over <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-over:
+	case <-l.found:
+	case err := <-started:
+		started <- err // for the goodbye
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
 // follow connects and shows what the agent says until it says nothing more.
-func (l *link) follow(ctx context.Context) error {
+func (l *link) follow(ctx context.Context) (joined bool, err error) {
 	a, err := l.get(ctx)
 	if err == nil {
+		select { // of one's own connecting
+		case <-l.found:
+		default:
+		}
 		err = a.Bridge(ctx, local.BridgeRequest{Server: l.server}, func(s *local.BridgeState) error {
-			l.show(viewOf(s))
+			v := viewOf(s)
+			l.show(v)
+			if s.Status == local.Stopping {
+				if l.parting != nil {
+					l.parting(ctx)
+				}
+				return v.err
+			}
+			if !joined && l.joined != nil {
+				l.joined()
+			}
+			joined = true
 			return nil
 		})
 		l.drop(a)
@@ -102,11 +149,12 @@ func (l *link) follow(ctx context.Context) error {
 	if ctx.Err() == nil {
 		l.lost(err)
 	}
-	return err
+	return joined, err
 }
 
 // lost takes note of why there is no agent. What was known stays good, unless
-// the user stopped Keyporter or the server is no longer in the list.
+// the user stopped Keyporter or the server is no longer in the list: then
+// nothing secret is kept.
 func (l *link) lost(err error) {
 	old := l.view.Load()
 	if err == nil {
@@ -115,8 +163,10 @@ func (l *link) lost(err error) {
 	switch code := hint.CodeOf(err); {
 	case old == nil, old.state == nil, code == hint.Stopped, code == hint.NotFound:
 		v := &view{err: hint.Of(err)}
-		if old != nil {
-			v.state = old.state
+		if old != nil && old.state != nil {
+			s := *old.state
+			s.Token, s.SecretHeaders = nil, nil
+			v.state = &s
 		}
 		l.show(v)
 	}
@@ -136,6 +186,10 @@ func (l *link) get(ctx context.Context) (Agent, error) {
 			l.mu.Lock()
 			l.agent = a
 			l.mu.Unlock()
+			select {
+			case l.found <- struct{}{}:
+			default:
+			}
 		}
 		return a, err
 	})
@@ -286,6 +340,8 @@ func words(s local.Status, server string) *hint.Error {
 		return hint.New(hint.ApprovalNeeded, server+" waits for your approval.", "Open Keyporter and approve it.")
 	case local.Locked:
 		return hint.New(hint.Locked, "Keyporter's vault is locked.", "Open Keyporter and unlock it.")
+	case local.Stopping:
+		return hint.New(hint.Stopped, "Keyporter is stopped.", "Start it with keyporter start.")
 	case local.Paused:
 		return hint.New(hint.Paused, "Keyporter is paused.", "Resume it from its icon, or run keyporter resume.")
 	}

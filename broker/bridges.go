@@ -79,7 +79,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed or renamed.", name), "Take it out of the MCP client's configuration, or put in its new name.")
 	}
 	a := b.standing(s)
-	if !a.ready() && b.attempts[name] != nil && a.status != local.Paused {
+	if !a.ready() && b.attempts[name] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(name))
 	}
 	st := &local.BridgeState{
@@ -221,6 +221,9 @@ func (b *Broker) awaitUntil(ctx context.Context, server string, limit time.Durat
 		if err == nil {
 			return nil
 		}
+		if hint.CodeOf(err) == hint.Stopped {
+			return err
+		}
 		if n, failure := b.failuresOf(server); n > failures {
 			return failure
 		}
@@ -282,14 +285,43 @@ func (b *Broker) setPaused(paused bool, event string) error {
 	return b.saveMemory()
 }
 
-// Stop ends the agent, and keeps bridges from starting it again. The caller's
-// connection ends with it.
+// leaving is how long bridges have to hand over what they hold when the user
+// stops Keyporter.
+const leaving = 2 * time.Second
+
+// Stop ends the agent, and keeps bridges from starting it again. It takes their
+// tokens away first, and waits for them to leave. The caller's connection ends
+// with it.
 func (b *Broker) Stop(context.Context) error {
 	if err := local.MarkStopped(b.opt.Paths, true); err != nil {
 		return err
 	}
+	b.update(func() { b.stopping = true })
+	b.awaitLeft()
 	b.stopOnce.Do(func() { close(b.stopped) })
 	return nil
+}
+
+// awaitLeft waits until no bridge is connected, at most for leaving.
+func (b *Broker) awaitLeft() {
+	timer := time.NewTimer(leaving)
+	defer timer.Stop()
+	for {
+		news := b.news()
+		b.mu.Lock()
+		left := len(b.bridges) == 0
+		b.mu.Unlock()
+		if left {
+			return
+		}
+		select {
+		case <-news:
+		case <-timer.C:
+			return
+		case <-b.stopped: // by another caller
+			return
+		}
+	}
 }
 
 // Record adds what bridges did to the audit log.

@@ -80,11 +80,12 @@ type Broker struct {
 	transport  *http.Transport // for token requests to addresses that the user chose
 
 	startedAt time.Time
-	stopped   chan struct{} // closed by Stop
+	stopped   chan struct{} // closed by Stop, after the bridges have left
 	stopOnce  sync.Once
 
 	mu           sync.Mutex
 	closing      bool            // no more tasks
+	stopping     bool            // Stop was called: bridges are leaving
 	cfg          *account.Config // replaced as a whole, never changed in place
 	cfgProblem   *hint.Error
 	mem          *memory

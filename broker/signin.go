@@ -66,8 +66,8 @@ func (b *Broker) alreadySignedIn(ctx context.Context, s *account.Server, r local
 	_, stepUp := b.stepUps[s.Name] // a call waits for more permissions
 	b.mu.Unlock()
 	switch {
-	case a.status == local.Paused:
-		return nil, errPaused
+	case a.halted():
+		return nil, a.problem
 	case a.account != nil && a.account.Kind != account.OAuth:
 		if a.ready() {
 			return &local.SignInEvent{Done: true, Already: true, Identity: a.identity,

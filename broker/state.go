@@ -59,6 +59,7 @@ func (b *Broker) snapshot() *local.State {
 		Seq:      b.seq,
 		Agent:    local.Agent{PID: b.opt.PID, Version: b.opt.Version, StartedAt: b.startedAt, Command: b.opt.Command},
 		Paused:   b.mem.Paused,
+		Stopped:  b.stopping,
 		Vault:    local.VaultState{Open: b.vault != nil, Problem: b.vaultProblem, Backend: b.backend(passphrase)},
 		Servers:  make([]local.ServerState, 0, len(b.cfg.Servers)),
 		Accounts: make([]local.AccountState, 0, len(b.cfg.Accounts)),
@@ -180,10 +181,13 @@ func (a *access) is(status local.Status, problem error) *access {
 // ready reports whether a token can be had without the user, or none is needed.
 func (a *access) ready() bool { return a.status == local.Ready || a.status == local.Unknown }
 
+// halted reports whether the user lets nothing have a token for now.
+func (a *access) halted() bool { return a.status == local.Paused || a.status == local.Stopping }
+
 // access is standing, with a sign-in under way shown. b.mu is held.
 func (b *Broker) access(s *account.Server) *access {
 	a := b.standing(s)
-	if b.attempts[s.Name] != nil && a.status != local.Paused {
+	if b.attempts[s.Name] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(s.Name))
 	}
 	return a
@@ -194,6 +198,8 @@ func (b *Broker) access(s *account.Server) *access {
 func (b *Broker) standing(s *account.Server) *access {
 	a := &access{}
 	switch {
+	case b.stopping:
+		return a.is(local.Stopping, errStopped)
 	case b.mem.Paused:
 		return a.is(local.Paused, errPaused)
 	case s.Account == "" && len(s.SecretHeaders) == 0:
@@ -323,6 +329,8 @@ func (b *Broker) ownSecrets(s *account.Server) error {
 }
 
 func problemKey(s *account.Server) string { return s.Account + "\x00" + s.URL }
+
+var errStopped = hint.New(hint.Stopped, "Keyporter is stopped.", "Start it with keyporter start.")
 
 var errPaused = hint.New(hint.Paused, "Keyporter is paused.", "Resume it in the tray or with keyporter resume.")
 

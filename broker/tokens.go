@@ -290,9 +290,12 @@ func (b *Broker) accountToken(ctx context.Context, acct *account.Account) (*loca
 	}
 	a := &access{account: acct}
 	b.mu.Lock()
-	paused, v := b.mem.Paused, b.vault
+	paused, stopping, v := b.mem.Paused, b.stopping, b.vault
 	b.mu.Unlock()
-	if paused {
+	switch {
+	case stopping:
+		return nil, errStopped
+	case paused:
 		return nil, errPaused
 	}
 	if acct.Kind == account.OAuth {

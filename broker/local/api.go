@@ -99,7 +99,8 @@ type Broker interface {
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// Stop ends the agent, after renewals in flight, and keeps bridges from
-	// starting it again.
+	// starting it again. Bridges hear of it first (Stopping), and have a moment to
+	// hand over what they hold.
 	Stop(ctx context.Context) error
 
 	// SetSettings changes settings by name and returns all of them. State has
@@ -151,7 +152,8 @@ const (
 	ApprovalNeeded Status = "approval_needed" // its binding does not cover its address
 	Locked         Status = "locked"          // the vault is not open
 	Paused         Status = "paused"
-	Failed         Status = "failed" // the last attempt to get a token failed; Problem says why
+	Stopping       Status = "stopping" // the user stops Keyporter: the agent is about to end
+	Failed         Status = "failed"   // the last attempt to get a token failed; Problem says why
 )
 
 // A State is everything that a window, a tray or a listing shows. It holds no

@@ -41,7 +41,7 @@ keyporter demo for the piece of configuration that does.`,
 				defer c.Close()
 			}
 			err := joining.Run(c.Context(), joining.Options{
-				Connect: p.connect, Server: args[0], Stdin: in, Stdout: out, Log: p.logger(), Version: version,
+				Connect: p.connect, Started: p.started, Server: args[0], Stdin: in, Stdout: out, Log: p.logger(), Version: version,
 			})
 			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // ended by its host
@@ -63,6 +63,15 @@ func (p *program) connect(ctx context.Context) (joining.Agent, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// started waits until the user has started Keyporter again.
+func (p *program) started(ctx context.Context) error {
+	where, err := p.paths()
+	if err != nil {
+		return err
+	}
+	return local.AwaitStart(ctx, where)
 }
 
 func (p *program) tools() *cobra.Command {

@@ -132,18 +132,19 @@ func TestCommandHealsWhatAKilledAgentLeft(t *testing.T) {
 func TestStoppedKeyporterStaysStoppedUntilStart(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	newWorld(h, fakeas.Options{}).signedIn(h)
-	c := h.launch("acme")
-	c.initialize()
-	c.wantText(c.add(1, 2), "3")
+	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	c := settled(h, w)
+	c.wantTools(tools...)
+	c.wantText(c.add(2, 2), "4")
 
 	h.do("stop")
-	until(t, "a call that says that Keyporter is stopped", func() bool {
-		// A call may have gone out with the token in hand before the bridge
-		// noticed that the agent is gone.
-		text, failed := c.finish(c.add(3, 4))
-		return failed && strings.Contains(text, "Keyporter is stopped. Start it with keyporter start.")
-	})
+	seen := len(w.mcp.Requests())
+	// The bridge has the token in hand no more, and knows what there was.
+	c.wantFailure(c.add(3, 4), "Keyporter is stopped. Start it with keyporter start.")
+	c.wantTools(tools...)
+	if after := w.mcp.Requests()[seen:]; len(after) != 0 {
+		t.Errorf("after stop the server got %d requests, the first is %s", len(after), after[0].Method)
+	}
 	if st := h.state(); st.Agent.PID != 0 || !st.Stopped {
 		t.Errorf("after stop and a call: agent %d, stopped %v", st.Agent.PID, st.Stopped)
 	}
@@ -161,8 +162,18 @@ func TestStoppedKeyporterStaysStoppedUntilStart(t *testing.T) {
 	}
 
 	h.do("start")
+	c.hears("notifications/tools/list_changed") // without a call that asks
 	c.wantText(c.add(5, 6), "11")
 	late.runs(t)
 	c.close()
 	h.wantBrowsers(1)
+	var calls []string
+	for line := range strings.Lines(h.do("log")) {
+		if strings.Contains(line, "tools/call") {
+			calls = append(calls, line)
+		}
+	}
+	if len(calls) != 4 || !strings.Contains(calls[2], "stopped") {
+		t.Errorf("of the calls 1+2, 2+2, 3+4 (stopped) and 5+6 the audit log has\n%s", strings.Join(calls, ""))
+	}
 }

@@ -107,6 +107,7 @@ type bridge struct {
 	legacy atomic.Pointer[session]
 	modern atomic.Pointer[string] // the newest version that a modern client named
 	tools  toolTable
+	woke   pulse       // the computer has slept
 	offer  atomic.Bool // the client has been shown the sign_in tool
 	stale  atomic.Bool // the client has been given lists in the server's place
 	keep   *keeper
@@ -142,6 +143,7 @@ func Run(ctx context.Context, opts Options) error {
 	side.Go(func() { b.keep.run(rest) })
 	side.Go(func() { b.audit.run(rest) })
 	b.spawn(b.followState)
+	b.spawn(b.watchClock)
 
 	read := make(chan error, 1)
 	go func() { read <- b.readAll() }()

@@ -3,14 +3,22 @@ package bridge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"keyporter/bridge/frame"
 	"keyporter/bridge/streamable"
+	"keyporter/internal/hint"
 )
 
-// establishLimit is how long making a session may take.
-const establishLimit = time.Minute
+// How long making a session may take, and how long making one anew in place of a
+// lost one: calls wait for it.
+const (
+	establishLimit   = time.Minute
+	reestablishLimit = 10 * time.Second
+)
+
+var errNoSession = hint.New(hint.Unreachable, "The server lost the session and does not begin another one.", "Try again later.")
 
 // establish returns a wire other than the lost one. However many ask, one
 // initialize goes to the server (2025-11-25 basic/transports: after a 404 a
@@ -23,9 +31,17 @@ func (s *session) establish(ctx context.Context, lost *wire) (*wire, error) {
 		if w := s.wire.Load(); w != nil && w != lost {
 			return w, nil
 		}
-		ctx, cancel := context.WithTimeout(s.b.ctx, establishLimit)
+		limit := establishLimit
+		if lost != nil {
+			limit = reestablishLimit
+		}
+		ctx, cancel := context.WithTimeoutCause(s.b.ctx, limit, errNoSession)
 		defer cancel()
-		return s.again(ctx, lost)
+		w, err := s.again(ctx, lost)
+		if err != nil && errors.Is(context.Cause(ctx), errNoSession) {
+			return nil, errNoSession
+		}
+		return w, err
 	})
 	select {
 	case <-ctx.Done():

@@ -183,16 +183,25 @@ func (s *session) listen(w *wire) <-chan struct{} {
 	}
 	s.b.spawn(func() {
 		defer started()
+		var at streamable.Position // kept when the stream is closed for a while
 		for w.ctx.Err() == nil {
 			if _, err := s.b.link.await(w.ctx, (*view).ready); err != nil {
 				return
 			}
 			ctx, cancel := context.WithCancel(w.ctx)
+			woke := s.b.woke.wait()
 			s.b.spawn(func() {
 				defer cancel()
 				_, _ = s.b.link.await(ctx, func(v *view) bool { return !v.ready() })
 			})
-			err := s.b.http.Listen(ctx, w.meta(), s.heard, started)
+			s.b.spawn(func() {
+				defer cancel()
+				select {
+				case <-woke:
+				case <-ctx.Done():
+				}
+			})
+			err := s.b.http.Listen(ctx, w.meta(), &at, s.heard, started)
 			cut := ctx.Err() != nil
 			cancel()
 			if errors.Is(err, streamable.ErrSessionLost) {

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -58,6 +59,7 @@ type Client struct {
 	max       int
 	log       *slog.Logger
 	bufs      buffers
+	noted     sync.Once // a redirect that was mended
 }
 
 // New returns a Client.
@@ -75,7 +77,9 @@ func New(o Options) *Client {
 // NewTransport returns the HTTP transport of a bridge: many idle connections to
 // one host, no limit on how long an answer takes, pings on quiet HTTP/2 streams.
 func NewTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
+	// A peer that is gone without a word is noticed within a minute.
+	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 20 * time.Second, Interval: 10 * time.Second, Count: 4}}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           dialer.DialContext,
@@ -143,6 +147,7 @@ func (c *Client) follow(ctx context.Context, cred *Credentials, method string, b
 			return nil, &RedirectError{From: target, Reason: "leads nowhere"}
 		}
 		next.Fragment = ""
+		c.secured(cred.URL, next)
 		switch {
 		case !sameOrigin(cred.URL, next):
 			return nil, &RedirectError{From: target, To: next, Reason: "leads to another origin"}
@@ -152,6 +157,20 @@ func (c *Client) follow(ctx context.Context, cred *Credentials, method string, b
 		target = next
 	}
 	return nil, &RedirectError{From: cred.URL, Reason: "goes in circles"}
+}
+
+// secured mends the redirect of an application that does not know that it stands
+// behind a TLS proxy: it leads to http on the same host, which no request of an
+// https server may take, and means https.
+func (c *Client) secured(base, next *url.URL) {
+	if base.Scheme != "https" || next.Scheme != "http" || !strings.EqualFold(base.Hostname(), next.Hostname()) ||
+		next.Port() != "" && next.Port() != "80" && next.Port() != base.Port() {
+		return
+	}
+	next.Scheme, next.Host = "https", base.Host
+	c.noted.Do(func() {
+		c.log.Info("the server redirects to http and means https; its address in Keyporter can be changed to the one it redirects to", "path", next.EscapedPath())
+	})
 }
 
 // send sends one request to target, once.

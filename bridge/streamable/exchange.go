@@ -137,7 +137,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 // stream reads an answer that is an event stream and resumes it if it breaks
 // off, has given event ids and may be resumed.
 func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, sink Sink) error {
-	var at position
+	var at Position
 	done, err := c.events(resp, &at, sink)
 	if done || err != nil && !broken(err) || !m.Resume || at.id == "" {
 		return ended(done, err)
@@ -184,15 +184,16 @@ func ended(done bool, err error) error {
 	}
 }
 
-// A position is how far a stream has been read.
-type position struct {
+// A Position is how far a stream has been read, and when its server wants to be
+// asked again.
+type Position struct {
 	id    string
 	retry time.Duration
 }
 
 // wait returns how long to wait before connecting again: what the server asked
 // for, otherwise a second, and longer after failures.
-func (p *position) wait(failures int) time.Duration {
+func (p *Position) wait(failures int) time.Duration {
 	d := time.Second
 	if p.retry > 0 {
 		d = p.retry
@@ -202,7 +203,7 @@ func (p *position) wait(failures int) time.Duration {
 
 // events gives the sink the events of one answer. It closes the body. The error
 // is a brokenError if the stream broke off or ended.
-func (c *Client) events(resp *http.Response, at *position, sink Sink) (done bool, err error) {
+func (c *Client) events(resp *http.Response, at *Position, sink Sink) (done bool, err error) {
 	defer resp.Body.Close()
 	r := NewEventReader(resp.Body, c.max)
 	r.bufs = &c.bufs

@@ -20,13 +20,13 @@ var (
 
 // Listen keeps the GET stream of a legacy session open (2025-03-26 and later,
 // "listening for messages from the server") and gives the sink what comes. It
+// begins at the position, which it moves. It
 // comes back after the time that the server asks for, or with growing pauses,
 // and asks for what it missed. started is called, perhaps more than once, when the
 // server has been asked. It returns ErrNotOffered, ErrSessionLost, the sink's
 // error, or the context's.
-func (c *Client) Listen(ctx context.Context, meta Meta, sink Sink, started func()) error {
+func (c *Client) Listen(ctx context.Context, meta Meta, at *Position, sink Sink, started func()) error {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { started() }})
-	var at position
 	opened := false
 	for failures := 0; ; failures++ {
 		began := time.Now()
@@ -38,7 +38,7 @@ func (c *Client) Listen(ctx context.Context, meta Meta, sink Sink, started func(
 		case resp.StatusCode == http.StatusOK && mediaType(resp) == "text/event-stream":
 			opened = true
 			before := at.id
-			if _, err := c.events(resp, &at, never(sink)); err != nil && !broken(err) {
+			if _, err := c.events(resp, at, never(sink)); err != nil && !broken(err) {
 				return err
 			}
 			// A stream that lived or brought something was no failure.

@@ -1,0 +1,60 @@
+package bridge
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	lookEvery = 10 * time.Second // how often the clock is looked at
+	sleptFor  = 5 * time.Second  // what the clock may jump beyond that
+)
+
+// watchClock notices that the computer has slept: its clock has moved on without
+// the bridge. Connections may be dead by then without either end knowing, so those
+// that are idle are closed, and the server's own stream is asked for anew, from
+// where it was. Requests under way are left to the keep-alives of their connections.
+func (b *bridge) watchClock() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	last := b.opts.Now().Round(0) // without the monotonic clock, which may stand still in sleep
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := b.opts.Now().Round(0)
+		if now.Sub(last) > lookEvery+sleptFor {
+			b.log.Debug("the computer has slept", "for", now.Sub(last))
+			b.http.CloseIdle()
+			b.woke.fire()
+		}
+		last = now
+	}
+}
+
+// A pulse is an event that happens again and again. The zero value is ready.
+type pulse struct {
+	mu   sync.Mutex
+	next chan struct{} // closed by the next fire; nil while nobody waits
+}
+
+// wait returns a channel that the next fire closes.
+func (p *pulse) wait() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next == nil {
+		p.next = make(chan struct{})
+	}
+	return p.next
+}
+
+func (p *pulse) fire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.next != nil {
+		close(p.next)
+		p.next = nil
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,6 +116,17 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
+	sent   []string // secrets of the request: an answer that repeats them is not quoted
+}
+
+// quote cleans a text of the answer for an error.
+func (r *response) quote(text string, limit int) string {
+	for _, s := range r.sent {
+		if len(s) >= 6 { // shorter ones are no secrets, and would cut words
+			text = strings.ReplaceAll(text, s, "REDACTED")
+		}
+	}
+	return clean(text, limit)
 }
 
 func (r *response) ok() bool { return r.status >= 200 && r.status < 300 }
@@ -152,14 +164,14 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s answered with more than 1 MiB.", u.Host),
 			"Ask whoever runs it; an answer of this kind is small.")
 	}
-	return &response{res.StatusCode, res.Header, b}, nil
+	return &response{status: res.StatusCode, header: res.Header, body: b}, nil
 }
 
 // checkRedirect lets metadata requests follow a few redirects on the same host,
 // and nothing else. What is not followed is answered as it came.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
-	if first.Method != http.MethodGet || len(via) > maxRedirects ||
+	if first.Header.Get("Authorization") != "" || first.Method != http.MethodGet || len(via) > maxRedirects ||
 		hostOf(req.URL) != hostOf(first.URL) || first.URL.Scheme == "https" && req.URL.Scheme != "https" ||
 		c.rule.checkURL(req.URL) != nil {
 		return http.ErrUseLastResponse

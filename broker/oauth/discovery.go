@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"keyporter/broker/account"
 	"keyporter/internal/hint"
@@ -97,6 +98,8 @@ func (e *DiscoveryError) Absent() bool {
 // where the user chose one; empty takes the first in the server's list that
 // answers.
 func (c *Client) Discover(ctx context.Context, serverURL string, challenge *Challenge, preferred string) (*Discovery, error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
+	defer cancel()
 	resource, err := c.DiscoverResource(ctx, serverURL, challenge)
 	var none *DiscoveryError
 	switch {
@@ -127,9 +130,10 @@ func (c *Client) Discover(ctx context.Context, serverURL string, challenge *Chal
 	return nil, newDiscoveryError(clean(serverURL, 200), attempts, hint.Of(failed))
 }
 
-// maxIssuers is how many of the authorization servers that a server names are
-// tried.
-const maxIssuers = 5
+const (
+	maxIssuers    = 5           // of those that a server names
+	discoveryTime = time.Minute // for all addresses together
+)
 
 // DiscoverResource gets a server's protected resource metadata: from the address
 // in the challenge if there is one, else from the well-known addresses of the

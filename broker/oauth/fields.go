@@ -22,7 +22,7 @@ func readFields(res *response) (fields, error) {
 	f, err := parseFields(res.body)
 	code := f.str("error")
 	if !res.ok() || code != "" {
-		return nil, &Error{Code: clean(code, 100), Description: clean(f.str("error_description"), 200), Status: res.status}
+		return nil, &Error{Code: res.quote(code, 100), Description: res.quote(f.str("error_description"), 200), Status: res.status}
 	}
 	if err != nil {
 		return nil, err

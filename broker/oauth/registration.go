@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/broker/secret"
 )
 
@@ -100,8 +102,36 @@ func (r *ClientRegistration) Covers(redirectURI string, scopes []string) bool {
 		return true
 	}
 	registered := strings.Fields(r.Scope)
-	return (slices.Contains(r.RedirectURIs, redirectURI) || redirectURI == "" && slices.Contains(r.GrantTypes, DeviceCodeGrant)) &&
+	known := slices.ContainsFunc(r.RedirectURIs, func(uri string) bool { return sameRedirect(uri, redirectURI) })
+	return (known || redirectURI == "" && slices.Contains(r.GrantTypes, DeviceCodeGrant)) &&
 		!slices.ContainsFunc(scopes, func(s string) bool { return !slices.Contains(registered, s) })
+}
+
+// sameRedirect compares a redirect URI with a registered one, which on a loopback
+// literal may leave the port open (RFC 8252 section 7.3).
+func sameRedirect(registered, uri string) bool {
+	if registered == uri {
+		return true
+	}
+	r, errR := url.Parse(registered)
+	u, errU := url.Parse(uri)
+	if errR != nil || errU != nil || r.Port() != "" || !account.Loopback(u.Hostname()) || u.Hostname() == "localhost" {
+		return false
+	}
+	return r.Scheme == u.Scheme && r.Hostname() == u.Hostname() && r.EscapedPath() == u.EscapedPath() && r.RawQuery == u.RawQuery
+}
+
+// Forgotten asks the server whether it no longer knows a registered client (RFC
+// 7592 section 2.1), where it said how to ask. A sign-in with such a client would
+// end at an error page in the browser, of which nobody hears. Only a clear answer
+// counts.
+func (c *Client) Forgotten(ctx context.Context, as *AuthorizationServerMetadata, r *ClientRegistration) bool {
+	if r.ClientURI == "" || r.AccessToken.IsZero() || originOf(r.ClientURI) != originOf(as.RegistrationEndpoint) {
+		return false // the token is for nobody else
+	}
+	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + r.AccessToken.Reveal()}}
+	res, err := c.do(ctx, http.MethodGet, r.ClientURI, header, nil)
+	return err == nil && res.status == http.StatusUnauthorized
 }
 
 // Register registers a client at the server that as describes (RFC 7591 section

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"keyporter/broker/secret"
 )
 
 func TestRegistrationRequest(t *testing.T) {
@@ -127,6 +129,84 @@ func TestRegistrationSurvivesTheVault(t *testing.T) {
 	if back.Usable("https://as.example", time.Unix(100, 0)) || !back.Usable("https://as.example", time.Unix(99, 0)) {
 		t.Error("an expired registration counts as usable, or the other way round")
 	}
+}
+
+func TestWhatARegistrationCovers(t *testing.T) {
+	r := &ClientRegistration{Kind: Dynamic, Scope: "a b", RedirectURIs: []string{"http://127.0.0.1/callback", "http://localhost/callback", "http://127.0.0.1:7000/other"}}
+	for _, tt := range []struct {
+		uri, scope string
+		ok         bool
+	}{
+		{"http://127.0.0.1:4711/callback", "a", true}, // RFC 8252 section 7.3
+		{"http://127.0.0.1/callback", "a b", true},
+		{"http://127.0.0.1:7000/other", "", true},
+		{"http://127.0.0.1:7001/other", "", false},
+		{"http://127.0.0.1:4711/else", "", false},
+		{"http://[::1]:4711/callback", "", false},
+		{"http://localhost:4711/callback", "", false}, // a name is compared to the letter
+		{"http://127.0.0.1:4711/callback", "c", false},
+		{"", "a", false}, // a device code
+	} {
+		if got := r.Covers(tt.uri, strings.Fields(tt.scope)); got != tt.ok {
+			t.Errorf("%q %q: got %v", tt.uri, tt.scope, got)
+		}
+	}
+	r.GrantTypes = []string{DeviceCodeGrant}
+	if !r.Covers("", []string{"a"}) {
+		t.Error("a device code is not covered")
+	}
+}
+
+func TestForgottenClients(t *testing.T) {
+	status, asked := 200, ""
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Get("Authorization")
+		w.WriteHeader(status)
+	})
+	other := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the registration's token went to another origin") })
+	c := newClient(t, s.URL)
+	as := &AuthorizationServerMetadata{RegistrationEndpoint: s.URL + "/register"}
+	r := &ClientRegistration{ClientURI: s.URL + "/register/1", AccessToken: secret.Plain{Value: secret.New("SECRETWORD")}}
+	for code, want := range map[int]bool{200: false, 401: true, 404: false, 500: false} {
+		status = code
+		if got := c.Forgotten(t.Context(), as, r); got != want || asked != "Bearer SECRETWORD" {
+			t.Errorf("%d: got %v", code, got)
+		}
+	}
+	r.ClientURI = other.URL
+	if status = 401; c.Forgotten(t.Context(), as, r) {
+		t.Error("believed another origin")
+	}
+}
+
+func FuzzRegistrationAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"client_id":"c","client_secret":"SECRETWORD","client_secret_expires_at":"1.5e9","redirect_uris":["http://127.0.0.1/"]}`,
+		`{"client_id":7}`, `{"error":"invalid_redirect_uri"}`, `client_id=c&error=`, `[]`, `{"client_id":"c","token_endpoint_auth_method":"none","client_id_issued_at":-1}`,
+	} {
+		f.Add([]byte(seed), 201)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, status int) {
+		fields, err := readFields(&response{status: status, header: http.Header{}, body: body})
+		if err != nil {
+			if len(err.Error()) > 2000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		r, err := registration(fields, ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}, TokenEndpointAuthMethod: AuthNone})
+		if err != nil {
+			return
+		}
+		hasSecret := !r.ClientSecret.IsZero()
+		if r.ClientID == "" || r.ClientID != clean(r.ClientID, 2000) || len(r.RedirectURIs) == 0 || r.AuthMethod == "" ||
+			(r.AuthMethod == AuthNone && !r.SecretExpiry.IsZero() && !hasSecret) || (r.AuthMethod != AuthNone && !hasSecret) {
+			t.Errorf("got %+v", r)
+		}
+		if r.Issuer != "" {
+			t.Error("an answer named its own issuer")
+		}
+	})
 }
 
 func TestMethodToRegisterFor(t *testing.T) {

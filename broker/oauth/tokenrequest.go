@@ -137,8 +137,24 @@ func (c *Client) postOnce(ctx context.Context, endpoint string, auth ClientAuth,
 			return nil, err
 		}
 	}
-	return c.do(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()))
+	res, err := c.do(ctx, http.MethodPost, endpoint, header, []byte(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range secretParams {
+		if v := form.Get(name); v != "" {
+			res.sent = append(res.sent, v)
+		}
+	}
+	if !auth.Secret.IsZero() {
+		res.sent = append(res.sent, auth.Secret.Reveal())
+	}
+	return res, nil
 }
+
+// secretParams are the parameters of a request that servers have been seen to
+// repeat in error_description.
+var secretParams = []string{"refresh_token", "code", "code_verifier", "client_secret", "client_assertion", "assertion", "subject_token", "device_code", "token"}
 
 // authenticate puts the client's authentication into form and header.
 func (c *Client) authenticate(auth ClientAuth, form url.Values, header http.Header) error {

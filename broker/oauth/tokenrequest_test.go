@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -114,6 +115,37 @@ func TestTokenErrorsSayWhatTheServerSaidAndNoMore(t *testing.T) {
 			if !strings.Contains(log.String(), "path=/token") {
 				t.Errorf("the log does not have the request: %s", log.String())
 			}
+		})
+	}
+}
+
+func TestAnErrorThatRepeatsASecretIsNotQuoted(t *testing.T) {
+	for name, send := range map[string]func(c *Client, endpoint string) error{
+		"refresh token": func(c *Client, endpoint string) error {
+			_, err := c.Token(t.Context(), endpoint, ClientAuth{Method: AuthNone, ClientID: "c"}, url.Values{"refresh_token": {"SECRETWORD-" + strings.Repeat("x", 300)}})
+			return err
+		},
+		"client secret": func(c *Client, endpoint string) error {
+			_, err := c.Token(t.Context(), endpoint, ClientAuth{Method: AuthSecretBasic, ClientID: "c", Secret: secret.New("SECRETWORD-s")}, url.Values{"a": {"b"}})
+			return err
+		},
+		"token to revoke": func(c *Client, endpoint string) error {
+			return c.Revoke(t.Context(), endpoint, ClientAuth{Method: AuthNone, ClientID: "c"}, secret.New("SECRETWORD-t"), "access_token")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_ = r.ParseForm()
+				_, word, _ := r.BasicAuth()
+				w.WriteHeader(400)
+				b, _ := json.Marshal(map[string]string{"error": "invalid_grant", "error_description": "no: " + word + r.PostForm.Get("refresh_token") + r.PostForm.Get("token") + " (end)"})
+				w.Write(b)
+			})
+			err := send(newClient(t, s.URL), s.URL)
+			if err == nil || !strings.Contains(err.Error(), "no: REDACTED (end)") {
+				t.Errorf("got %v", err)
+			}
+			noSecret(t, "error", fmt.Sprint(err))
 		})
 	}
 }

@@ -143,23 +143,39 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := Client{ID: "client-" + rand.Text(), AuthMethod: method, RedirectURIs: m.RedirectURIs, GrantTypes: m.GrantTypes, Scopes: strings.Fields(m.Scope)}
+	c.token = "SECRETWORD-registration-" + rand.Text()
 	res := map[string]any{
 		"client_id": c.ID, "client_id_issued_at": s.o.Now().Unix(), "client_name": m.ClientName,
 		"redirect_uris": m.RedirectURIs, "grant_types": m.GrantTypes, "response_types": []string{"code"},
 		"application_type": m.ApplicationType, "scope": m.Scope, "token_endpoint_auth_method": method,
-		"registration_access_token": "SECRETWORD-registration-" + rand.Text(),
+		"registration_access_token": c.token,
 		"registration_client_uri":   s.Issuer() + "/register/" + c.ID,
 	}
 	if method != "none" {
 		c.Secret = "SECRETWORD-client+secret/" + rand.Text()
 		res["client_secret"] = c.Secret
 		res["client_secret_expires_at"] = 0
+		if s.o.SecretLife > 0 {
+			res["client_secret_expires_at"] = s.o.Now().Add(s.o.SecretLife).Unix()
+		}
 	}
 	if s.o.ClientLife > 0 {
 		c.expiry = s.o.Now().Add(s.o.ClientLife)
 	}
 	s.AddClient(c)
 	writeJSON(w, http.StatusCreated, res)
+}
+
+// registered answers what a client is registered with (RFC 7592 section 2.1).
+func (s *Server) registered(w http.ResponseWriter, r *http.Request) {
+	c := s.client(r.PathValue("id"))
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if c == nil || !ok || c.token == "" || subtle.ConstantTimeCompare([]byte(token), []byte(c.token)) != 1 {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"client_id": c.ID, "redirect_uris": c.RedirectURIs})
 }
 
 // redirectAllowed is OpenID Connect Registration section 2 on application_type.

@@ -14,6 +14,7 @@ func (s *Server) routes() {
 	s.handle(p+"/jwks", JWKS, http.HandlerFunc(s.jwks))
 	if !s.o.NoRegistration {
 		s.handle(p+"/register", Register, http.HandlerFunc(s.register))
+		s.handle("GET "+p+"/register/{id}", Registered, http.HandlerFunc(s.registered))
 	}
 	if s.o.Devices {
 		s.handle(p+"/device_authorization", Device, http.HandlerFunc(s.deviceAuthorization))

@@ -24,13 +24,14 @@ import (
 
 // Names of endpoints, for Fail and Counters.
 const (
-	Metadata  = "metadata"
-	Authorize = "authorize"
-	Token     = "token"
-	Register  = "register"
-	Revoke    = "revoke"
-	JWKS      = "jwks"
-	Device    = "device_authorization"
+	Metadata   = "metadata"
+	Authorize  = "authorize"
+	Token      = "token"
+	Register   = "register"
+	Revoke     = "revoke"
+	JWKS       = "jwks"
+	Registered = "registered"
+	Device     = "device_authorization"
 )
 
 // A Shape says at which well-known addresses the metadata is.
@@ -78,6 +79,7 @@ type Options struct {
 	TokenForm      Form                                             // Optional. Of access tokens.
 	FormAnswers    bool                                             // the token endpoint answers with a form
 	ErrorStatus    int                                              // Optional. HTTP status of all errors of the token endpoint.
+	SecretLife     time.Duration                                    // Optional. Of the secrets of registered clients.
 	ClientLife     time.Duration                                    // Optional. After which a registered client is forgotten.
 	KeepPrevious   bool                                             // a rotated refresh token is good until its successor is used
 
@@ -117,6 +119,7 @@ type Client struct {
 	RedirectURIs []string
 	GrantTypes   []string  // empty: authorization_code and refresh_token
 	Scopes       []string  // empty: all
+	token        string    // registration access token
 	expiry       time.Time // zero: never
 }
 

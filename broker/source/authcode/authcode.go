@@ -160,6 +160,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if kept != nil && kept.Kind == oauth.Dynamic && f.o.Now().Sub(kept.Issued) > fresh && f.o.Client.Forgotten(ctx, f.Discovery.Server, kept) {
+		kept = nil
+	}
 	if err := f.listen(ctx, kept); err != nil {
 		return err
 	}
@@ -172,6 +175,9 @@ func (f *Flow) prepare(ctx context.Context) error {
 	f.URL, err = f.authorizationURL()
 	return err
 }
+
+// fresh is how long a registration is not doubted.
+const fresh = 24 * time.Hour
 
 // checkServer refuses an authorization server that a code cannot safely come from.
 func (f *Flow) checkServer() error {

@@ -2,6 +2,7 @@ package authcode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -27,6 +28,13 @@ func (f *Flow) startDevice(ctx context.Context) error {
 		form.Set("scope", strings.Join(f.Scopes, " "))
 	}
 	d, err := f.o.Client.AuthorizeDevice(ctx, f.Discovery.Server.DeviceAuthorizationEndpoint, f.auth(), form)
+	if e := (*oauth.Error)(nil); errors.As(err, &e) && e.Means(oauth.InvalidClient) && f.Registration == f.o.Registration {
+		// A dynamic registration from before that the provider has forgotten.
+		if err := f.register(ctx, nil); err != nil {
+			return err
+		}
+		d, err = f.o.Client.AuthorizeDevice(ctx, f.Discovery.Server.DeviceAuthorizationEndpoint, f.auth(), form)
+	}
 	if err != nil {
 		return f.explain(err)
 	}

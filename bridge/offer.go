@@ -55,7 +55,7 @@ func (b *bridge) info() []byte {
 }
 
 func (b *bridge) instructions(cause error) string {
-	return hint.Of(cause).Text() + " Until then this server has one tool, " + signInTool + ", which asks for it. Its own tools appear afterwards."
+	return hint.Of(cause).Text() + "\nUntil then this server has one tool, " + signInTool + ", which asks for it. Its own tools appear afterwards."
 }
 
 // listing makes up a list that is not known. A server known to have no tools has

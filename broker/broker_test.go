@@ -722,6 +722,34 @@ func TestADamagedVaultIsNamedAndRestored(t *testing.T) {
 	}
 }
 
+func TestAnOlderVaultPutInPlaceReplaysNoRefreshToken(t *testing.T) {
+	w := newWorld(t)
+	as, mcp := oauthServer(t, fakeas.Options{})
+	w.add("notes", mcp.URL(), nil)
+	if err := w.signIn("notes", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	older, err := os.ReadFile(w.paths.Vault())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if tok := w.tokenWhenRefused("notes"); tok == nil {
+			t.Fatal("no renewal")
+		}
+	}
+	w.stop()
+	if err := os.WriteFile(w.paths.Vault(), older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	_, err = w.Token(t.Context(), local.TokenRequest{Name: "notes", Refused: "any"})
+	wantCode(t, err, hint.SignInNeeded)
+	if c := as.Counters(); c.Reused != 0 {
+		t.Error("an old refresh token was replayed")
+	}
+}
+
 func TestAHandEditSendsNoClientSecretToANewIssuer(t *testing.T) {
 	w := newWorld(t)
 	const secretOfClient = "client-" + word

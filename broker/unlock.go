@@ -38,7 +38,7 @@ func (b *Broker) openVault() *opening {
 	o := &opening{done: make(chan struct{})}
 	started := b.spawn(func(ctx context.Context) {
 		v, err := vault.Open(ctx, b.vaultOptions())
-		if err == nil && v.Restored() { // a restore that was killed before it got here
+		if err == nil {
 			if _, err = b.endRotated(ctx, v); err != nil {
 				err = errors.Join(err, v.Close())
 			}
@@ -179,6 +179,9 @@ func (b *Broker) Unlock(ctx context.Context, r local.Unlock) error {
 	if err != nil {
 		return err
 	}
+	if _, err := b.endRotated(ctx, v); err != nil {
+		return errors.Join(err, v.Close())
+	}
 	var twice *vault.File
 	b.update(func() {
 		if b.vault != nil { // somebody else was quicker
@@ -272,13 +275,35 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 	return &out, nil
 }
 
-// endRotated marks the grants of a vault that was restored from its previous
-// generation, and whose refresh token has been redeemed since, as signed out. It
-// returns their accounts.
+// endRotated marks the grants of a vault that is older than state.json, and
+// whose refresh token has been redeemed since, as signed out. It returns their
+// accounts. After a restore, one redemption that the vault does not know is
+// enough. Otherwise an agent that was killed may have noted a redemption and not
+// begun it, so one more or less is left to the provider; two mean that somebody
+// put an older copy of the vault in its place.
 func (b *Broker) endRotated(ctx context.Context, v *vault.File) ([]string, error) {
 	b.mu.Lock()
 	rotations := maps.Clone(b.mem.Rotations)
 	b.mu.Unlock()
+	restored := v.Restored()
+	stale := func(g *grantRecord) bool {
+		redeemed, known := rotations[g.Lineage]
+		switch {
+		case g.RefreshToken.IsZero() || g.SignedOut != "":
+			return false
+		case restored:
+			return !known || g.Rotation < redeemed
+		}
+		return known && g.Rotation+1 < redeemed
+	}
+	none := true
+	for _, key := range v.Keys("grant/") {
+		var g grantRecord
+		none = none && (readRecord(v, key, &g) != nil || !stale(&g))
+	}
+	if none && !restored {
+		return nil, nil
+	}
 	var ended []string
 	err := v.Update(ctx, func(tx *vault.Tx) error {
 		for _, key := range tx.Keys("grant/") {
@@ -286,8 +311,7 @@ func (b *Broker) endRotated(ctx context.Context, v *vault.File) ([]string, error
 			if err := getRecord(tx, key, &g); err != nil {
 				return err
 			}
-			redeemed, known := rotations[g.Lineage]
-			if g.RefreshToken.IsZero() || g.SignedOut != "" || known && g.Rotation >= redeemed {
+			if !stale(&g) {
 				continue
 			}
 			g.SignedOut = "The vault was restored from an older copy."

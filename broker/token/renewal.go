@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"keyporter/internal/hint"
 )
@@ -88,7 +89,7 @@ func (c *Cache) renew(r *renewal, e *entry, src Source, req Request) {
 	}
 	c.mu.Unlock()
 	if err == nil {
-		c.opts.Log.Info("token renewed", "account", req.Account, "kind", req.Kind, "hash", tok.Hash(), "expiry", tok.Expiry)
+		c.opts.Log.Info("token renewed", "account", req.Account, "kind", req.Kind, "hash", tok.Hash(), "expiry", expiryWords(tok.Expiry))
 	} else {
 		c.opts.Log.Warn("token not renewed", "account", req.Account, "kind", req.Kind, "code", hint.CodeOf(err), "err", err)
 	}
@@ -165,3 +166,11 @@ func temporary(err error) bool {
 
 // needsPerson reports whether a person has to act before another try makes sense.
 func needsPerson(err error) bool { return errors.Is(err, ErrSignInNeeded) || hint.NeedsPerson(err) }
+
+// expiryWords is an expiry as the log shows it.
+func expiryWords(t time.Time) string {
+	if t.IsZero() {
+		return "never or unknown"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

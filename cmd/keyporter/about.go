@@ -15,14 +15,19 @@ func (p *program) version() *cobra.Command {
 		Example: "  keyporter version",
 		Args:    takes(),
 		RunE: func(*cobra.Command, []string) error {
-			goVersion := runtime.Version()
-			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-			}
-			_, err := fmt.Fprintf(p.stdout, "keyporter %s %s/%s %s\n", version, runtime.GOOS, runtime.GOARCH, goVersion)
+			_, err := fmt.Fprintln(p.stdout, versionLine())
 			return err
 		},
 	}
+}
+
+// versionLine says which program this is, for keyporter version and --version.
+func versionLine() string {
+	goVersion := runtime.Version()
+	if info, ok := debug.ReadBuildInfo(); ok {
+		goVersion = info.GoVersion
+	}
+	return fmt.Sprintf("keyporter %s %s/%s %s", version, runtime.GOOS, runtime.GOARCH, goVersion)
 }
 
 func (p *program) completion() *cobra.Command {

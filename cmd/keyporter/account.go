@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
@@ -106,7 +107,7 @@ func (p *program) addStatic() *cobra.Command {
 }
 
 func (p *program) putAccount(ctx context.Context, name string, put local.PutAccount, file string) error {
-	v, err := p.readSecret(file)
+	v, err := p.readSecret(ctx, file)
 	if err != nil {
 		return err
 	}
@@ -263,10 +264,10 @@ func (p *program) accountRotate() *cobra.Command {
 		Use:     "rotate ACCOUNT",
 		Short:   "Give an account a new key, secret or token",
 		Long:    "Replaces an account's secret. Where its tokens may go stays as it is.",
-		Example: "  keyporter account rotate etl --key-file new-key.json",
+		Example: "  keyporter account rotate etl --key-file new-key.json\n  keyporter account rotate search --token-file new-token.txt",
 		Args:    takes("an account's name"),
 		RunE: func(c *cobra.Command, args []string) error {
-			v, err := p.readSecret(file)
+			v, err := p.readSecret(c.Context(), file)
 			if err != nil {
 				return err
 			}
@@ -280,7 +281,15 @@ func (p *program) accountRotate() *cobra.Command {
 			})
 		},
 	}
-	c.Flags().StringVar(&file, "key-file", "", "`FILE` with the new key, secret or token (required)")
+	// The file may be named as it was when the account was added.
+	c.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name {
+		case "token-file", "client-secret-file", "private-key-file":
+			name = "key-file"
+		}
+		return pflag.NormalizedName(name)
+	})
+	c.Flags().StringVar(&file, "key-file", "", "`FILE` with the new key, secret or token (required); --token-file,\n--client-secret-file and --private-key-file mean the same")
 	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, a `URL`, if it is not Google's and you trust it")
 	return needs(c, "key-file")
 }

@@ -66,7 +66,7 @@ Secrets are read from files (- is standard input), never from arguments.`,
 			if err := setFlags(&put.Server, c.Flags()); err != nil {
 				return err
 			}
-			if err := p.secrets(&put, clientSecret, secretHeaders); err != nil {
+			if err := p.secrets(c.Context(), &put, clientSecret, secretHeaders); err != nil {
 				return err
 			}
 			return p.ask(c.Context(), func(l *local.Client) error {
@@ -99,7 +99,7 @@ func (p *program) added(ctx context.Context, l *local.Client, put local.PutServe
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "Added %s. %s\n", put.Name, printable(out.Found))
+	fmt.Fprintf(p.stderr, "Added %s.%s\n", put.Name, after(" ", out.Found))
 	p.warn(out.Warning)
 	if next := nextStep(&out.Server); next != "" {
 		fmt.Fprintln(p.stderr, next)
@@ -144,12 +144,12 @@ func isServerFlag(name string) bool {
 }
 
 // secrets reads the files that hold a server's own secrets.
-func (p *program) secrets(put *local.PutServer, clientSecret string, headers []string) error {
+func (p *program) secrets(ctx context.Context, put *local.PutServer, clientSecret string, headers []string) error {
 	if clientSecret != "" {
 		if put.Server.ClientID == "" {
 			return hint.New(hint.Usage, "A client secret belongs to a client id.", "Give --client-id too.")
 		}
-		v, err := p.readSecret(clientSecret)
+		v, err := p.readSecret(ctx, clientSecret)
 		if err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func (p *program) secrets(put *local.PutServer, clientSecret string, headers []s
 		if !ok || name == "" || file == "" {
 			return hint.New(hint.Usage, "A secret header is of the form NAME=FILE.", "The value stands in the file, so that it is in no list of processes: --secret-header X-API-Key=key.txt")
 		}
-		v, err := p.readSecret(file)
+		v, err := p.readSecret(ctx, file)
 		if err != nil {
 			return err
 		}

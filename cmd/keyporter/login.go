@@ -96,7 +96,7 @@ func (p *program) openPage(ctx context.Context, l *local.Client, g *pages, name 
 		// The read ends with the program: a terminal's read cannot be taken back.
 		g.paste.Do(func() { go p.readPasted(ctx, l, name) })
 	}
-	if noBrowser || ev.Joined {
+	if noBrowser || ev.Joined || browser.None(p.getenv) {
 		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
 		listen()
 		return

@@ -32,9 +32,11 @@ No key or token stands in a client's configuration.`,
 		Example: `  keyporter add notion https://mcp.notion.com/mcp
   keyporter login notion
   keyporter tools notion`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate(versionLine() + "\n")
 	root.AddGroup(
 		&cobra.Group{ID: "servers", Title: "Servers:"},
 		&cobra.Group{ID: "use", Title: "Use:"},

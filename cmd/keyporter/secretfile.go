@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -15,19 +17,15 @@ import (
 const maxSecret = 1 << 20
 
 // readSecret reads a file that holds a secret; "-" is stdin. One line end at its
-// end does not count.
-func (p *program) readSecret(path string) (secret.Plain, error) {
-	r := p.stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return secret.Plain{}, hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check its name and that it is yours.")
-		}
-		defer f.Close()
-		r = f
-	}
-	b, err := io.ReadAll(io.LimitReader(r, maxSecret+1))
+// end does not count. A pipe that nobody writes to is waited for until ctx is
+// done.
+func (p *program) readSecret(ctx context.Context, path string) (secret.Plain, error) {
+	b, err := typed(ctx, func() ([]byte, error) { return p.readFile(path) })
 	switch {
+	case ctx.Err() != nil:
+		return secret.Plain{}, ctx.Err()
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
+		return secret.Plain{}, hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check its name and that it is yours.")
 	case err != nil:
 		return secret.Plain{}, hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is a file.")
 	case len(b) > maxSecret:
@@ -36,6 +34,21 @@ func (p *program) readSecret(path string) (secret.Plain, error) {
 		return secret.Plain{}, hint.New(hint.Usage, fmt.Sprintf("The file %s is empty.", path), "Check its name.")
 	}
 	return secret.Plain{Value: secret.New(strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"))}, nil
+}
+
+// readFile reads a file, or stdin if its name is "-", as far as a secret may go
+// and one byte more.
+func (p *program) readFile(path string) ([]byte, error) {
+	r := p.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		r = f
+	}
+	return io.ReadAll(io.LimitReader(r, maxSecret+1))
 }
 
 // pathless takes the path, which the sentence names already, off a file error.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ Keys: ` + wrapped(append(account.Keys(), "client-secret-file", "secret-header"),
 				if err != nil {
 					return err
 				}
-				put, err := p.changed(args[0], *old, args[1:])
+				put, err := p.changed(c.Context(), args[0], *old, args[1:])
 				if err != nil {
 					return err
 				}
@@ -55,7 +56,7 @@ Keys: ` + wrapped(append(account.Keys(), "client-secret-file", "secret-header"),
 
 // changed applies KEY=VALUE arguments to a server's record. Several values of
 // one key belong together.
-func (p *program) changed(name string, s account.Server, pairs []string) (*local.PutServer, error) {
+func (p *program) changed(ctx context.Context, name string, s account.Server, pairs []string) (*local.PutServer, error) {
 	put := &local.PutServer{Name: name, Server: s}
 	var keys []string
 	values := map[string][]string{}
@@ -89,5 +90,5 @@ func (p *program) changed(name string, s account.Server, pairs []string) (*local
 			}
 		}
 	}
-	return put, p.secrets(put, clientSecret, headers)
+	return put, p.secrets(ctx, put, clientSecret, headers)
 }

@@ -92,7 +92,7 @@ func (p *program) passphraseFor(ctx context.Context, r *local.UseVault, file str
 	case "":
 		r.Passphrase.Value, err = p.newPassphrase(ctx)
 	case "-":
-		*r.Passphrase, err = p.readSecret(file)
+		*r.Passphrase, err = p.readSecret(ctx, file)
 	default:
 		if file, err = filepath.Abs(file); err != nil {
 			return fmt.Errorf("find passphrase file: %w", err)
@@ -100,7 +100,7 @@ func (p *program) passphraseFor(ctx context.Context, r *local.UseVault, file str
 		if lasting(file) {
 			r.PassphraseFile = file
 		}
-		r.Passphrase.Value, err = broker.ReadPassphrase(file)
+		r.Passphrase.Value, err = typed(ctx, func() (secret.Value, error) { return broker.ReadPassphrase(file) })
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func Open(ctx context.Context, url string, getenv func(string) string) error {
 	switch {
 	case len(words) == 0:
 		err = openDefault(ctx, address, getenv)
-	case len(words) == 1 && strings.EqualFold(words[0], "none"):
+	case None(getenv):
 		return hint.Wrap(ErrNone, hint.Failed, "No browser is opened, because KEYPORTER_BROWSER says so.", "Open the address yourself.")
 	default:
 		err = run(ctx, append(words, address), getenv, nil, patience)
@@ -60,6 +60,11 @@ func Open(ctx context.Context, url string, getenv func(string) string) error {
 		return hint.Wrap(err, hint.Failed, "There is no screen to open a browser on.", "Open the address in a browser on any computer.")
 	}
 	return hint.Wrap(err, hint.Failed, "The browser could not be opened.", "Open the address yourself.")
+}
+
+// None reports whether KEYPORTER_BROWSER says that no browser is to be opened.
+func None(getenv func(string) string) bool {
+	return strings.EqualFold(strings.TrimSpace(getenv("KEYPORTER_BROWSER")), "none")
 }
 
 // run starts a program with arguments and reports a failure that comes within

@@ -107,7 +107,7 @@ func (s *Source) words(ctx context.Context, req token.Request, err error) error 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	rotate := fmt.Sprintf("Put in the right one with keyporter account rotate %q.", req.Account)
+	rotate := fmt.Sprintf("Put in the right one: keyporter account rotate %s --key-file FILE", hint.Arg(req.Account))
 	wrong := oauth.Words{What: fmt.Sprintf("%s does not accept the client id or its secret.", s.host), Do: "The secret may have expired. " + rotate}
 	if s.opts.Auth.Method == oauth.AuthPrivateKeyJWT {
 		wrong = oauth.Words{What: fmt.Sprintf("%s does not accept the client id or its private key.", s.host),

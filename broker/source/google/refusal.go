@@ -19,7 +19,7 @@ const tolerance = 2 * time.Minute
 // that is not known ends in the general words, with the description as the cause.
 func (s *Source) refused(account string, e *oauth.Error, ahead time.Duration) error {
 	text := strings.ToLower(e.Description)
-	rotate := fmt.Sprintf("Ask the owner of the project for a new key, then run keyporter account rotate %q --key-file FILE.", account)
+	rotate := fmt.Sprintf("Ask the owner of the project for a new key, then run: keyporter account rotate %s --key-file FILE", hint.Arg(account))
 	switch {
 	case e.Temporary():
 		return hint.Wrap(e, hint.Unreachable, fmt.Sprintf("%s has a problem at the moment.", s.host()), "Try again later.")

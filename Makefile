@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray demo test conformance bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package demo test conformance bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ build-demo: ## bin/keyporter-demo; no C
 build-tray: ## bin/keyporter-tray: the tray app; needs a C compiler
 	@scripts/setup go tray
 	CGO_ENABLED=1 CC=$(cc) go build $(ldflags) -o bin/keyporter-tray ./cmd/keyporter-tray
+
+package: ## dist/: a tarball and a .deb; see scripts/package for Windows and macOS
+	@scripts/setup go tray
+	scripts/package linux
 
 demo: build-cli build-demo ## sign in and call tools in a world on this machine
 	bin/keyporter-demo $(DEMOFLAGS)
@@ -61,4 +65,4 @@ lint: ## gofmt, vet, staticcheck, known vulnerabilities
 	CC=$(cc) scripts/lint --all
 
 clean: ## remove what was built; keeps Go's caches
-	rm -rf bin .cache test/node/node_modules
+	rm -rf bin dist .cache test/node/node_modules

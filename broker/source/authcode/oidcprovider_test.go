@@ -1,0 +1,85 @@
+package authcode
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"keyporter/broker/oauth"
+	"keyporter/internal/hint"
+	"keyporter/internal/peers"
+)
+
+// TestAgainstOIDCProvider runs the flows against an authorization server that is
+// not ours: browser and device code, each with plain and with bound tokens, then
+// renewal with rotation, and revocation.
+func TestAgainstOIDCProvider(t *testing.T) {
+	const server = "http://127.0.0.1/mcp"
+	op := peers.NewOIDCProvider(t, peers.OIDCOptions{Resources: []string{server}, TTL: time.Minute})
+	client, err := oauth.NewClient(oauth.Options{ServerURL: server})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.CloseIdle)
+	as, err := client.DiscoverAuthorizationServer(t.Context(), op.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Client: client, ServerURL: server, Discovery: &oauth.Discovery{Server: as}, Resource: server, Scopes: []string{"openid", "offline_access", "mcp:read"}}
+	for _, tt := range []struct {
+		name   string
+		device bool
+		dpop   DPoP
+		scheme string
+	}{
+		{"browser", false, DPoPAuto, "Bearer"}, {"browser, bound to a key", false, DPoPAlways, "DPoP"},
+		{"device code", true, DPoPAuto, "Bearer"}, {"device code, bound to a key", true, DPoPAlways, "DPoP"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := o
+			o.Device, o.DPoP = tt.device, tt.dpop
+			f, err := Start(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			visit := make(chan error, 1)
+			go func() {
+				_, err := peers.User{Name: "bob"}.Open(t.Context(), f.URL)
+				visit <- err
+			}()
+			g, err := f.Wait(t.Context())
+			if err := <-visit; err != nil {
+				t.Fatal(err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims := oauth.Inspect(g.AccessToken.Value).Claims
+			if g.Token().Scheme != tt.scheme || claims["aud"] != server || claims["sub"] != "bob" || g.Identity.Subject != "bob" || g.RefreshToken.IsZero() {
+				t.Errorf("scheme %s, claims %v, identity %v", g.Token().Scheme, claims, g.Identity)
+			}
+			if _, bound := claims["cnf"]; bound != (tt.scheme == "DPoP") {
+				t.Errorf("claims %v", claims)
+			}
+			w := &world{client: client}
+			v := &vault{}
+			s := w.source(t, f, g, v)
+			for range 2 {
+				if tok, err := s.Token(t.Context(), access); err != nil || tok.Scheme != tt.scheme {
+					t.Fatalf("renewal: %v", err)
+				}
+			}
+			if len(v.grants) != 2 || v.grants[1].RefreshToken.Equal(g.RefreshToken.Value) {
+				t.Errorf("stored %d refresh tokens", len(v.grants))
+			}
+			auth := f.Registration.Auth()
+			if err := Revoke(t.Context(), client, s.Grant(), auth); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Token(t.Context(), access); hint.CodeOf(err) != hint.SignInNeeded || !strings.Contains(hint.Of(err).Text(), "ended") {
+				t.Errorf("after revocation: %v", err)
+			}
+		})
+	}
+}

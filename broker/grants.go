@@ -65,8 +65,12 @@ func (b *Broker) liveGrant(ctx context.Context, s *account.Server, key string) (
 	if err != nil {
 		return nil, err
 	}
+	preset, err := oauth.FindPreset(g.Issuer, s.Preset)
+	if err != nil {
+		return nil, err
+	}
 	src, err := authcode.NewSource(authcode.SourceOptions{
-		Client: client, Grant: &g.Grant, Auth: b.grantAuth(v, s, &g), Now: b.opt.Now,
+		Client: client, Grant: &g.Grant, Preset: preset, Auth: b.grantAuth(v, s, &g), Now: b.opt.Now,
 		BeforeRedeem: func(ctx context.Context) error { return b.beforeRedeem(ctx, v, key, g.Lineage) },
 		Rotated: func(ctx context.Context, now *authcode.Grant) error {
 			return b.storeRotated(ctx, v, key, g.Lineage, now)

@@ -252,6 +252,10 @@ func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Cli
 		Scopes: s.Scopes, Resource: s.Resource, NoResource: s.NoResource, Audience: s.Audience,
 		AuthorizeParams: s.AuthorizeParams, AssumePKCE: s.AssumePKCE, RedirectURI: s.RedirectURI, Now: b.opt.Now,
 	}
+	var err error
+	if o.Preset, err = oauth.FindPreset(d.Server.Issuer, s.Preset); err != nil {
+		return o, err
+	}
 	var own serverRecord
 	if s.ClientID != "" && readRecord(v, serverKey(s.Name), &own) == nil && own.ClientID == s.ClientID {
 		if err := own.mayUseSecret(s); err != nil {

@@ -95,6 +95,7 @@ type Server struct {
 	AssumePKCE        bool              `json:"assume_pkce,omitzero"` // the issuer does S256 though its metadata does not say so
 	AuthorizeParams   map[string]string `json:"authorize_params,omitempty"`
 	RedirectURI       string            `json:"redirect_uri,omitempty"`
+	Preset            json.RawMessage   `json:"preset,omitempty"` // what is known about the provider: a name, or fields to change; see oauth.FindPreset
 
 	Headers       map[string]string `json:"headers,omitempty"`        // fixed header fields of every request
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault

@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"keyporter/internal/hint"
 )
 
 func TestParseURL(t *testing.T) {
@@ -99,5 +101,17 @@ func TestAccountChecks(t *testing.T) {
 		if err := tt.a.Check(); (err == nil) != tt.ok {
 			t.Errorf("%s: Check = %v, want ok=%t", tt.name, err, tt.ok)
 		}
+	}
+}
+
+func TestPresetIsANameOrAnObject(t *testing.T) {
+	for value, want := range map[string]string{"none": `"none"`, " Auth0 ": `"Auth0"`, `{"no_resource": false}`: `{"no_resource": false}`, "": ""} {
+		s := Server{Preset: []byte(`"old"`)}
+		if err := s.Set("preset", value); err != nil || string(s.Preset) != want {
+			t.Errorf("%q: got %s, %v", value, s.Preset, err)
+		}
+	}
+	if err := new(Server).Set("preset", "{"); hint.CodeOf(err) != hint.Usage {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,7 @@ func Keys() []string { return slices.Sorted(maps.Keys(withSignIn())) }
 
 func withSignIn() map[string]setting {
 	m := maps.Clone(settings)
-	m["sign-in"] = setting{}
+	m["sign-in"], m["preset"] = setting{}, setting{}
 	return m
 }
 
@@ -58,9 +59,12 @@ func withSignIn() map[string]setting {
 // one away.
 func (s *Server) Set(key string, values ...string) error {
 	value := strings.Join(values, " ")
-	if key == "sign-in" {
+	switch key {
+	case "sign-in":
 		s.SignIn = SignIn(value)
 		return nil
+	case "preset":
+		return s.setPreset(strings.TrimSpace(value))
 	}
 	f, ok := settings[key]
 	switch {
@@ -78,6 +82,21 @@ func (s *Server) Set(key string, values ...string) error {
 		*f.list(s) = strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' })
 	default:
 		return setPairs(f.pairs(s), key, values)
+	}
+	return nil
+}
+
+// setPreset takes a preset's name, or a JSON object with the fields to change.
+func (s *Server) setPreset(value string) error {
+	switch {
+	case value == "":
+		s.Preset = nil
+	case !strings.HasPrefix(value, "{"):
+		s.Preset, _ = json.Marshal(value) // a string always has a JSON form
+	case !json.Valid([]byte(value)):
+		return hint.New(hint.Usage, "The preset is not valid JSON.", `Use a name, or an object such as {"no_resource": false}.`)
+	default:
+		s.Preset = json.RawMessage(value)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"keyporter/app/view"
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
@@ -56,7 +57,7 @@ func (s *Session) wanted() map[string]local.Notice {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wanted := map[string]local.Notice{}
-	if s.state != nil {
+	if s.state != nil && !quiet(s.state) {
 		for _, n := range s.state.Notices {
 			wanted[n.ID] = n
 		}
@@ -64,10 +65,18 @@ func (s *Session) wanted() map[string]local.Notice {
 	return wanted
 }
 
-// note shows a notification; what fails is only logged, because the menu says
+// quiet reports whether the user wants no notifications.
+func quiet(st *local.State) bool {
+	return st != nil && st.Settings.Notifications == account.NotificationsOff
+}
+
+// note shows a notification, unless the user wants none; what fails is only logged, because the menu says
 // the same.
 func (s *Session) note(ctx context.Context, id string, n view.Note) {
-	if s.o.Notifier == nil {
+	s.mu.Lock()
+	hush := quiet(s.state)
+	s.mu.Unlock()
+	if s.o.Notifier == nil || hush {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteLimit)

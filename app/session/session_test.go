@@ -303,6 +303,31 @@ func TestOneNotificationForEachNotice(t *testing.T) {
 	})
 }
 
+func TestWhoWantsNoNotificationsGetsNone(t *testing.T) {
+	notice := local.Notice{ID: "n1", Kind: local.NoticeSignIn, Server: "Notion"}
+	quiet := func(off account.Notifications) *local.State {
+		s := notion(local.SignInNeeded, notice)
+		s.Settings.Notifications = off
+		return s
+	}
+	run(t, quiet(account.NotificationsOff), func(w *world) {
+		if w.has("note n1: Sign in to Notion") != 0 {
+			t.Error("a notification was shown though they are off")
+		}
+		contains(t, w.last(), "Sign in to Notion")
+		w.states <- quiet(account.NotificationsOn)
+		settle()
+		if w.has("note n1: Sign in to Notion") != 1 {
+			t.Error("the notification that waits is not shown when they are on again")
+		}
+		w.states <- quiet(account.NotificationsOff)
+		settle()
+		if w.has("close n1") != 1 {
+			t.Error("the notification stays after they were switched off")
+		}
+	})
+}
+
 func TestAStopIsKeptUntilTheUserEndsIt(t *testing.T) {
 	run(t, notion(local.Ready), func(w *world) {
 		w.note(func() { w.dial = hint.New(hint.Stopped, "Keyporter is stopped.", "") })

@@ -14,6 +14,7 @@ import (
 	"keyporter/broker/source/clientcred"
 	"keyporter/broker/source/google"
 	"keyporter/broker/source/static"
+	"keyporter/broker/source/workload"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
 )
@@ -27,9 +28,6 @@ func (b *Broker) ShowAccount(_ context.Context, n local.Name) (*account.Account,
 func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
 	a := p.Account
 	a.Name = p.Name
-	if a.Kind == account.OAuth {
-		return nil, hint.New(hint.Usage, "An account of kind oauth is made by signing in.", "Add the server and run keyporter login.")
-	}
 	if err := examine(&a, p.Secret.Value, p.AllowTokenURI); err != nil {
 		return nil, err
 	}
@@ -49,6 +47,7 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 			Kind: a.Kind, Secret: p.Secret, Issuer: a.Issuer, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
 			Audience: a.Audience, SelfSigned: a.SelfSigned, Header: a.Header, AllowTokenURI: p.AllowTokenURI,
 			Targets: []target{}, AddedAt: b.opt.Now(),
+			IDPTokenEndpoint: a.IDPTokenEndpoint, IDPClientID: a.IDPClientID, TokenFile: a.TokenFile, Through: a.Through,
 		})
 	})
 	if err != nil {
@@ -66,8 +65,11 @@ func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.
 		if err != nil {
 			return err
 		}
-		if a.Kind == account.OAuth {
+		switch a.Kind {
+		case account.OAuth:
 			return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key; it is a sign-in.", a.Name), "Run keyporter login to sign in again.")
+		case account.Workload:
+			return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key here; its platform writes a new one into %s.", a.Name, a.TokenFile), "Nothing needs to be done.")
 		}
 		var rec accountRecord
 		if err := getRecord(tx, accountKey(a.Name), &rec); err != nil {
@@ -208,6 +210,13 @@ func examine(a *account.Account, v secret.Value, allowTokenURI string) error {
 		if v.IsZero() {
 			return hint.New(hint.Usage, "The client secret is empty.", "Check the file.")
 		}
+	case account.Enterprise:
+		if v.IsZero() {
+			return hint.New(hint.Usage, "The client secret is empty.", "Check the file.")
+		}
+	case account.Workload:
+		_, err := workload.File(a.TokenFile)(context.Background())
+		return err
 	case account.Static:
 		_, err := static.New(static.Options{Value: v, Header: a.Header})
 		return err
@@ -224,7 +233,7 @@ func lastFour(s string) string {
 
 // checkEndpoints refuses addresses that a secret must not be sent to.
 func (b *Broker) checkEndpoints(a *account.Account) error {
-	for _, u := range []string{a.Issuer, a.TokenEndpoint} {
+	for _, u := range []string{a.Issuer, a.TokenEndpoint, a.IDPTokenEndpoint} {
 		if u == "" {
 			continue
 		}

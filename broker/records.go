@@ -63,8 +63,14 @@ type accountRecord struct {
 	SelfSigned    bool         `json:"self_signed,omitempty"`
 	Header        string       `json:"header,omitempty"`
 	AllowTokenURI string       `json:"allow_token_uri,omitempty"`
+	FoundIssuer   string       `json:"found_issuer,omitempty"` // without Issuer: the one that the first server named
 	Targets       []target     `json:"targets"`
 	AddedAt       time.Time    `json:"added_at"`
+
+	IDPTokenEndpoint string `json:"idp_token_endpoint,omitempty"`
+	IDPClientID      string `json:"idp_client_id,omitempty"`
+	TokenFile        string `json:"token_file,omitempty"`
+	Through          string `json:"through,omitempty"`
 }
 
 // boundFields are the fields of config.json that are also in the vault, with the
@@ -78,6 +84,10 @@ func (r *accountRecord) boundFields(a *account.Account) [][3]string {
 		{"audience", r.Audience, a.Audience},
 		{"self_signed", fmt.Sprint(r.SelfSigned), fmt.Sprint(a.SelfSigned)},
 		{"header", r.Header, a.Header},
+		{"idp_token_endpoint", r.IDPTokenEndpoint, a.IDPTokenEndpoint},
+		{"idp_client_id", r.IDPClientID, a.IDPClientID},
+		{"token_file", r.TokenFile, a.TokenFile},
+		{"through", r.Through, a.Through},
 	}
 }
 

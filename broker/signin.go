@@ -246,11 +246,15 @@ func (b *Broker) seenIssuers(v *vault.File) []string {
 }
 
 func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Client, challenge *oauth.Challenge, d *oauth.Discovery) (authcode.Options, error) {
+	document := s.ClientMetadataURL
+	if document == "" {
+		document = b.config().Settings.ClientMetadataURL
+	}
 	o := authcode.Options{
 		Client: client, ServerURL: s.URL, Challenge: challenge, Discovery: d, Issuer: s.Issuer,
-		ClientID: s.ClientID, ClientMetadataURL: s.ClientMetadataURL,
+		ClientID: s.ClientID, ClientMetadataURL: document,
 		Scopes: s.Scopes, Resource: s.Resource, NoResource: s.NoResource, Audience: s.Audience,
-		AuthorizeParams: s.AuthorizeParams, AssumePKCE: s.AssumePKCE, RedirectURI: s.RedirectURI, Now: b.opt.Now,
+		AuthorizeParams: s.AuthorizeParams, AssumePKCE: s.AssumePKCE, DPoP: authcode.DPoP(s.DPoP), UseIDToken: s.UseIDToken, RedirectURI: s.RedirectURI, Now: b.opt.Now,
 	}
 	var err error
 	if o.Preset, err = oauth.FindPreset(d.Server.Issuer, s.Preset); err != nil {

@@ -152,7 +152,7 @@ func identityOf(a *account.Account) string {
 	switch a.Kind {
 	case account.GoogleKey:
 		return a.Email
-	case account.ClientCredentials:
+	case account.ClientCredentials, account.Enterprise, account.Workload:
 		return a.ClientID
 	}
 	return ""

@@ -11,7 +11,6 @@ import (
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/broker/oauth"
-	"keyporter/broker/source/clientcred"
 	"keyporter/broker/source/google"
 	"keyporter/broker/source/static"
 	"keyporter/broker/token"
@@ -148,7 +147,7 @@ func (b *Broker) tokenRequest(a *access, s *account.Server) token.Request {
 		case r.Audience != "":
 			req.Kind = token.IDToken
 		}
-	case account.ClientCredentials:
+	case account.ClientCredentials, account.Enterprise, account.Workload:
 		req.Issuer, req.ClientID, req.Scopes = r.Issuer, r.ClientID, a.account.Scopes
 		if s != nil && !s.NoResource {
 			req.Resource = resourceOf(s)
@@ -198,6 +197,10 @@ func (b *Broker) source(ctx context.Context, s *account.Server, a *access) (toke
 		return google.New(google.Options{Key: key, Client: b.httpClient(), AllowTokenURI: r.AllowTokenURI, Now: b.opt.Now})
 	case account.ClientCredentials:
 		return b.clientCredentials(ctx, s, a)
+	case account.Enterprise:
+		return b.enterprise(ctx, s, a)
+	case account.Workload:
+		return b.workload(ctx, s, a)
 	case account.Static:
 		return static.New(static.Options{Value: r.Secret.Value, Header: r.Header})
 	}
@@ -223,37 +226,6 @@ func (b *Broker) oauthClient(s *account.Server, also ...string) (*oauth.Client, 
 	}
 	o.AllowHosts = append(o.AllowHosts[:len(o.AllowHosts):len(o.AllowHosts)], hostsOf(also...)...)
 	return oauth.NewClient(o)
-}
-
-// clientCredentials makes the source of a client-credentials account.
-func (b *Broker) clientCredentials(ctx context.Context, s *account.Server, a *access) (token.Source, error) {
-	r := &a.record
-	client, err := b.oauthClient(s, r.Issuer, r.TokenEndpoint)
-	if err != nil {
-		return nil, err
-	}
-	endpoint, methods := r.TokenEndpoint, (*oauth.AuthorizationServerMetadata)(nil)
-	if endpoint == "" {
-		if methods, err = b.serverMetadata(ctx, client, r.Issuer); err != nil {
-			return nil, err
-		}
-		endpoint = methods.TokenEndpoint
-	}
-	auth := oauth.ClientAuth{Method: a.account.AuthMethod, ClientID: r.ClientID, Alg: a.account.Alg}
-	switch {
-	case auth.Method == oauth.AuthPrivateKeyJWT:
-		if auth.Key, err = clientcred.ParsePrivateKey(r.Secret.Value); err != nil {
-			return nil, err
-		}
-	case auth.Method == "" && methods != nil:
-		auth.Method = methods.AuthMethod(true)
-	case auth.Method == "":
-		auth.Method = oauth.AuthSecretBasic
-	}
-	if auth.Key == nil {
-		auth.Secret = r.Secret.Value
-	}
-	return clientcred.New(clientcred.Options{Client: client, Endpoint: endpoint, Issuer: r.Issuer, Auth: auth, Now: b.opt.Now})
 }
 
 // metadataLife is how long an authorization server's metadata is kept.

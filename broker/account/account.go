@@ -24,6 +24,8 @@ const (
 	OAuth             Kind = "oauth"              // MCP authorization: a person's sign-in
 	GoogleKey         Kind = "google-key"         // a Google service account's key file
 	ClientCredentials Kind = "client-credentials" // RFC 6749 section 4.4
+	Enterprise        Kind = "enterprise"         // single sign-on: ID-JAG (RFC 8693, RFC 7523)
+	Workload          Kind = "workload"           // a JWT that the platform gives to a program (RFC 7523 section 2.1)
 	Static            Kind = "static"             // a fixed bearer token or API-key header
 )
 
@@ -36,6 +38,10 @@ func (k Kind) Words() string {
 		return "Google service-account key"
 	case ClientCredentials:
 		return "client credentials"
+	case Enterprise:
+		return "enterprise sign-in"
+	case Workload:
+		return "workload identity"
 	case Static:
 		return "fixed token"
 	}
@@ -50,18 +56,23 @@ type Account struct {
 	Name string `json:"-"`
 	Kind Kind   `json:"kind"`
 
-	Issuer        string   `json:"issuer,omitempty"`         // OAuth, ClientCredentials: the authorization server
+	Issuer        string   `json:"issuer,omitempty"`         // OAuth, ClientCredentials, Enterprise, Workload: the authorization server
 	TokenEndpoint string   `json:"token_endpoint,omitempty"` // ClientCredentials: instead of an issuer
-	ClientID      string   `json:"client_id,omitempty"`      // OAuth (pre-registered or as registered), ClientCredentials
+	ClientID      string   `json:"client_id,omitempty"`      // OAuth (pre-registered or as registered), ClientCredentials, Enterprise, Workload
 	AuthMethod    string   `json:"auth_method,omitempty"`    // ClientCredentials: token_endpoint_auth_method of RFC 7591
 	Alg           string   `json:"alg,omitempty"`            // ClientCredentials with a key: JWS algorithm; empty follows the key
-	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, GoogleKey (access token)
+	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, Enterprise, Workload, GoogleKey (access token)
 	Audience      string   `json:"audience,omitempty"`       // GoogleKey: target_audience of an ID token, or aud of a self-signed JWT
 	SelfSigned    bool     `json:"self_signed,omitzero"`     // GoogleKey: sign the token with the key itself
 	TokenURI      string   `json:"token_uri,omitempty"`      // GoogleKey: of the key file, when not Google's default
 	Email         string   `json:"email,omitempty"`          // GoogleKey: client_email of the key file
 	KeyID         string   `json:"key_id,omitempty"`         // GoogleKey: the last four characters of private_key_id
 	Header        string   `json:"header,omitempty"`         // Static: the header field; empty is Authorization with Bearer
+
+	IDPTokenEndpoint string `json:"idp_token_endpoint,omitempty"` // Enterprise: of the company's identity provider
+	IDPClientID      string `json:"idp_client_id,omitempty"`      // Enterprise: our client there
+	TokenFile        string `json:"token_file,omitempty"`         // Workload: absolute path of the JWT; Enterprise: of the ID token; read anew each time
+	Through          string `json:"through,omitempty"`            // Enterprise: the account whose sign-in brings the ID token
 
 	// Unknown keeps fields that this version does not know.
 	Unknown map[string]json.RawMessage `json:",embed"`
@@ -74,6 +85,15 @@ const (
 	SignInNotify  SignIn = "notify"  // the default: one notification, and the sign_in tool
 	SignInBrowser SignIn = "browser" // open the browser at once
 	SignInNever   SignIn = "never"   // answer with an error
+)
+
+// A DPoP says whether the tokens of a sign-in are bound to a key (RFC 9449).
+type DPoP string
+
+const (
+	DPoPAuto   DPoP = "auto"   // the default: where the server wants it
+	DPoPAlways DPoP = "always" // refuse an authorization server that cannot
+	DPoPNever  DPoP = "never"
 )
 
 // A Server is an MCP server in the list: a name that the user chose, a URL, and
@@ -92,7 +112,9 @@ type Server struct {
 	Audience          string            `json:"audience,omitempty"` // the audience parameter that Auth0 wants
 	Resource          string            `json:"resource,omitempty"` // instead of the server's own (RFC 8707)
 	NoResource        bool              `json:"no_resource,omitzero"`
-	AssumePKCE        bool              `json:"assume_pkce,omitzero"` // the issuer does S256 though its metadata does not say so
+	AssumePKCE        bool              `json:"assume_pkce,omitzero"`  // the issuer does S256 though its metadata does not say so
+	DPoP              DPoP              `json:"dpop,omitempty"`        // empty is auto
+	UseIDToken        bool              `json:"use_id_token,omitzero"` // the server wants the ID token as bearer token
 	AuthorizeParams   map[string]string `json:"authorize_params,omitempty"`
 	RedirectURI       string            `json:"redirect_uri,omitempty"`
 	Preset            json.RawMessage   `json:"preset,omitempty"` // what is known about the provider: a name, or fields to change; see oauth.FindPreset
@@ -219,10 +241,32 @@ func (s *Server) Check() error {
 	default:
 		return hint.New(hint.Usage, fmt.Sprintf("%q is not a way to sign in.", clip(string(s.SignIn))), "Use notify, browser or never.")
 	}
+	switch s.DPoP {
+	case "", DPoPAuto, DPoPAlways, DPoPNever:
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a way to use DPoP.", clip(string(s.DPoP))), "Use auto, always or never.")
+	}
+	if s.ClientMetadataURL != "" {
+		if err := CheckDocumentURL(s.ClientMetadataURL); err != nil {
+			return err
+		}
+	}
 	switch s.Era {
 	case "", EraAuto, EraLegacy, EraModern:
 	default:
 		return hint.New(hint.Usage, fmt.Sprintf("%q is not an era of the protocol.", clip(string(s.Era))), "Use auto, legacy or modern.")
+	}
+	return nil
+}
+
+// CheckDocumentURL reports whether s can be the address of a client ID metadata
+// document: https with a path (draft-ietf-oauth-client-id-metadata-document
+// section 3).
+func CheckDocumentURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || u.Path == "" || u.Path == "/" {
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not the address of a client ID metadata document.", clip(s)),
+			"It begins with https:// and has a path, such as https://example.com/keyporter.json.")
 	}
 	return nil
 }
@@ -249,8 +293,20 @@ func (a *Account) Check() error {
 		if a.ClientID == "" {
 			return hint.New(hint.Usage, "Client credentials need a client id.", "Give --client-id.")
 		}
-		if (a.Issuer == "") == (a.TokenEndpoint == "") {
-			return hint.New(hint.Usage, "Client credentials need one place to get tokens from.", "Give --issuer or --token-endpoint.")
+		if a.Issuer != "" && a.TokenEndpoint != "" {
+			return hint.New(hint.Usage, "Client credentials need one place to get tokens from.", "Give --issuer or --token-endpoint, or neither if the server names it.")
+		}
+	case Enterprise:
+		switch {
+		case a.ClientID == "" || a.IDPClientID == "" || a.IDPTokenEndpoint == "":
+			return hint.New(hint.Usage, "An enterprise sign-in needs a client at the server's side and one at the identity provider.",
+				"Give --client-id, --idp-client-id and --idp-token-endpoint.")
+		case (a.TokenFile == "") == (a.Through == ""):
+			return hint.New(hint.Usage, "An enterprise sign-in needs one source of ID tokens.", "Give --id-token-file or --through.")
+		}
+	case Workload:
+		if a.ClientID == "" || a.TokenFile == "" {
+			return hint.New(hint.Usage, "A workload needs a client id and the file with its token.", "Give --client-id and --token-file.")
 		}
 	case Static:
 		if a.Header != "" {

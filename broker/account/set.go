@@ -32,6 +32,8 @@ var settings = map[string]setting{
 	"resource":            {text: func(s *Server) *string { return &s.Resource }},
 	"no-resource":         {flag: func(s *Server) *bool { return &s.NoResource }},
 	"assume-pkce":         {flag: func(s *Server) *bool { return &s.AssumePKCE }},
+	"dpop":                {text: func(s *Server) *string { return (*string)(&s.DPoP) }},
+	"use-id-token":        {flag: func(s *Server) *bool { return &s.UseIDToken }},
 	"authorize-param":     {pairs: func(s *Server) *map[string]string { return &s.AuthorizeParams }},
 	"redirect-uri":        {text: func(s *Server) *string { return &s.RedirectURI }},
 	"header":              {pairs: func(s *Server) *map[string]string { return &s.Headers }},

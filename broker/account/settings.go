@@ -23,6 +23,10 @@ type Settings struct {
 type Choices struct {
 	Language      Language      `json:"language,omitempty"`
 	Notifications Notifications `json:"notifications,omitempty"`
+
+	// ClientMetadataURL is where the organisation has published Keyporter's client
+	// ID metadata document (assets has one); empty means that there is none.
+	ClientMetadataURL string `json:"client_metadata_url,omitempty"`
 }
 
 // A Language is the language of windows, menus and notifications.
@@ -46,8 +50,9 @@ const (
 // choices are the settings by name, each with its values. The first is the
 // default, which is stored as nothing.
 var choices = map[string][]string{
-	"language":      {"system", string(English), string(Japanese)},
-	"notifications": {"on", string(NotificationsOff)},
+	"language":            {"system", string(English), string(Japanese)},
+	"notifications":       {"on", string(NotificationsOff)},
+	"client-metadata-url": {""}, // or an address
 }
 
 // SettingNames returns the names of the settings, sorted.
@@ -63,6 +68,8 @@ func (c *Choices) field(name string) *string {
 		return (*string)(&c.Language)
 	case "notifications":
 		return (*string)(&c.Notifications)
+	case "client-metadata-url":
+		return &c.ClientMetadataURL
 	}
 	return nil
 }
@@ -88,6 +95,11 @@ func (c *Choices) Set(name, value string) error {
 		return noSetting(name)
 	case value == "" || value == choices[name][0]:
 		*f = ""
+	case f == &c.ClientMetadataURL:
+		if err := CheckDocumentURL(value); err != nil {
+			return err
+		}
+		*f = value
 	case slices.Contains(choices[name], value):
 		*f = value
 	default:

@@ -32,7 +32,7 @@ Secrets are read from files (- is standard input) and kept in the vault.`,
 		Short:   "Add an account",
 		Example: "  keyporter account add static search --token-file token.txt",
 	}
-	add.AddCommand(p.addGoogleKey(), p.addClientCredentials(), p.addStatic())
+	add.AddCommand(p.addGoogleKey(), p.addClientCredentials(), p.addEnterprise(), p.addWorkload(), p.addStatic(), p.addOAuth())
 	c.AddCommand(add, p.accountList(), p.accountShow(), p.accountRemove(), p.accountRotate())
 	return c
 }
@@ -107,21 +107,20 @@ func (p *program) addStatic() *cobra.Command {
 }
 
 func (p *program) putAccount(ctx context.Context, name string, put local.PutAccount, file string) error {
-	v, err := p.readSecret(ctx, file)
-	if err != nil {
-		return err
+	put.Name = name
+	if file != "" {
+		v, err := p.readSecret(ctx, file)
+		if err != nil {
+			return err
+		}
+		put.Secret = v
 	}
-	put.Name, put.Secret = name, v
 	return p.ask(ctx, func(l *local.Client) error {
 		st, err := l.AddAccount(ctx, put)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(p.stderr, "Added %s (%s%s). Its secret is in the vault now.\n", name, st.Kind.Words(), after(", ", st.Identity))
-		if file != "-" {
-			fmt.Fprintf(p.stderr, "The file %s is not needed any more; delete it if no other program uses it.\n", file)
-		}
-		fmt.Fprintf(p.stderr, "Next: keyporter add NAME URL --account %s\n", hint.Arg(name))
+		p.addedAccount(st, &put, file)
 		return nil
 	})
 }

@@ -24,6 +24,7 @@ var serverFlags = []struct{ name, help string }{
 	{"audience", "`AUDIENCE` to name at the sign-in (Auth0 wants one)"},
 	{"resource", "`URI` to name as the server at the sign-in, instead of its own"},
 	{"redirect-uri", "`URI` on this computer that your client is registered with"},
+	{"dpop", "`WHEN` to bind tokens to a key: auto (default), always, never"},
 	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
 	{"era", "`ERA` of the protocol: auto (default), legacy (to 2025-11-25), modern"},
 	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
@@ -40,6 +41,7 @@ var serverLists = []struct{ name, help string }{
 
 var serverBools = []struct{ name, help string }{
 	{"no-resource", "do not name the server at the sign-in (some providers refuse it)"},
+	{"use-id-token", "send the ID token instead of the access token (some APIs want it)"},
 	{"assume-pkce", "the provider does PKCE, which it does not say"},
 	{"read-only", "show only tools that the server calls read-only (its word, no boundary)"},
 	{"allow-http", "send tokens over http:// too; only on a network that you trust"},

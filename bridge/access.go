@@ -101,6 +101,24 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 	return v.cred, nil
 }
 
+// prover returns what signs a token's proofs: the agent, which has the key.
+func (l *link) prover(server string, t *local.Token) func(ctx context.Context, method, url, nonce string) (string, error) {
+	return func(ctx context.Context, method, url, nonce string) (string, error) {
+		var p *local.Proof
+		err := l.ask(ctx, func(a Agent) (err error) {
+			p, err = a.Prove(ctx, local.ProveRequest{Server: server, Token: t.Value, Method: method, URL: url, Nonce: nonce})
+			return err
+		})
+		if err == nil && p == nil {
+			err = errors.New("agent gave no proof")
+		}
+		if err != nil {
+			return "", err
+		}
+		return p.Proof, nil
+	}
+}
+
 // take puts a token in place of the one named old, unless the agent has meanwhile
 // taken the permission away, or said by itself which token is next: an answer
 // that comes late may hold an older one. It returns the view.
@@ -113,7 +131,7 @@ func (l *link) take(t *local.Token, old string) *view {
 	}
 	s := *v.state
 	s.Token = t
-	v = viewOf(&s)
+	v = l.viewOf(&s)
 	l.put(v)
 	return v
 }

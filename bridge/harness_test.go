@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -42,6 +43,7 @@ type fakeAgent struct {
 	signIn   func(context.Context) (*local.RequestedSignIn, error)
 	stepUp   func(local.StepUpRequest) (*local.Token, error)
 	awaits   int
+	proofs   int
 	connects int
 	refuse   error // what Connect says
 }
@@ -141,6 +143,13 @@ func (a *fakeAgent) AwaitReady(ctx context.Context, r local.AwaitRequest) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (a *fakeAgent) Prove(_ context.Context, r local.ProveRequest) (*local.Proof, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.proofs++
+	return &local.Proof{Proof: fmt.Sprintf("proof %d of %s for %s %s nonce %q", a.proofs, secret.New(r.Token.Reveal()).Hash(), r.Method, r.URL, r.Nonce)}, nil
 }
 
 func (a *fakeAgent) StepUp(_ context.Context, r local.StepUpRequest) (*local.Token, error) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,7 +131,7 @@ func (l *link) follow(ctx context.Context) (joined bool, err error) {
 		default:
 		}
 		err = a.Bridge(ctx, local.BridgeRequest{Server: l.server}, func(s *local.BridgeState) error {
-			v := viewOf(s)
+			v := l.viewOf(s)
 			l.show(v)
 			if s.Status == local.Stopping {
 				if l.parting != nil {
@@ -298,7 +299,7 @@ func (l *link) await(ctx context.Context, ok func(*view) bool) (*view, error) {
 }
 
 // viewOf makes a view of what the agent said.
-func viewOf(s *local.BridgeState) *view {
+func (l *link) viewOf(s *local.BridgeState) *view {
 	v := &view{state: s}
 	u, err := url.Parse(s.URL)
 	switch {
@@ -327,6 +328,9 @@ func viewOf(s *local.BridgeState) *view {
 		}
 		h.Set(name, t.FieldValue())
 		v.cred.Hash, v.cred.Bound = t.Hash, true
+		if strings.EqualFold(t.Scheme, "DPoP") {
+			v.cred.Prove = l.prover(s.Server, t)
+		}
 	}
 	return v
 }

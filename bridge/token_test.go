@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -318,4 +319,48 @@ func TestALateAnswerDoesNotBringAnOlderTokenBack(t *testing.T) {
 			t.Errorf("token %q was used after the agent had named the third", used.Load())
 		}
 	})
+}
+
+// A server that wants DPoP gets a proof of its own for each request, and a proof
+// with its nonce when it asks for that; the token stays the same.
+func TestATokenBoundToAKeyTravelsWithAProof(t *testing.T) {
+	s := &server{}
+	a := newAgent("")
+	a.state.Token.Scheme = "DPoP"
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	nonces := 0
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		proof := r.Header.Get("DPoP")
+		if r.Header.Get("Authorization") != "DPoP "+marker+"-one" || proof == "" || seen[proof] {
+			t.Errorf("Authorization %q, DPoP %q (seen before: %t)", strings.ReplaceAll(r.Header.Get("Authorization"), marker, "…"), proof, seen[proof])
+		}
+		seen[proof] = true
+		if want := "for " + r.Method + " " + a.state.URL + " nonce"; !strings.Contains(proof, want) {
+			t.Errorf("proof %q is not %q", proof, want)
+		}
+		if !strings.Contains(proof, `nonce "n1"`) {
+			nonces++
+			w.Header().Set("DPoP-Nonce", "n1")
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		s.ServeHTTP(w, r)
+	}))
+	a.state.URL = url
+	h := start(t, a)
+	for i := range 3 {
+		h.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/list"}`, i))
+		h.wantHas(fmt.Sprintf(`"id":%d`, i), `"result"`)
+	}
+	h.end()
+	if asked := a.asked(); len(asked) != 0 {
+		t.Errorf("the agent was asked for another token: %+v", asked)
+	}
+	if nonces != 1 {
+		t.Errorf("%d requests went without the nonce, want the first", nonces)
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,9 @@ type Credentials struct {
 	Header http.Header // canonical names; the token among them
 	Hash   string      // names the token; empty if there is none
 	Bound  bool        // Header holds secrets, which go to URL's origin and path only
+
+	// Prove makes the DPoP proof for one request; nil if the token needs none.
+	Prove func(ctx context.Context, method, url, nonce string) (string, error)
 }
 
 // An Access hands out credentials. It is safe for concurrent use.
@@ -56,6 +60,7 @@ type Client struct {
 	access    Access
 	transport http.RoundTripper
 	agent     string
+	nonce     atomic.Pointer[string] // DPoP-Nonce, as the server gave it last
 	max       int
 	log       *slog.Logger
 	bufs      buffers
@@ -112,7 +117,7 @@ func (c *Client) do(ctx context.Context, method string, body []byte, fill func(h
 		return nil, err
 	}
 	for rested := false; ; rested = true {
-		resp, err := c.follow(ctx, cred, method, body, fill)
+		resp, err := c.proven(ctx, cred, method, body, fill)
 		if err != nil || resp.StatusCode != http.StatusUnauthorized {
 			return resp, err
 		}
@@ -123,7 +128,7 @@ func (c *Client) do(ctx context.Context, method string, body []byte, fill func(h
 			return nil, err
 		}
 		if rested || cred.Hash != refused {
-			return c.follow(ctx, cred, method, body, fill)
+			return c.proven(ctx, cred, method, body, fill)
 		}
 	}
 }
@@ -191,7 +196,17 @@ func (c *Client) send(ctx context.Context, cred *Credentials, target *url.URL, m
 		// With GetBody, net/http repeats a request of which nothing was written.
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	return c.transport.RoundTrip(req)
+	if cred.Prove == nil {
+		return c.transport.RoundTrip(req)
+	}
+	if err := c.prove(ctx, cred, req); err != nil {
+		return nil, err
+	}
+	resp, err := c.transport.RoundTrip(req)
+	if err == nil {
+		c.keepNonce(resp)
+	}
+	return resp, err
 }
 
 // drop reads a little of a body that nobody wants, so that the connection can be

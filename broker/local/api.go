@@ -69,6 +69,11 @@ type Broker interface {
 	// Token returns a token for a server or an account, fresh enough to use.
 	Token(ctx context.Context, r TokenRequest) (*Token, error)
 
+	// Prove signs a DPoP proof for one request of a bridge (RFC 9449 section 4): the
+	// key stays in the agent. It signs for the address that the grant's tokens may
+	// go to and for nothing else.
+	Prove(ctx context.Context, r ProveRequest) (*Proof, error)
+
 	// Bridge joins a bridge to its server: it calls show with what the bridge
 	// needs now and after each change, until ctx is done.
 	Bridge(ctx context.Context, r BridgeRequest, show func(*BridgeState) error) error
@@ -414,6 +419,20 @@ func (t *Token) FieldValue() string {
 		return t.Value.Reveal()
 	}
 	return t.Scheme + " " + t.Value.Reveal()
+}
+
+// ProveRequest is the argument of Prove.
+type ProveRequest struct {
+	Server string       `json:"server"`
+	Token  secret.Plain `json:"token"` // that travels with the proof
+	Method string       `json:"method"`
+	URL    string       `json:"url"`
+	Nonce  string       `json:"nonce,omitempty"` // the last that the server gave
+}
+
+// A Proof is the value of a DPoP header field. It is good for one request.
+type Proof struct {
+	Proof string `json:"proof"`
 }
 
 // BridgeRequest is the argument of Bridge.

@@ -79,6 +79,10 @@ func (c *Client) Token(ctx context.Context, r TokenRequest) (*Token, error) {
 	return getToken.one(ctx, c, r)
 }
 
+func (c *Client) Prove(ctx context.Context, r ProveRequest) (*Proof, error) {
+	return prove.one(ctx, c, r)
+}
+
 func (c *Client) Bridge(ctx context.Context, r BridgeRequest, show func(*BridgeState) error) error {
 	return bridge.each(ctx, c, r, show)
 }

@@ -149,6 +149,10 @@ func (f *fake) AwaitReady(_ context.Context, r AwaitRequest) error {
 	return nil
 }
 
+func (f *fake) Prove(_ context.Context, r ProveRequest) (*Proof, error) {
+	return called[*Proof](f, "Prove", r)
+}
+
 func (f *fake) StepUp(_ context.Context, r StepUpRequest) (*Token, error) {
 	return called[*Token](f, "StepUp", r)
 }

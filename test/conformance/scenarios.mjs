@@ -99,7 +99,7 @@ export const scenarios = {
   'auth/token-endpoint-auth-post': signedIn,
   'auth/token-endpoint-auth-none': signedIn,
   'auth/pre-registration': {
-    setUp: (keyporter, { client_id, client_secret }) => ['--client-id', client_id, '--client-secret-file', keyporter.file('client-secret', client_secret)],
+    setUp: (keyporter, { client_id, client_secret }) => ['--client-id', client_id, '--client-secret-file', keyporter.file('client.txt', client_secret)],
     play: usesTool,
   },
   'auth/2025-03-26-oauth-metadata-backcompat': signedIn,
@@ -109,6 +109,21 @@ export const scenarios = {
   'auth/authorization-server-migration': signedIn,
   'auth/iss-supported': signedIn,
   'auth/iss-not-advertised': signedIn,
+  'auth/dpop': signedIn,
+  'auth/dpop-nonce': signedIn,
+  'auth/client-credentials-basic': withAccount((keyporter, { client_id, client_secret }) => [
+    'client-credentials', 'program', '--client-id', client_id, '--client-secret-file', keyporter.file('client.txt', client_secret),
+  ]),
+  'auth/client-credentials-jwt': withAccount((keyporter, { client_id, private_key_pem, signing_algorithm }) => [
+    'client-credentials', 'program', '--client-id', client_id, '--private-key-file', keyporter.file('key.pem', private_key_pem), '--alg', signing_algorithm,
+  ]),
+  'auth/enterprise-managed-authorization': withAccount((keyporter, c) => [
+    'enterprise', 'program', '--client-id', c.client_id, '--client-secret-file', keyporter.file('client.txt', c.client_secret),
+    '--idp-token-endpoint', c.idp_token_endpoint, '--idp-client-id', c.idp_client_id, '--id-token-file', keyporter.file('id-token', c.idp_id_token),
+  ]),
+  'auth/wif-jwt-bearer': withAccount((keyporter, { client_id, valid_jwt }) => [
+    'workload', 'program', '--client-id', client_id, '--token-file', keyporter.file('jwt', valid_jwt),
+  ]),
   'auth/resource-mismatch': refused(/about another resource/),
   'auth/iss-supported-missing': refused(/does not say that it comes from/),
   'auth/iss-wrong-issuer': refused(/came from somebody else/),
@@ -121,6 +136,18 @@ export const scenarios = {
 async function usesTool(client) {
   await tool(client, 'test-tool');
   assert.notEqual(await call(client, 'test-tool'), '');
+}
+
+// withAccount is a scenario whose server gets the tokens of an account; add returns
+// the arguments with which that is added.
+function withAccount(add) {
+  return {
+    async setUp(keyporter, context) {
+      await keyporter.run('account', 'add', ...add(keyporter, context));
+      return ['--account', 'program'];
+    },
+    play: usesTool,
+  };
 }
 
 // refused is a scenario whose server must not be signed in to: the host is told why.

@@ -44,9 +44,6 @@ func scenarios(t *testing.T) []scenario {
 			all = append(all, scenario{name, h.revision, "scored", h.host, []string{"--spec-version", h.revision}})
 		}
 		for _, o := range others {
-			if o[1] == "extension" {
-				continue
-			}
 			if strings.HasPrefix(o[0], "sep-2640-") {
 				continue // what a host does with skills; they pass through a bridge like any resource
 			}

@@ -109,5 +109,5 @@ func (c *Choices) Set(name, value string) error {
 }
 
 func noSetting(name string) error {
-	return hint.New(hint.Usage, fmt.Sprintf("There is no setting named %q.", clip(name)), "The settings are "+strings.Join(SettingNames(), " and ")+".")
+	return hint.New(hint.Usage, fmt.Sprintf("There is no setting named %q.", clip(name)), "The settings are "+strings.Join(SettingNames(), ", ")+".")
 }

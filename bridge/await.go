@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyporter/bridge/frame"
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
@@ -99,9 +100,15 @@ func (b *bridge) progress(c *call, n int) {
 	b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/progress"}`), "params", params))
 }
 
-// askInBackground lets the agent open the browser without holding up an answer.
-func (b *bridge) askInBackground() {
+// askIfBrowser lets the agent open the browser, without holding up an answer, for
+// a server that nobody has seen and whose way of signing in that is. For one that
+// is known only a call does so: hosts start their servers unattended.
+func (b *bridge) askIfBrowser(entry *view, cause error) {
+	if entry.state == nil || entry.state.SignIn != account.SignInBrowser || !missing(cause) || b.asking.Swap(true) {
+		return
+	}
 	b.spawn(func() {
+		defer b.asking.Store(false)
 		err := b.link.ask(b.ctx, func(a Agent) error {
 			return a.AwaitReady(b.ctx, local.AwaitRequest{Server: b.name(), Wait: holdLimit})
 		})

@@ -32,6 +32,7 @@ import (
 	"keyporter/bridge/stdio"
 	"keyporter/bridge/streamable"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 // An Agent is what a bridge asks of the agent; local.Broker and its client have it.
@@ -111,6 +112,7 @@ type bridge struct {
 	woke   pulse       // the computer has slept
 	offer  atomic.Bool // the client has been shown the sign_in tool
 	stale  atomic.Bool // the client has been given lists in the server's place
+	asking atomic.Bool // the agent has been asked to open a browser, and has not answered
 	keep   *keeper
 	audit  *auditor
 
@@ -152,6 +154,9 @@ func Run(ctx context.Context, opts Options) error {
 	select {
 	case err = <-read:
 		b.finish()
+		if err == nil {
+			err = b.notInList()
+		}
 	case <-b.ctx.Done():
 		err = context.Cause(b.ctx)
 		b.stopReading(read)
@@ -190,6 +195,18 @@ func (b *bridge) stopReading(read <-chan error) {
 func (b *bridge) finish() {
 	b.calls.endWaiting()
 	b.calls.running.wait(goodbye)
+}
+
+// notInList returns an error if there is no server of that name, and never was
+// while the bridge ran: a person who tries the command is to hear of it even
+// without a request.
+func (b *bridge) notInList() error {
+	ctx, cancel := context.WithTimeout(b.ctx, goodbye)
+	defer cancel()
+	if v, err := b.link.current(ctx); err == nil && v.state == nil && hint.CodeOf(v.err) == hint.NotFound {
+		return v.err
+	}
+	return nil
 }
 
 // spawn starts a goroutine that ends with the bridge.

@@ -38,6 +38,7 @@ type call struct {
 	acked    bool   // the acknowledgement of a subscription has been sent by us
 	outcome  string // for the audit log; empty means ok
 	received int64  // bytes
+	odd      oddity // about the messages that came
 }
 
 // modern reports whether the call is of 2026-07-28 or later.

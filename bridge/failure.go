@@ -112,8 +112,7 @@ func (b *bridge) errorFor(c *call, err error) []byte {
 	case errors.Is(err, streamable.ErrTooLarge):
 		return b.object(hint.Wrap(err, hint.Failed, "The server's answer is too large.", "Ask for less at a time."), nil)
 	case errors.Is(err, streamable.ErrNoAnswer):
-		return b.object(hint.Wrap(err, hint.Unreachable, "The server ended the connection without an answer.",
-			"Check whether the call had an effect before you try again."), nil)
+		return b.object(b.noAnswer(c, err), nil)
 	}
 	return b.object(hint.Wrap(err, hint.Unreachable, "The server "+b.host()+" cannot be reached.", "Check the network and try again."), nil)
 }

@@ -123,7 +123,7 @@ func (b *bridge) exchange(c *call, meta streamable.Meta) error {
 			return context.Cause(c.ctx)
 		}
 	}
-	return err
+	return c.odd.explain(err)
 }
 
 // How often a call waits because the server asks it to, and for how long at most.
@@ -172,14 +172,21 @@ func (b *bridge) deliver(c *call, msg []byte) (done bool, err error) {
 		// Some servers send pings in words. If it was the answer, its
 		// absence is noticed.
 		b.log.Debug("message of the server is not JSON", "error", err)
+		c.odd.noteText(msg)
 		return false, nil
 	}
 	c.touched = true
 	switch {
 	case f.Kind == frame.Batch:
 		return b.deliverBatch(c, f)
-	case f.Kind == frame.Response && c.pending == nil && (!f.HasID() || frame.Key(f.ID) == c.key):
+	case f.Kind == frame.Response && c.pending == nil && ownAnswer(f, c.key):
 		return true, b.answer(c, f)
+	case f.Kind == frame.Response && c.pending == nil:
+		c.odd.note(otherRequest)
+		if b.calls.get(frame.Key(f.ID)) == nil {
+			b.log.Warn("answer of the server dropped: nobody asked for it")
+			return false, nil
+		}
 	case f.Kind == frame.Response && c.pending != nil:
 		delete(c.pending, frame.Key(f.ID))
 		err = b.write(f.OneLine())
@@ -220,6 +227,9 @@ func (b *bridge) deliverBatch(c *call, f frame.Frame) (done bool, err error) {
 func (b *bridge) pass(c *call, f frame.Frame) error {
 	if f.Kind == frame.Invalid {
 		b.log.Debug("message of the server is no JSON-RPC")
+		if c != nil {
+			c.odd.note("JSON that is no JSON-RPC message")
+		}
 		return nil
 	}
 	if c != nil && f.Method == noteAcknowledged {

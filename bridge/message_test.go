@@ -164,12 +164,28 @@ func TestOddAnswersBecomeErrorsForTheirRequest(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			io.WriteString(w, "<html>Sign in</html>")
 		}, []string{`"status":200`, "did not answer as an MCP server does"}},
-		{"no answer", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202) }, []string{`"id":"q"`, "without an answer"}},
+		{"no answer", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(202) }, []string{`"id":"q"`, "answered with an empty body. Check whether the call had an effect"}},
+		{"empty body", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Content-Type", "application/json") }, []string{`"id":"q"`, "answered with an empty body."}},
+		{"another id", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"jsonrpc":"2.0","id":"other","result":{}}`)
+		}, []string{`"id":"q"`, "answered with the answer to another request."}},
+		{"another id on a stream", func(w http.ResponseWriter, r *http.Request) {
+			events(w, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}\n\n")
+		}, []string{`"id":"q"`, "answered with the answer to another request."}},
+		{"no JSON-RPC", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `{"ok":true}`)
+		}, []string{`"id":"q"`, "answered with JSON that is no JSON-RPC message."}},
+		{"words", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			io.WriteString(w, `hello`)
+		}, []string{`"id":"q"`, "answered with text that is no answer to the request."}},
 		{"empty stream", func(w http.ResponseWriter, r *http.Request) { events(w, ": nothing\n\n") }, []string{`"id":"q"`, "without an answer"}},
 		{"not JSON", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			io.WriteString(w, `{"id":"q",`)
-		}, []string{`"id":"q"`, "without an answer"}},
+		}, []string{`"id":"q"`, "answered with broken JSON."}},
 		{"stray events", func(w http.ResponseWriter, r *http.Request) {
 			events(w, "data: ping\n\nevent: ping\ndata: {}\n\ndata\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"q\",\"result\":{}}\n\n")
 		}, []string{`{"jsonrpc":"2.0","id":"q","result":{}}`}},

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"keyporter/bridge/frame"
@@ -27,7 +28,7 @@ func (b *bridge) probe(c *call) error {
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)
 	case err != nil:
-		return b.recall(c, hint.Wrap(err, hint.Failed, "Keyporter has not told yet how to reach the server.", ""))
+		return b.recall(c, b.answers(c.ctx), hint.Wrap(err, hint.Failed, "Keyporter has not told yet how to reach the server.", ""))
 	case v.state != nil && v.state.Era == account.EraLegacy:
 		return fallBack(hint.New(hint.Refused, "The server is set to the older protocol in Keyporter.", "Begin with initialize."))
 	case !v.ready():
@@ -40,10 +41,9 @@ func (b *bridge) probe(c *call) error {
 }
 
 // recall answers server/discover with what is known, or with cause.
-func (b *bridge) recall(c *call, cause error) error {
-	known := b.answers(c.ctx)
+func (b *bridge) recall(c *call, known map[string]json.RawMessage, cause error) error {
 	if result := known[methodDiscover]; result != nil {
-		return b.reply(c, result)
+		return b.reply(c, b.ofEra(c, result))
 	}
 	if known[methodInitialize] == nil && b.era() == account.EraModern {
 		b.offer.Store(true)

@@ -117,17 +117,22 @@ func (s *session) begin(c *call) error {
 func (s *session) initialize(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
 	var id string
 	var w *wire
+	var odd oddity
 	m := &streamable.Message{Body: s.init.Raw, Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
 	err := s.b.http.Exchange(ctx, m, func(msg []byte) (bool, error) {
 		if c != nil {
 			c.received += int64(len(msg))
 		}
 		f, err := frame.Scan(msg)
-		if err != nil {
+		switch {
+		case err != nil:
+			odd.noteText(msg)
 			return false, nil
-		}
-		if f.Kind != frame.Response || f.HasID() && frame.Key(f.ID) != frame.Key(s.init.ID) {
+		case f.Kind != frame.Response:
 			return false, s.b.pass(c, f)
+		case !ownAnswer(f, frame.Key(s.init.ID)):
+			odd.note(otherRequest)
+			return false, nil
 		}
 		if f.Result != nil {
 			v, _ := frame.Text(frame.Get(f.Result, "protocolVersion"))
@@ -135,7 +140,7 @@ func (s *session) initialize(ctx context.Context, take func(frame.Frame) error, 
 		}
 		return true, take(f)
 	})
-	return w, err
+	return w, odd.explain(err)
 }
 
 // use puts w in place and returns what the client has sent as

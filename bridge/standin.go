@@ -27,20 +27,15 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 	if entry.state != nil {
 		signIn = string(entry.state.SignIn)
 	}
-	hopeless := signIn == signInNever || entry.state == nil && !missing(cause) || hint.CodeOf(cause) == hint.NotFound
+	unknown := hint.CodeOf(cause) == hint.NotFound // there is no such server
+	if unknown && entry.state == nil {
+		return cause
+	}
+	hopeless := signIn == signInNever || entry.state == nil && !missing(cause) || unknown
 	switch c.f.Method {
 	case methodInitialize, methodDiscover:
-		switch {
-		case hopeless:
+		if hopeless {
 			return cause
-		case signIn == signInBrowser && c.modern():
-			b.askInBackground()
-		case signIn == signInBrowser:
-			if err := b.await(c, entry); err == nil {
-				return b.permitted(c)
-			} else if c.ctx.Err() != nil {
-				return err
-			}
 		}
 		return b.introduce(c, entry, cause)
 	case methodPing, methodSetLevel:
@@ -49,7 +44,7 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 		}
 		return b.reply(c, b.empty(c))
 	case methodListTools, "prompts/list", "resources/list", "resources/templates/list":
-		return b.list(c, entry, cause, signIn == signInBrowser && !hopeless)
+		return b.list(c, entry, cause, hopeless)
 	case methodListen:
 		return b.subscribe(c, entry)
 	}
@@ -61,10 +56,13 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 
 // introduce answers initialize and server/discover in the server's place.
 func (b *bridge) introduce(c *call, entry *view, cause error) error {
-	if c.modern() || c.f.Method == methodDiscover {
-		return b.recall(c, cause)
-	}
 	known := b.answers(c.ctx)
+	if len(known) == 0 {
+		b.askIfBrowser(entry, cause)
+	}
+	if c.modern() || c.f.Method == methodDiscover {
+		return b.recall(c, known, cause)
+	}
 	result := b.initializeFrom(known)
 	if result == nil {
 		b.offer.Store(true)
@@ -120,25 +118,41 @@ func (b *bridge) initializeFrom(known map[string]json.RawMessage) []byte {
 }
 
 // list answers a list method: as last known, else with the sign_in tool, else
-// with nothing. With browser, and nothing known, the person has 45 s first.
-func (b *bridge) list(c *call, entry *view, cause error, browser bool) error {
+// with nothing. Where no sign-in can help, what is not known is an error.
+func (b *bridge) list(c *call, entry *view, cause error, hopeless bool) error {
 	known := b.answers(c.ctx)
 	result := []byte(known[c.f.Method])
-	if result == nil && browser {
-		if err := b.await(c, entry); err == nil {
-			return b.permitted(c)
-		} else if c.ctx.Err() != nil {
-			return err
+	switch {
+	case result == nil && hopeless:
+		return cause
+	case result == nil:
+		if len(known) == 0 {
+			b.askIfBrowser(entry, cause)
+		}
+		result = b.listing(c, known, cause)
+	default:
+		result = b.ofEra(c, result)
+		if c.f.Method == methodListTools {
+			result = b.shown(result)
 		}
 	}
 	b.stale.Store(true)
-	switch {
-	case result == nil:
-		result = b.listing(c, known, cause)
-	case c.f.Method == methodListTools:
-		result = b.shown(result)
-	}
 	return b.reply(c, result)
+}
+
+// ofEra gives a list that is kept the members that the protocol of a call has in
+// lists: it may have been kept from the other era, and how long it holds is not
+// for the one who keeps it to say (2026-07-28 server/utilities/caching).
+func (b *bridge) ofEra(c *call, list []byte) []byte {
+	if !c.modern() {
+		for _, name := range []string{"resultType", "ttlMs", "cacheScope"} {
+			list = frame.Drop(list, name)
+		}
+		return list
+	}
+	list = frame.Set(list, "resultType", []byte(`"complete"`))
+	list = frame.Set(list, "ttlMs", []byte("0"))
+	return frame.Set(list, "cacheScope", []byte(`"private"`))
 }
 
 // subscribe keeps a modern client's subscription open until the server can take

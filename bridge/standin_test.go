@@ -233,28 +233,52 @@ func TestModeNeverAnswersInitializeWithAnError(t *testing.T) {
 	})
 }
 
-func TestModeBrowserHoldsInitializeForTheSignIn(t *testing.T) {
+func TestModeBrowserAsksForTheSignInAndAnswersAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{session: "s1"}
 		a := newAgent(address).missing()
 		a.state.SignIn = account.SignInBrowser
 		a.await = func(context.Context) error { <-time.After(20 * time.Second); a.ready("one"); return nil }
 		h := start(t, a, inMemory(s))
-		h.send(initialize, initialized)
-		h.want(`{"jsonrpc":"2.0","id":1,"result":` + initResult + `}`)
-	})
-}
-
-func TestModeBrowserGivesUpBeforeTheHostDoes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		a := newAgent(address).missing()
-		a.state.SignIn = account.SignInBrowser
-		h := start(t, a, inMemory(&server{}))
 		began := time.Now()
 		h.send(initialize)
 		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
-		if d := time.Since(began); d > 50*time.Second {
-			t.Errorf("initialize was held for %v", d)
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"name":"sign_in"`)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("initialize and tools/list were held for %v", d)
+		}
+		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		if d := time.Since(began); d != 20*time.Second || a.awaits != 1 {
+			t.Errorf("live after %v, the agent was asked %d times; want 20 s and once", d, a.awaits)
+		}
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
+// Hosts start their servers unattended: for a server that is known only a call
+// opens a browser.
+func TestModeBrowserOpensNoneForAServerSeenBeforeUntilACall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.state.SignIn, a.known = account.SignInBrowser, knownAnswers()
+		a.await = func(context.Context) error { <-time.After(20 * time.Second); a.ready("one"); return nil }
+		h := start(t, a, inMemory(&server{}))
+		began := time.Now()
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"name":"add"`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"server/discover","params":{` + modernMeta + `}}`)
+		h.wantHas(`"id":3`)
+		synctest.Wait()
+		if d := time.Since(began); d != 0 || a.awaits != 0 {
+			t.Errorf("answered after %v, the agent was asked %d times; want at once and not", d, a.awaits)
+		}
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"add"}}`)
+		rest := h.next() + h.next()
+		if !strings.Contains(rest, `"id":4,"result":{}`) || a.awaits != 1 {
+			t.Errorf("the call: %s; the agent was asked %d times, want once", rest, a.awaits)
 		}
 	})
 }
@@ -279,8 +303,8 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 			}
 			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
 			h.wantHas(`"resultType":"complete"`, `"name":"sign_in"`)
-			if want := map[account.SignIn]time.Duration{account.SignInBrowser: holdLimit}[mode]; time.Since(began) != want {
-				t.Errorf("tools listed after %v, want %v", time.Since(began), want)
+			if d := time.Since(began); d != 0 {
+				t.Errorf("tools listed after %v", d)
 			}
 		})
 	}
@@ -402,14 +426,39 @@ func TestASignInThatBecomesNeededInASessionOffersTheTool(t *testing.T) {
 	})
 }
 
-func TestModeBrowserHoldsAListForTheSignIn(t *testing.T) {
+// Newer clients may list without asking who the server is.
+func TestModeBrowserAsksForTheSignInWhenANewerClientLists(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAgent(address).missing()
 		a.state.SignIn = account.SignInBrowser
-		a.await = func(context.Context) error { <-time.After(20 * time.Second); a.ready("one"); return nil }
 		h := start(t, a, inMemory(&server{}))
-		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
-		h.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+		began := time.Now()
+		for range 3 {
+			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
+			h.wantHas(`"id":2`, `"name":"sign_in"`)
+		}
+		synctest.Wait()
+		if d := time.Since(began); d != 0 || a.awaits != 1 {
+			t.Errorf("listed after %v, the agent was asked %d times; want at once and once", d, a.awaits)
+		}
+	})
+}
+
+// What is kept came in one era, and may be served in the other.
+func TestKeptListsAreServedInTheEraOfTheClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.known = knownAnswers()
+		a.known["tools/list"] = json.RawMessage(`{"resultType":"complete","tools":[],"ttlMs":3600000,"cacheScope":"public"}`)
+		a.known["prompts/list"] = json.RawMessage(`{"prompts":[]}`)
+		h := start(t, a, inMemory(&server{}))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.want(`{"jsonrpc":"2.0","id":2,"result":{"tools":[]}}`)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list","params":{` + modernMeta + `}}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{"resultType":"complete","tools":[],"ttlMs":0,"cacheScope":"private"}}`)
+		h.send(`{"jsonrpc":"2.0","id":4,"method":"prompts/list","params":{` + modernMeta + `}}`)
+		h.want(`{"jsonrpc":"2.0","id":4,"result":{"prompts":[],"resultType":"complete","ttlMs":0,"cacheScope":"private"}}`)
 	})
 }
 
@@ -439,8 +488,27 @@ func TestAServerThatIsNotInTheListIsAnError(t *testing.T) {
 		a := newAgent(address)
 		a.refuse = hint.New(hint.NotFound, "There is no server named acme.", "See keyporter list.")
 		h := start(t, a, inMemory(&server{}))
-		h.send(initialize)
-		h.wantHas(`"id":1`, `"error"`, "There is no server named acme.")
+		for _, method := range []string{"initialize", "tools/list", "resources/list", "tools/call", "server/discover"} {
+			h.send(`{"jsonrpc":"2.0","id":1,"method":"` + method + `","params":{"name":"sign_in"}}`)
+			h.wantHas(`"id":1`, `"error"`, `"keyporter":"not_found"`, "There is no server named acme. See keyporter list.")
+		}
+		if err := h.end(); hint.CodeOf(err) != hint.NotFound {
+			t.Errorf("the bridge ended with %v", err)
+		}
+	})
+}
+
+func TestAServerThatIsNotInTheListIsAnErrorWithoutARequestToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address)
+		a.refuse = hint.New(hint.NotFound, "There is no server named acme.", "See keyporter list.")
+		if err := start(t, a, inMemory(&server{})).end(); hint.CodeOf(err) != hint.NotFound {
+			t.Errorf("the bridge ended with %v", err)
+		}
+		a.refuse = nil
+		if err := start(t, a, inMemory(&server{})).end(); err != nil {
+			t.Errorf("with a server that is there it ended with %v", err)
+		}
 	})
 }
 

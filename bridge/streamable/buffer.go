@@ -58,8 +58,19 @@ func (b *buffers) drop() {
 }
 
 // grow returns a buffer with the content of buf and more room.
-func (b *buffers) grow(buf []byte) []byte {
-	larger := append(b.get(max(16<<10, 2*cap(buf))), buf...)
+func (b *buffers) grow(buf []byte, most int) []byte {
+	larger := append(b.get(nextSize(cap(buf), most)), buf...)
 	b.put(buf)
 	return larger
+}
+
+// nextSize returns how large the buffer after one of n bytes is: twice as large.
+// Near most, the size that the largest message takes, it is just that, so that
+// the last two buffers are not larger than one and a half of it.
+func nextSize(n, most int) int {
+	next := max(16<<10, 2*n)
+	if n < most && next > most/2 {
+		return most
+	}
+	return next
 }

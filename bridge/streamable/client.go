@@ -294,3 +294,12 @@ func mediaType(resp *http.Response) string {
 // ErrNoAnswer means that the server ended its answer before the message came
 // that was waited for.
 var ErrNoAnswer = errors.New("server ended the answer before it was complete")
+
+// Kinds of ErrNoAnswer.
+var (
+	// ErrEmpty means that the answer was complete and had nothing in it.
+	ErrEmpty = fmt.Errorf("%w: it is empty", ErrNoAnswer)
+	// ErrUnusable means that the answer was one whole text, and not the message
+	// that was waited for.
+	ErrUnusable = fmt.Errorf("%w: it is something else", ErrNoAnswer)
+)

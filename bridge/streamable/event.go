@@ -36,6 +36,10 @@ type EventReader struct {
 	lines int
 }
 
+// slack is how much longer than the limit a line may be: for the field's name and
+// white space.
+const slack = 64
+
 // A span is a part of the buffer.
 type span struct{ start, end int }
 
@@ -167,14 +171,14 @@ func (e *EventReader) line() ([]byte, int, error) {
 		}
 		if end, ok := e.lineEnd(); ok {
 			start := e.pos
-			if end-start > e.limit+64 {
+			if end-start > e.limit+slack {
 				return nil, 0, ErrTooLarge
 			}
 			e.skipLF = e.buf[end] == '\r'
 			e.pos, e.scanned = end+1, end+1
 			return e.buf[start:end], start, nil
 		}
-		if len(e.buf)-e.pos > e.limit+64 {
+		if len(e.buf)-e.pos > e.limit+slack {
 			return nil, 0, ErrTooLarge
 		}
 		if err := e.fill(); err != nil {
@@ -235,7 +239,7 @@ func (e *EventReader) makeRoom() {
 	keep := e.buf[from:]
 	to := e.buf[:0]
 	if len(keep) > cap(e.buf)/2 || cap(e.buf) == 0 {
-		to = e.bufs.get(max(16<<10, 2*cap(e.buf)))
+		to = e.bufs.get(nextSize(cap(e.buf), e.limit+slack+(4<<10)))
 	}
 	old := e.buf
 	e.buf = append(to, keep...)

@@ -47,7 +47,7 @@ func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
 	}
 	if resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
 		drop(resp)
-		return ErrNoAnswer
+		return ErrEmpty
 	}
 	return statusError(resp)
 }
@@ -91,11 +91,11 @@ func (c *Client) whole(resp *http.Response, sink Sink) error {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if len(body) == 0 {
-		return ErrNoAnswer
+		return ErrEmpty
 	}
 	done, err := sink(body)
 	if err == nil && !done {
-		err = ErrNoAnswer
+		err = ErrUnusable
 	}
 	return err
 }
@@ -119,7 +119,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 	body := c.bufs.get(16 << 10)
 	for {
 		if cap(body)-len(body) < 2 {
-			body = c.bufs.grow(body)
+			body = c.bufs.grow(body, c.max+2) // one byte beyond the limit shows that it is passed
 		}
 		n, err := resp.Body.Read(body[len(body) : cap(body)-1])
 		body = body[:len(body)+n]

@@ -52,17 +52,24 @@ func ParseDPoPKey(v secret.Value) (*DPoPKey, error) {
 }
 
 func newDPoPKey(key *ecdsa.PrivateKey) (*DPoPKey, error) {
-	point, err := key.PublicKey.Bytes() // 4, X, Y
+	jwk, jkt, err := publicJWK(&key.PublicKey)
 	if err != nil {
 		return nil, fmt.Errorf("DPoP key: %w", err)
+	}
+	return &DPoPKey{key: key, jwk: jwk, jkt: jkt}, nil
+}
+
+// publicJWK returns the public half of a P-256 key (RFC 7518 section 6.2) and its
+// thumbprint.
+func publicJWK(pub *ecdsa.PublicKey) (jwk map[string]any, jkt string, err error) {
+	point, err := pub.Bytes() // 4, X, Y
+	if err != nil {
+		return nil, "", err
 	}
 	x, y := base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])
 	// RFC 7638 section 3.2: the required members in this order and nothing else.
 	canonical := fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, x, y)
-	return &DPoPKey{
-		key: key, jkt: digest(canonical),
-		jwk: map[string]any{"kty": "EC", "crv": "P-256", "x": x, "y": y},
-	}, nil
+	return map[string]any{"kty": "EC", "crv": "P-256", "x": x, "y": y}, digest(canonical), nil
 }
 
 // digest is SHA-256 in unpadded base64url.

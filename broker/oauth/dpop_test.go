@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,19 +25,24 @@ func readProof(t *testing.T, proof string) (header map[string]any, claims jwt.Ma
 	claims = jwt.MapClaims{}
 	tok, err := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithoutClaimsValidation()).ParseWithClaims(proof, claims, func(tok *jwt.Token) (any, error) {
 		jwk := tok.Header["jwk"].(map[string]any)
-		num := func(name string) *big.Int {
-			b, err := base64.RawURLEncoding.DecodeString(jwk[name].(string))
-			if err != nil || len(b) != 32 {
-				t.Errorf("%s of the key: %d bytes, %v", name, len(b), err)
-			}
-			return new(big.Int).SetBytes(b)
-		}
-		return &ecdsa.PublicKey{Curve: elliptic.P256(), X: num("x"), Y: num("y")}, nil
+		return point(t, jwk["x"].(string), jwk["y"].(string)), nil
 	})
 	if err != nil {
 		t.Fatalf("proof: %v", err)
 	}
 	return tok.Header, claims
+}
+
+// point is the public key with these coordinates of a JWK.
+func point(t *testing.T, x, y string) *ecdsa.PublicKey {
+	t.Helper()
+	bx, errX := base64.RawURLEncoding.DecodeString(x)
+	by, errY := base64.RawURLEncoding.DecodeString(y)
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, bx, by))
+	if errX != nil || errY != nil || err != nil || len(bx) != 32 {
+		t.Fatalf("key: %v, %v, %v", errX, errY, err)
+	}
+	return pub
 }
 
 func newKey(t *testing.T) *DPoPKey {
@@ -93,7 +99,8 @@ func TestKeySurvivesTheVaultAndDoesNotPrint(t *testing.T) {
 		}
 	}
 	for _, printed := range []string{fmt.Sprintf("%v %+v %#v %s", k, k, k, k), fmt.Sprintf("%+v", ClientAuth{DPoP: k})} {
-		if strings.Contains(printed, k.key.D.String()) {
+		raw, err := k.key.Bytes()
+		if err != nil || strings.Contains(printed, new(big.Int).SetBytes(raw).String()) || strings.Contains(printed, v.Reveal()) {
 			t.Errorf("printed: %s", printed)
 		}
 	}
@@ -101,14 +108,9 @@ func TestKeySurvivesTheVaultAndDoesNotPrint(t *testing.T) {
 
 // The thumbprint of RFC 9449's own example key (section 6.1).
 func TestThumbprintIsThatOfTheRFC(t *testing.T) {
-	num := func(s string) *big.Int {
-		b, _ := base64.RawURLEncoding.DecodeString(s)
-		return new(big.Int).SetBytes(b)
-	}
-	k, err := newDPoPKey(&ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: elliptic.P256(),
-		X: num("l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs"), Y: num("9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA")}})
-	if err != nil || k.Thumbprint() != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
-		t.Errorf("got %s, %v", k.Thumbprint(), err)
+	_, jkt, err := publicJWK(point(t, "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"))
+	if err != nil || jkt != "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" {
+		t.Errorf("got %s, %v", jkt, err)
 	}
 }
 

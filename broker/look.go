@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -254,11 +253,4 @@ func location(res *http.Response) string {
 		return u.String()
 	}
 	return ""
-}
-
-// sameOrigin reports whether two addresses have the same origin.
-func sameOrigin(a, b string) bool {
-	x, errX := url.Parse(a)
-	y, errY := url.Parse(b)
-	return errX == nil && errY == nil && account.Origin(x) == account.Origin(y)
 }

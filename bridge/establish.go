@@ -101,8 +101,8 @@ func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 func (s *session) repeat(ctx context.Context, w *wire, f *frame.Frame) error {
 	switch {
 	case w.modern == nil:
-		m := &streamable.Message{Body: f.Raw, Meta: w.meta()}
-		return s.b.http.Exchange(ctx, m, func([]byte) (bool, error) { return true, nil })
+		m := &streamable.Message{Body: f.Raw, Key: frame.Key(f.ID), Meta: w.meta()}
+		return s.b.carrier(w).Exchange(ctx, m, func([]byte) (bool, error) { return true, nil })
 	case f.Method == methodSetLevel:
 		w.modern.SetLevel(f.Params)
 	case f.Method == methodSubscribe:

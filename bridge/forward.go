@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -95,19 +96,23 @@ func (b *bridge) over(c *call, w *wire) error {
 	if w.modern != nil {
 		return b.throughTranslated(c, w.modern)
 	}
-	return b.exchange(c, w.meta())
+	return b.exchangeVia(c, b.carrier(w), w.meta())
 }
 
 // exchange sends the call once. A call that only reads is sent once more if the
 // connection breaks before anything came back: a server may close an idle
 // connection at the moment it is used.
 func (b *bridge) exchange(c *call, meta streamable.Meta) error {
+	return b.exchangeVia(c, b.http, meta)
+}
+
+func (b *bridge) exchangeVia(c *call, via carrier, meta streamable.Meta) error {
 	c.sent.Store(true)
-	m := &streamable.Message{Body: c.f.Raw, Meta: meta, Resume: !c.modern()}
+	m := &streamable.Message{Body: c.f.Raw, Key: c.key, Meta: meta, Resume: !c.modern()}
 	sink := func(msg []byte) (bool, error) { return b.deliver(c, msg) }
-	err := b.http.Exchange(c.ctx, m, sink)
+	err := via.Exchange(c.ctx, m, sink)
 	if err != nil && !c.touched && c.ctx.Err() == nil && onlyReads(c.f.Method) && ofNetwork(err) {
-		err = b.http.Exchange(c.ctx, m, sink)
+		err = via.Exchange(c.ctx, m, sink)
 	}
 	for n := 0; n < maxPostponed && !c.touched; n++ {
 		wait, ok := postponed(c, err, b.opts.Now())
@@ -117,7 +122,7 @@ func (b *bridge) exchange(c *call, meta streamable.Meta) error {
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
-			err = b.http.Exchange(c.ctx, m, sink)
+			err = via.Exchange(c.ctx, m, sink)
 		case <-c.ctx.Done():
 			t.Stop()
 			return context.Cause(c.ctx)
@@ -285,10 +290,10 @@ func (b *bridge) notify(ctx context.Context, f frame.Frame) {
 		b.notifyTranslated(ctx, w.modern, f)
 		return
 	}
-	err := b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
+	err := b.carrier(w).Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
 	if f.Kind == frame.Notification && lost(err, w) {
 		if w, err = s.establish(ctx, w); err == nil {
-			err = b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
+			err = b.carrier(w).Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()})
 		}
 	}
 	if err != nil {
@@ -320,11 +325,17 @@ func (b *bridge) notifyModern(ctx context.Context, f frame.Frame, version string
 // TypeScript SDK's example say 400 and name the session.
 func lost(err error, w *wire) bool {
 	var e *streamable.StatusError
+	if w != nil && w.line != nil && errors.Is(err, streamable.ErrSessionLost) {
+		return true
+	}
 	if w == nil || !errors.As(err, &e) {
 		return false
 	}
 	if otherEra(e, w) {
 		return true
+	}
+	if w.line != nil {
+		return e.Status == http.StatusNotFound || e.Status == http.StatusBadRequest && bytes.Contains(bytes.ToLower(e.Body), []byte("session"))
 	}
 	return w.id != "" && (e.Status == http.StatusNotFound ||
 		e.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(string(frame.Get(e.Body, "error", "message"))), "session id"))

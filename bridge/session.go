@@ -21,6 +21,7 @@ type wire struct {
 	id      string             // Mcp-Session-Id; empty if the server keeps none
 	version string             // what was agreed on
 	caps    []byte             // the server's capabilities
+	line    *streamable.Line   // of HTTP+SSE; else nil
 	modern  *translate.Session // not nil if the server only speaks the newer protocol
 
 	// The life of the GET stream, which is that of the wire.
@@ -112,14 +113,14 @@ func (s *session) begin(c *call) error {
 	return nil
 }
 
-// initialize POSTs the client's initialize and gives take the answer. The wire is
+// initialize sends the client's initialize and gives take the answer. The wire is
 // nil if the answer was an error. c may be nil.
-func (s *session) initialize(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
+func (s *session) initialize(ctx context.Context, via carrier, take func(frame.Frame) error, c *call) (*wire, error) {
 	var id string
 	var w *wire
 	var odd oddity
-	m := &streamable.Message{Body: s.init.Raw, Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
-	err := s.b.http.Exchange(ctx, m, func(msg []byte) (bool, error) {
+	m := &streamable.Message{Body: s.init.Raw, Key: frame.Key(s.init.ID), Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
+	err := via.Exchange(ctx, m, func(msg []byte) (bool, error) {
 		if c != nil {
 			c.received += int64(len(msg))
 		}
@@ -184,6 +185,10 @@ func (s *session) listen(w *wire) <-chan struct{} {
 	started := sync.OnceFunc(func() { close(asked) })
 	if w.modern != nil {
 		w.modern.ListChanges(started)
+		return asked
+	}
+	if w.line != nil {
+		started() // the line is the stream
 		return asked
 	}
 	s.b.spawn(func() {
@@ -270,7 +275,7 @@ func (s *session) tellReady(ctx context.Context, w *wire, f *frame.Frame) {
 	if w.modern != nil {
 		return // there is no handshake to finish
 	}
-	if err := s.b.http.Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()}); err != nil {
+	if err := s.b.carrier(w).Notify(ctx, &streamable.Message{Body: f.Raw, Meta: w.meta()}); err != nil {
 		s.b.log.Warn("notification not accepted", "method", f.Method, "error", err)
 	}
 }

@@ -31,13 +31,16 @@ func (b *bridge) era() account.Era {
 // that is remembered, and asked first the next time. c may be nil.
 func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
 	era := s.b.era()
+	if s.b.transport() == account.TransportSSE {
+		return s.overEvents(ctx, take, c)
+	}
 	if era == account.EraModern {
 		if w, err := s.discover(ctx, take); !errors.Is(err, errNotModern) {
 			return w, err
 		}
 	}
 	var refusal []byte
-	w, err := s.initialize(ctx, func(f frame.Frame) error {
+	w, err := s.initialize(ctx, s.b.http, func(f frame.Frame) error {
 		if f.Error == nil {
 			return take(f)
 		}
@@ -54,6 +57,11 @@ func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c
 		}
 		if m != nil || modernRefusal(err, refusal) && !errors.Is(again, errNotModern) || ctx.Err() != nil {
 			return m, again
+		}
+	}
+	if refusal == nil && s.b.mayBeEvents(err) {
+		if e, again := s.overEvents(ctx, take, c); !errors.Is(again, streamable.ErrNotOffered) {
+			return e, again
 		}
 	}
 	if refusal != nil {

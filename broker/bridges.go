@@ -84,7 +84,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	}
 	st := &local.BridgeState{
 		Server: s.Name, URL: s.URL, Headers: s.Headers, SignIn: s.SignIn,
-		Status: a.status, Problem: a.problem, Era: s.Era, Tools: s.ToolPolicy,
+		Status: a.status, Problem: a.problem, Era: s.Era, Transport: s.Transport, Tools: s.ToolPolicy,
 	}
 	if m := b.mem.Servers[name]; (s.Era == "" || s.Era == account.EraAuto) && m != nil && m.EraOf == s.URL {
 		st.Era = m.Era
@@ -116,14 +116,15 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 type bridgeKey struct {
 	url, headers, secrets, token, problem, tools string
 
-	status local.Status
-	signIn account.SignIn
-	era    account.Era
+	status    local.Status
+	signIn    account.SignIn
+	era       account.Era
+	transport account.Transport
 }
 
 func keyOf(st *local.BridgeState) bridgeKey {
 	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn,
-		era: st.Era, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
+		era: st.Era, transport: st.Transport, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
 	hashes := map[string]string{}
 	for h, v := range st.SecretHeaders {
 		hashes[h] = v.Hash()

@@ -110,14 +110,15 @@ func (c *Client) CloseIdle() {
 }
 
 // do sends one HTTP request and returns the answer, whatever its status. On a
-// 401 it renews the credentials and repeats once.
-func (c *Client) do(ctx context.Context, method string, body []byte, fill func(http.Header)) (*http.Response, error) {
+// 401 it renews the credentials and repeats once. It goes to the server's address,
+// or to another one of its origin.
+func (c *Client) do(ctx context.Context, method string, to *url.URL, body []byte, fill func(http.Header)) (*http.Response, error) {
 	cred, err := c.access.Credentials(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for rested := false; ; rested = true {
-		resp, err := c.proven(ctx, cred, method, body, fill)
+		resp, err := c.proven(ctx, cred, method, to, body, fill)
 		if err != nil || resp.StatusCode != http.StatusUnauthorized {
 			return resp, err
 		}
@@ -128,7 +129,7 @@ func (c *Client) do(ctx context.Context, method string, body []byte, fill func(h
 			return nil, err
 		}
 		if rested || cred.Hash != refused {
-			return c.proven(ctx, cred, method, body, fill)
+			return c.proven(ctx, cred, method, to, body, fill)
 		}
 	}
 }
@@ -138,8 +139,15 @@ const maxRedirects = 5
 
 // follow sends the request and follows redirects that keep method and body: 307
 // and 308 within the origin. Others are answers like any other status.
-func (c *Client) follow(ctx context.Context, cred *Credentials, method string, body []byte, fill func(http.Header)) (*http.Response, error) {
-	target := cred.URL
+func (c *Client) follow(ctx context.Context, cred *Credentials, method string, to *url.URL, body []byte, fill func(http.Header)) (*http.Response, error) {
+	base := cred.URL
+	if to != nil {
+		if !sameOrigin(base, to) { // the address was changed meanwhile
+			return nil, &RedirectError{From: base, To: to, Reason: "leads to another origin"}
+		}
+		base = to
+	}
+	target := base
 	for range maxRedirects {
 		resp, err := c.send(ctx, cred, target, method, body, fill)
 		if err != nil || resp.StatusCode != http.StatusTemporaryRedirect && resp.StatusCode != http.StatusPermanentRedirect {
@@ -152,16 +160,16 @@ func (c *Client) follow(ctx context.Context, cred *Credentials, method string, b
 			return nil, &RedirectError{From: target, Reason: "leads nowhere"}
 		}
 		next.Fragment = ""
-		c.secured(cred.URL, next)
+		c.secured(base, next)
 		switch {
-		case !sameOrigin(cred.URL, next):
+		case !sameOrigin(base, next):
 			return nil, &RedirectError{From: target, To: next, Reason: "leads to another origin"}
-		case cred.Bound && !within(cred.URL, next):
+		case cred.Bound && !within(base, next):
 			return nil, &RedirectError{From: target, To: next, Reason: "leads to another path"}
 		}
 		target = next
 	}
-	return nil, &RedirectError{From: cred.URL, Reason: "goes in circles"}
+	return nil, &RedirectError{From: base, Reason: "goes in circles"}
 }
 
 // secured mends the redirect of an application that does not know that it stands

@@ -10,13 +10,13 @@ import (
 // proven is follow for tokens that are bound to a key (RFC 9449). A server that
 // wants its nonce in the proof says so with a 401 (section 9); the token is good,
 // and the request is repeated once.
-func (c *Client) proven(ctx context.Context, cred *Credentials, method string, body []byte, fill func(http.Header)) (*http.Response, error) {
-	resp, err := c.follow(ctx, cred, method, body, fill)
+func (c *Client) proven(ctx context.Context, cred *Credentials, method string, to *url.URL, body []byte, fill func(http.Header)) (*http.Response, error) {
+	resp, err := c.follow(ctx, cred, method, to, body, fill)
 	if err != nil || cred.Prove == nil || resp.StatusCode != http.StatusUnauthorized || !wantsNonce(resp) {
 		return resp, err
 	}
 	drop(resp)
-	return c.follow(ctx, cred, method, body, fill)
+	return c.follow(ctx, cred, method, to, body, fill)
 }
 
 func wantsNonce(resp *http.Response) bool {

@@ -21,6 +21,7 @@ type EventReader struct {
 	r       io.Reader
 	limit   int
 	bufs    *buffers
+	kind    string // the type of events that Next returns
 	buf     []byte
 	pos     int // where unread bytes begin
 	scanned int // up to where no line end was found
@@ -45,7 +46,7 @@ type span struct{ start, end int }
 
 // NewEventReader returns an EventReader for events of up to limit bytes of data.
 func NewEventReader(r io.Reader, limit int) *EventReader {
-	return &EventReader{r: r, limit: limit, bufs: &buffers{}}
+	return &EventReader{r: r, limit: limit, bufs: &buffers{}, kind: "message"}
 }
 
 // release gives the buffer back. The reader is not used after it.
@@ -96,7 +97,7 @@ func (e *EventReader) reset() {
 // event returns the data of the event that a blank line has just ended.
 func (e *EventReader) event() []byte {
 	switch {
-	case e.lines == 0 || len(e.name) > 0 && string(e.name) != "message":
+	case e.lines == 0 || string(e.name) != e.kind && (len(e.name) > 0 || e.kind != "message"):
 		return nil
 	case e.lines > 1:
 		return e.more

@@ -18,6 +18,7 @@ type Sink func(msg []byte) (done bool, err error)
 type Message struct {
 	Body   []byte
 	Meta   Meta
+	Key    string            // names the request, for a Line
 	Resume bool              // a legacy request: a stream that breaks off is resumed by GET
 	Header func(http.Header) // Optional. Sees the answer's header before its messages.
 }
@@ -29,7 +30,7 @@ const linger = time.Second
 // is done. Errors are those of the Access, *StatusError, *RedirectError,
 // ErrNoAnswer, ErrTooLarge, or the network's.
 func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
-	resp, err := c.do(ctx, http.MethodPost, m.Body, m.fill)
+	resp, err := c.do(ctx, http.MethodPost, nil, m.Body, m.fill)
 	if err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
 // Notify POSTs a message that is not answered. What the body of a 2xx answer
 // says does not matter.
 func (c *Client) Notify(ctx context.Context, m *Message) error {
-	resp, err := c.do(ctx, http.MethodPost, m.Body, m.fill)
+	resp, err := c.do(ctx, http.MethodPost, nil, m.Body, m.fill)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (c *Client) Notify(ctx context.Context, m *Message) error {
 // End ends a session with DELETE (2025-03-26 and later, session management).
 // Servers that do not do that answer 405, which is fine.
 func (c *Client) End(ctx context.Context, meta Meta) error {
-	resp, err := c.do(ctx, http.MethodDelete, nil, meta.fill)
+	resp, err := c.do(ctx, http.MethodDelete, nil, nil, meta.fill)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, si
 		if err := pause(ctx, at.wait(failures)); err != nil {
 			return err
 		}
-		resp, err := c.do(ctx, http.MethodGet, nil, resumed(m.Meta, at.id))
+		resp, err := c.do(ctx, http.MethodGet, nil, nil, resumed(m.Meta, at.id))
 		if err != nil {
 			if ctx.Err() != nil || !retriable(err) {
 				return err

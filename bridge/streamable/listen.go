@@ -30,7 +30,7 @@ func (c *Client) Listen(ctx context.Context, meta Meta, at *Position, sink Sink,
 	opened := false
 	for failures := 0; ; failures++ {
 		began := time.Now()
-		resp, err := c.do(ctx, http.MethodGet, nil, resumed(meta, at.id))
+		resp, err := c.do(ctx, http.MethodGet, nil, nil, resumed(meta, at.id))
 		started()
 		switch {
 		case err != nil:

@@ -125,6 +125,7 @@ type Server struct {
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
 	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
+	Transport     Transport         `json:"transport,omitempty"`      // empty is auto
 	Era           Era               `json:"era,omitempty"`            // empty is auto
 
 	ToolPolicy
@@ -250,6 +251,11 @@ func (s *Server) Check() error {
 		if err := CheckDocumentURL(s.ClientMetadataURL); err != nil {
 			return err
 		}
+	}
+	switch s.Transport {
+	case "", TransportAuto, TransportHTTP, TransportSSE:
+	default:
+		return hint.New(hint.Usage, fmt.Sprintf("%q is not a transport.", clip(string(s.Transport))), "Use auto, http or sse.")
 	}
 	switch s.Era {
 	case "", EraAuto, EraLegacy, EraModern:

@@ -9,6 +9,15 @@ const (
 	EraModern Era = "modern" // 2026-07-28 and later: each request stands for itself
 )
 
+// A Transport is how a server is spoken to.
+type Transport string
+
+const (
+	TransportAuto Transport = "auto" // the default: Streamable HTTP, and HTTP+SSE if the server has only that
+	TransportHTTP Transport = "http" // Streamable HTTP
+	TransportSSE  Transport = "sse"  // HTTP+SSE of 2024-11-05
+)
+
 // A ToolPolicy says which of a server's tools its clients see and may call. The
 // zero value lets all through.
 type ToolPolicy struct {

@@ -43,6 +43,7 @@ var settings = map[string]setting{
 	"allow-tool":          {list: func(s *Server) *[]string { return &s.AllowTools }},
 	"deny-tool":           {list: func(s *Server) *[]string { return &s.DenyTools }},
 	"read-only":           {flag: func(s *Server) *bool { return &s.ReadOnly }},
+	"transport":           {text: func(s *Server) *string { return (*string)(&s.Transport) }},
 	"era":                 {text: func(s *Server) *string { return (*string)(&s.Era) }},
 }
 

@@ -26,6 +26,7 @@ var serverFlags = []struct{ name, help string }{
 	{"redirect-uri", "`URI` on this computer that your client is registered with"},
 	{"dpop", "`WHEN` to bind tokens to a key: auto (default), always, never"},
 	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
+	{"transport", "`HOW` to speak to the server: auto (default), http, or sse for servers of 2024"},
 	{"era", "`ERA` of the protocol: auto (default), legacy (to 2025-11-25), modern"},
 	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
 }

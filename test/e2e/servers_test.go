@@ -247,6 +247,22 @@ func TestNodeServerWithSessionsWorksThroughABridge(t *testing.T) {
 	}
 }
 
+// TestNodeServerOfHTTPWithSSEWorksThroughABridge has server-everything speak the
+// transport of 2024-11-05, which the bridge finds out.
+func TestNodeServerOfHTTPWithSSEWorksThroughABridge(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	url := peers.NodeServerEverything(t, peers.HTTPWithSSE)
+	for name, flags := range map[string][]string{"found": nil, "told": {"--transport", "sse"}} {
+		h.do(append([]string{"add", name, url, "--offline"}, flags...)...)
+		c := join(h, name, "")
+		c.wantTools("echo", "get-sum")
+		c.call("echo", map[string]any{"message": "hello"}, "hello")
+		c.call("trigger-long-running-operation", map[string]any{"duration": 1, "steps": 3}, "completed")
+		c.wantProgress("trigger-long-running-operation")
+	}
+}
+
 func TestModernNodeServerWorksThroughABridge(t *testing.T) {
 	t.Parallel()
 	h := openServer(t, peers.ModernNodeServer(t))

@@ -243,6 +243,9 @@ func (b *bridge) pass(c *call, f frame.Frame) error {
 			c.acked = false
 			return nil
 		}
+		if b.stale.Swap(false) { // it subscribes only now, and has lists made up before
+			defer b.tellSubscriber(c)
+		}
 	}
 	return b.write(f.OneLine())
 }

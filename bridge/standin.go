@@ -137,7 +137,11 @@ func (b *bridge) list(c *call, entry *view, cause error, hopeless bool) error {
 		}
 	}
 	b.stale.Store(true)
-	return b.reply(c, result)
+	err := b.reply(c, result)
+	if entry.outdated(b.link.view.Load()) {
+		b.correct()
+	}
+	return err
 }
 
 // ofEra gives a list that is kept the members that the protocol of a call has in
@@ -164,19 +168,39 @@ func (b *bridge) subscribe(c *call, entry *view) error {
 	if wanted == nil {
 		wanted = []byte("{}")
 	}
-	meta := subscriptionMeta(c)
-	b.write(notification(noteAcknowledged, frame.Set(meta, "notifications", wanted)))
+	b.write(notification(noteAcknowledged, frame.Set(subscriptionMeta(c), "notifications", wanted)))
 	c.acked = true
 	c.listens.Store(true)
 	if _, err := b.link.await(c.ctx, entry.outdated); err != nil {
 		return err
 	}
+	b.stale.Store(false)
+	b.tellSubscriber(c)
+	return b.permitted(c)
+}
+
+// tellSubscriber tells a modern client, on its subscription c, that the lists it
+// has are not the server's.
+func (b *bridge) tellSubscriber(c *call) {
 	for _, kind := range []string{"tools", "prompts", "resources"} {
-		if string(frame.Get(wanted, kind+"ListChanged")) == "true" {
-			b.write(notification("notifications/"+kind+"/list_changed", meta))
+		if string(frame.Get(c.f.Params, "notifications", kind+"ListChanged")) == "true" {
+			b.write(notification("notifications/"+kind+"/list_changed", subscriptionMeta(c)))
 		}
 	}
-	return b.permitted(c)
+}
+
+// correct tells the client that a list which it has just been given was out of
+// date already: the server got ready while it was being made up.
+func (b *bridge) correct() {
+	if s := b.legacy.Load(); s != nil {
+		b.spawn(func() { b.bring(s) })
+		return
+	}
+	for _, c := range b.calls.listening() {
+		if b.stale.Swap(false) {
+			b.tellSubscriber(c)
+		}
+	}
 }
 
 // subscriptionMeta returns params that name the subscription c.

@@ -1,8 +1,8 @@
 package broker
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -103,11 +103,33 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 		status:     res.StatusCode,
 		challenges: oauth.ParseChallenges(res.Header),
 		fields:     res.Header.Values("WWW-Authenticate"),
-		mcp: strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") ||
-			bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) && bytes.Contains(text, []byte(`"jsonrpc"`)),
-		location: location(res),
-		hello:    parseHello(text),
+		mcp:        speaksMCP(text) || text == nil && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream"),
+		location:   location(res),
+		hello:      parseHello(text),
 	}, nil
+}
+
+// speaksMCP reports whether the first message of an answer to the probe is what
+// an MCP server sends: the answer to the probe's id, an error that it could tie to
+// no request, or, on a stream, a message of its own before the answer.
+func speaksMCP(text []byte) bool {
+	var m struct {
+		JSONRPC       string
+		ID            json.RawMessage
+		Method        string
+		Result, Error json.RawMessage
+	}
+	if json.Unmarshal(text, &m) != nil || m.JSONRPC != "2.0" {
+		return false
+	}
+	switch id := string(m.ID); {
+	case m.Method != "":
+		return true
+	case m.Error != nil:
+		return id == "1" || id == "" || id == "null"
+	default:
+		return m.Result != nil && id == "1"
+	}
 }
 
 // withoutURL takes the address, whose query may be secret, off a net/http error.

@@ -19,6 +19,10 @@ const (
 	// quiet is for how long a browser that was opened keeps the next one away
 	// that no person asked for.
 	quiet = 10 * time.Minute
+	// deserted is after how long a sign-in that no person asked for ends when
+	// nobody is left who waits for it: long enough for a client that is started
+	// anew, or a person who types a code.
+	deserted = 2 * time.Minute
 	// maxUnasked is how many sign-ins for one server may begin within quiet
 	// without a person's asking.
 	maxUnasked = 3
@@ -37,7 +41,7 @@ const (
 // the Broker's mutex; waiters learn of changes through Broker.news.
 type attempt struct {
 	server string
-	opens  bool // the agent opens the browser, so the attempt lives without waiters
+	opens  bool // the agent opens the browser, so the attempt lives without waiters; see abandon
 	cancel context.CancelFunc
 
 	asker   asker // a person who joins makes it a person's
@@ -45,7 +49,9 @@ type attempt struct {
 	events  []*local.SignInEvent
 	waiters int
 	over    bool
-	err     error
+
+	deserted bool // it ended because nobody was left who wanted it
+	err      error
 }
 
 // signInHistory is when sign-ins of one server began, and how the last one ended.
@@ -77,15 +83,46 @@ func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at 
 		cancel()
 		return nil, false, hint.New(hint.Stopped, "Keyporter is stopping.", "Try again in a moment.")
 	}
+	b.attempts[s.Name] = at
 	if who != person {
 		h := b.historyOf(s.Name)
 		h.unasked = append(h.unasked, b.opt.Now())
+		b.spawn(func(context.Context) { b.abandon(ctx, at) })
 	}
-	b.attempts[s.Name] = at
 	if who != tool { // whose attempt may end at once, and then the notice stays
 		b.dropNotice(s.Name)
 	}
 	return at, false, nil
+}
+
+// abandon ends an attempt that began for a bridge, and not because a person asked,
+// when no bridge of its server has been there for a while and nobody else follows
+// it: the client that wanted the sign-in is gone, and so is its user's reason. A
+// sign-in that a person began waits for the browser as long as signInLimit.
+func (b *Broker) abandon(ctx context.Context, at *attempt) {
+	timer := time.NewTimer(deserted)
+	defer timer.Stop()
+	for waited := false; ; {
+		news := b.news()
+		b.mu.Lock()
+		wanted := at.waiters > 0 || b.bridges[at.server] > 0
+		b.mu.Unlock()
+		if wanted || waited {
+			timer.Reset(deserted)
+		}
+		waited = wanted
+		select {
+		case <-ctx.Done():
+			return
+		case <-news:
+		case <-timer.C:
+			if !wanted {
+				b.update(func() { at.deserted = true })
+				at.cancel()
+				return
+			}
+		}
+	}
 }
 
 // finish ends an attempt. It says so to everybody who waits.
@@ -95,9 +132,9 @@ func (b *Broker) finish(at *attempt, err error) {
 		outcome = string(hint.CodeOf(err))
 		b.opt.Log.Info("sign-in failed", "server", at.server, "err", err)
 	}
-	var asked bool
+	var asked bool // nobody has to be told of the end who does not know
 	b.update(func() {
-		at.over, at.err, asked = true, err, at.asker == person
+		at.over, at.err, asked = true, err, at.asker == person || at.deserted
 		h := b.historyOf(at.server)
 		if h.failure = err; err != nil && !errors.Is(err, errUnknownIssuer) {
 			h.failures++

@@ -167,7 +167,7 @@ func provider(issuer string) string {
 }
 
 // helloSize bounds what is read of an answer to the probe.
-const helloSize = 64 << 10
+const helloSize = 1 << 20
 
 // A hello is what an open server says about itself.
 type hello struct {

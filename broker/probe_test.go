@@ -226,3 +226,26 @@ func TestSettingsAreStoredAndWatched(t *testing.T) {
 		t.Errorf("%d notifications were shown and %d wait, want 0 and 1", notices, len(w.snapshot().Notices))
 	}
 }
+
+func TestAnAnswerToTheProbeIsJudgedByWhatItSays(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"jsonrpc":"2.0","id":1,"result":{}}`:                             true,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}`:  true,
+		`{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":""}}`: true,
+		`{"jsonrpc":"2.0","error":{"code":-32000,"message":""}}`:           true,
+		`{"jsonrpc":"2.0","method":"notifications/message","params":{}}`:   true,
+		`{"jsonrpc":"2.0","id":1,"result":`:                                false,
+		`{"jsonrpc":"2.0","id":77,"result":{}}`:                            false,
+		`{"jsonrpc":"2.0","id":"1","result":{}}`:                           false,
+		`{"jsonrpc":"2.0","id":77,"error":{"code":1,"message":""}}`:        false,
+		`{"jsonrpc":"1.0","id":1,"result":{}}`:                             false,
+		`{"id":1,"result":{"text":"\"jsonrpc\""}}`:                         false,
+		`{"jsonrpc":"2.0","id":1}`:                                         false,
+		`[]`:                                                               false,
+		``:                                                                 false,
+	} {
+		if got := speaksMCP([]byte(text)); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}

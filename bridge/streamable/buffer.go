@@ -1,6 +1,7 @@
 package streamable
 
 import (
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -60,8 +61,21 @@ func (b *buffers) drop() {
 // grow returns a buffer with the content of buf and more room.
 func (b *buffers) grow(buf []byte, most int) []byte {
 	larger := append(b.get(nextSize(cap(buf), most)), buf...)
-	b.put(buf)
+	b.outgrown(buf, cap(larger))
 	return larger
+}
+
+// outgrown takes back a buffer in whose place there is now one of n bytes. Those
+// of a message so large that no buffer of it is kept go back to the system at
+// once: together they are as large as the last one, and the collector would
+// leave them there.
+func (b *buffers) outgrown(buf []byte, n int) {
+	if n <= keptBuffer {
+		b.put(buf)
+		return
+	}
+	b.drop()
+	debug.FreeOSMemory()
 }
 
 // nextSize returns how large the buffer after one of n bytes is: twice as large.

@@ -245,7 +245,7 @@ func (e *EventReader) makeRoom() {
 	old := e.buf
 	e.buf = append(to, keep...)
 	if cap(old) != cap(e.buf) {
-		e.bufs.put(old)
+		e.bufs.outgrown(old, cap(e.buf))
 	}
 	e.pos -= from
 	e.scanned -= from

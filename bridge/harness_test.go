@@ -176,6 +176,9 @@ func (a *fakeAgent) KeepAnswers(_ context.Context, k local.Answers) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	maps.Copy(a.kept, k.Results)
+	if k.Era != "" {
+		a.state.Era = k.Era // for the next bridge
+	}
 	return nil
 }
 

@@ -117,7 +117,7 @@ func (s *Session) Offers(path ...string) bool {
 // server, which is not to get it (2026-07-28 changelog).
 func Local(method string) bool {
 	switch method {
-	case "notifications/initialized", "notifications/roots/list_changed", noteCancelled, "notifications/progress":
+	case "notifications/roots/list_changed", noteCancelled, "notifications/progress":
 		return true
 	}
 	return false

@@ -141,6 +141,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	})
 	grant, err := b.waitForBrowser(ctx, at, flow)
 	if err != nil {
+		b.dropRegistration(v, flow, err)
 		return err
 	}
 	if err := b.keepGrant(ctx, s, flow, grant, r.Bind); err != nil {
@@ -158,6 +159,27 @@ func (b *Broker) mayUse(at *attempt, issuer string, seen []string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return at.asker != tool || slices.Contains(seen, issuer)
+}
+
+// dropRegistration forgets a dynamic registration that the provider no longer
+// accepts, so that the next sign-in makes a new one. A provider that does not know
+// a client shows that in the browser and sends nobody back, so a registration from
+// before with which nobody came back counts too.
+func (b *Broker) dropRegistration(v *vault.File, flow *authcode.Flow, cause error) {
+	reg := flow.Registration
+	if reg.Kind != oauth.Dynamic || !errors.Is(cause, authcode.ErrClientRefused) && !(flow.Kept && errors.Is(cause, context.DeadlineExceeded)) {
+		return
+	}
+	err := v.Update(b.life, func(tx *vault.Tx) error {
+		var now oauth.ClientRegistration
+		if getRecord(tx, registrationKey(reg.Issuer), &now) == nil && now.ClientID == reg.ClientID {
+			tx.Delete(registrationKey(reg.Issuer))
+		}
+		return nil
+	})
+	if err != nil {
+		b.opt.Log.Warn("registration not forgotten", "err", err)
+	}
 }
 
 // waitForBrowser waits until the browser has come back. If the agent has to open

@@ -92,6 +92,7 @@ type Flow struct {
 	RedirectURI  string                    // where the browser comes back to; empty for a device code
 	Resource     string                    // what the tokens are for; empty with NoResource
 	Scopes       []string                  // asked for; nil: the server's default
+	Kept         bool                      // Registration is from an earlier sign-in
 	Registration *oauth.ClientRegistration // our identity at the issuer
 	Discovery    *oauth.Discovery          // what was found out
 	Preset       *oauth.Preset             // what is known about the issuer; its Name may be empty

@@ -165,6 +165,9 @@ func (f *Flow) denied(answer *loopback.Response) error {
 	case cause.Temporary():
 		do = "Try again later."
 	}
+	if cause.Means(oauth.InvalidClient, oauth.UnauthorizedClient) {
+		return hint.Wrap(&clientError{cause}, hint.Refused, what, do)
+	}
 	return hint.Wrap(cause, hint.Refused, what, do)
 }
 

@@ -52,7 +52,7 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 	scopes := f.Scopes
 	if kept != nil {
 		if kept.Covers(f.RedirectURI, scopes) {
-			f.Registration = kept
+			f.Registration, f.Kept = kept, kept.Kind == oauth.Dynamic
 			return nil
 		}
 		// Another server of this issuer may need what is registered already.
@@ -80,7 +80,7 @@ func (f *Flow) register(ctx context.Context, kept *oauth.ClientRegistration) err
 			return fmt.Errorf("keep registration: %w", err)
 		}
 	}
-	f.Registration = reg
+	f.Registration, f.Kept = reg, false
 	return nil
 }
 

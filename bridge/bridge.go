@@ -9,6 +9,7 @@
 //	probe.go      a newer client asks which protocol the server speaks
 //	establish.go  a legacy session that was lost is made anew
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
+//	era.go        which protocol a server speaks is found out
 //	translated.go an older client with a server that only speaks 2026-07-28 or later
 //	policy.go     tools that the user hid are left out of lists, their calls refused
 //	failure.go    what cannot be answered by the server is answered with an error

@@ -40,6 +40,10 @@ func FieldsOf(t *Texts, s *account.Server) []Field {
 		{Key: "token-header", Label: w.TokenHeader, Value: s.TokenHeader},
 		{Key: "allow-host", Label: w.AllowHost, Help: w.Several, Value: strings.Join(s.AllowHosts, " ")},
 		{Key: "allow-http", Label: w.AllowHTTP, Value: yes[s.AllowHTTP], Switch: true},
+		{Key: "allow-tool", Label: w.AllowTool, Help: w.Globs, Value: strings.Join(s.AllowTools, " ")},
+		{Key: "deny-tool", Label: w.DenyTool, Help: w.Globs, Value: strings.Join(s.DenyTools, " ")},
+		{Key: "read-only", Label: w.ReadOnly, Value: yes[s.ReadOnly], Switch: true},
+		{Key: "era", Label: w.Era, Value: string(s.Era), Choices: []string{"auto", "legacy", "modern"}},
 		{Key: "sign-in", Label: w.SignInHow, Value: string(s.SignIn),
 			Choices: []string{string(account.SignInNotify), string(account.SignInBrowser), string(account.SignInNever)}},
 	}
@@ -58,7 +62,14 @@ func pairs(m map[string]string) string {
 // changed. The values come from a person.
 func SetFields(s *account.Server, fields []Field) (*account.Server, error) {
 	c := *s
+	was := map[string]string{}
+	for _, f := range FieldsOf(&english, s) {
+		was[f.Key] = f.Value
+	}
 	for _, f := range fields {
+		if f.Value == was[f.Key] {
+			continue
+		}
 		var err error
 		switch f.Key {
 		case "authorize-param":

@@ -124,6 +124,11 @@ type Fields struct {
 	AllowHost         string
 	AllowHTTP         string
 	SignInHow         string
+	AllowTool         string
+	DenyTool          string
+	ReadOnly          string
+	Era               string
+	Globs             string // several patterns
 	Several           string // several, separated by spaces
 	Pairs             string // NAME=VALUE, one a line
 }
@@ -350,6 +355,11 @@ var fieldsEN = Fields{
 	AllowHost:         "Private hosts that are allowed",
 	AllowHTTP:         "Allow a token over plain http",
 	SignInHow:         "When a sign-in is missing",
+	AllowTool:         "Only these tools",
+	DenyTool:          "Not these tools",
+	ReadOnly:          "Only tools that change nothing",
+	Era:               "Protocol",
+	Globs:             "names or patterns such as get_*, separated by spaces",
 	Several:           "several, separated by spaces",
 	Pairs:             "NAME=VALUE, one a line",
 }
@@ -370,6 +380,11 @@ var fieldsJA = Fields{
 	AllowHost:         "許可するプライベートホスト",
 	AllowHTTP:         "http でのトークン送信を許可する",
 	SignInHow:         "サインインがないとき",
+	AllowTool:         "使えるツール",
+	DenyTool:          "使えないツール",
+	ReadOnly:          "何も変更しないツールだけを使う",
+	Era:               "プロトコル",
+	Globs:             "名前または get_* のようなパターンを空白で区切ります",
 	Several:           "複数の場合は空白で区切ります",
 	Pairs:             "名前=値 を 1 行に 1 つ",
 }

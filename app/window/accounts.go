@@ -45,7 +45,7 @@ func (p *accountsPage) arrange() {
 		if p.ready {
 			say, drop := text(t.Empty), muted(t.EmptyDrop)
 			say.Alignment, drop.Alignment = fyne.TextAlignCenter, fyne.TextAlignCenter
-			show = container.NewCenter(container.New(fixedWidth(420), container.NewVBox(say,
+			show = container.NewCenter(container.New(fixedWidth(470), container.NewVBox(say,
 				container.NewCenter(p.w.strong(t.EmptyAdd, func() { p.w.importKey("", "") })), drop)))
 		}
 	}

@@ -74,7 +74,7 @@ func (p *activityPage) open(ctx context.Context, _ view.Input) fyne.CanvasObject
 		p.about, p.chart, container.NewBorder(nil, nil, nil, p.pause, find), p.said)
 	p.choose(p.span)
 	p.follow()
-	return container.NewBorder(top, nil, nil, nil, container.NewStack(p.list, container.NewCenter(container.New(fixedWidth(420), p.note))))
+	return container.NewBorder(top, nil, nil, nil, container.NewStack(p.list, container.NewCenter(container.New(fixedWidth(470), p.note))))
 }
 
 func (p *activityPage) update(view.Input) {}

@@ -37,9 +37,10 @@ type adder struct {
 	probed  *local.Probed      // nil: not known, or asked still
 
 	// The second step.
-	ways   []view.Way
-	chosen int
-	inputs wayInputs
+	choosing bool // it is shown
+	ways     []view.Way
+	chosen   int
+	inputs   wayInputs
 
 	// The third step.
 	added   string // the server's name
@@ -93,6 +94,7 @@ func (a *adder) step(n int) {
 func (a *adder) stepOne() {
 	w, t := a.w, &a.w.t.Add
 	a.step(1)
+	a.choosing = false
 	a.next = w.strong(w.t.Window.Next, a.forward)
 	body := container.NewVBox(title(t.Address), a.address, a.finding, title(t.Name), a.name, a.wrong)
 	if w.o.Demo != nil {
@@ -159,6 +161,11 @@ func (a *adder) ask() {
 		if !a.named && found.Name != "" {
 			a.propose(found.Name)
 		}
+		if a.choosing && a.chosen == 0 {
+			a.ways = view.WaysOf(a.w.t, found)
+			a.stepTwo()
+			return
+		}
 		a.find()
 		a.check()
 	})
@@ -201,12 +208,16 @@ func (a *adder) forward() {
 	a.stop()
 	a.ways, a.chosen = view.WaysOf(a.w.t, a.probed), 0
 	a.stepTwo()
+	if a.asked == "" { // quicker than the rest of typing
+		a.ask()
+	}
 }
 
 // stepTwo asks how to get in: only what fits.
 func (a *adder) stepTwo() {
 	w, t := a.w, &a.w.t.Add
 	a.step(2)
+	a.choosing = true
 	a.s.drop = nil
 	choices := container.NewVBox(title(t.How))
 	for i, way := range a.ways {
@@ -230,8 +241,11 @@ func (a *adder) stepTwo() {
 	if way.Kind == view.WaySignIn || way.Kind == view.WayClient {
 		label = t.SignInIt
 	}
-	a.s.set(choices, w.button(w.t.Window.Back, func() { a.inputs.clear(); a.stepOne() }), w.button(w.t.Window.Cancel, a.s.close),
-		w.strong(label, a.add))
+	add := w.strong(label, a.add)
+	a.s.set(choices, w.button(w.t.Window.Back, func() { a.inputs.clear(); a.find(); a.stepOne() }), w.button(w.t.Window.Cancel, a.s.close), add)
+	if a.s.focus(add); a.inputs.start != nil {
+		a.s.focus(a.inputs.start)
+	}
 }
 
 // add adds the account, if one is made here, and the server.
@@ -243,6 +257,7 @@ func (a *adder) add() {
 		a.s.complain(w.problemOf(err, ""))
 		return
 	}
+	a.choosing = false
 	buttons := a.s.foot.Objects
 	a.s.buttons(widget.NewActivity(), muted1(t.Adding))
 	var done *local.AddedServer
@@ -322,6 +337,7 @@ func (a *adder) failed(p view.Problem) {
 func (a *adder) stepThree() {
 	w, t := a.w, &a.w.t.Add
 	a.step(3)
+	a.choosing = false
 	a.s.drop = nil
 	tools := muted("")
 	said := container.NewVBox()

@@ -65,7 +65,7 @@ func (p *serversPage) empty() fyne.CanvasObject {
 	if w.o.Demo != nil {
 		box.Add(container.NewCenter(w.quiet(w.t.Servers.EmptyDemo, w.addDemo)))
 	}
-	return container.NewCenter(container.New(fixedWidth(420), box))
+	return container.NewCenter(container.New(fixedWidth(470), box))
 }
 
 func (p *serversPage) update(in view.Input) {

@@ -17,6 +17,7 @@ import (
 // wayInputs are what a way to get in asks for.
 type wayInputs struct {
 	content fyne.CanvasObject // nil: nothing
+	start   fyne.Focusable    // what is filled in first; nil: nothing
 	first   *entry            // a token's header, or a client id
 	secret  *entry            // a token or a client secret
 	key     *keyBox
@@ -42,9 +43,11 @@ func (a *adder) inputsOf(way view.Way) wayInputs {
 		in.content = muted(fmt.Sprintf(t.BindText, view.Name(way.Account), view.OriginOf(a.address.Text)))
 	case view.WayToken:
 		in.secret, in.first = w.secretEntry(), w.entry("", "X-API-Key")
+		in.start, in.secret.OnSubmitted = in.secret, func(string) { a.add() }
 		in.content = container.NewVBox(container.New(facts{}, muted1(t.TokenEntry), in.secret, muted1(t.TokenHeader), in.first), muted(t.SecretNote))
 	case view.WayClient:
 		in.first, in.secret = w.entry("", ""), w.secretEntry()
+		in.start, in.secret.OnSubmitted = in.first, func(string) { a.add() }
 		in.content = container.NewVBox(container.New(facts{}, muted1(t.ClientID), in.first, muted1(t.Secret), in.secret), muted(t.SecretNote))
 	case view.WayKey:
 		in.form = w.keyForm(a.s, a.audience())

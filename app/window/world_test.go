@@ -253,6 +253,8 @@ func (w *world) read() string {
 			if !o.Password {
 				all += "{" + o.Text + "}\n"
 			}
+		case *check:
+			all += o.Text + "\n"
 		case *button:
 			all += "[" + o.Text + "]\n"
 		}

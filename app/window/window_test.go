@@ -1,0 +1,548 @@
+package window
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/lang"
+	"fyne.io/fyne/v2/storage"
+	"fyne.io/fyne/v2/test"
+
+	"keyporter/app/view"
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// word is in every secret of the tests; no text on the screen may hold it.
+const word = "SECRETWORD"
+
+func (w *world) has(want string) {
+	w.t.Helper()
+	if got := w.read(); !strings.Contains(got, want) {
+		w.t.Errorf("there is no %q in\n%s", want, got)
+	}
+}
+
+func (w *world) hasNot(what string) {
+	w.t.Helper()
+	if got := w.read(); strings.Contains(got, what) {
+		w.t.Errorf("there is %q in\n%s", what, got)
+	}
+}
+
+// asked reports whether the agent was asked that.
+func (w *world) asked(call string) {
+	w.t.Helper()
+	if !slices.Contains(w.agent.calls, call) {
+		w.t.Errorf("the agent was not asked %q, but %q", call, w.agent.calls)
+	}
+}
+
+// entries are those that are visible, top to bottom.
+func (w *world) entries() []*entry {
+	var all []*entry
+	w.objects(func(o fyne.CanvasObject) {
+		if e, ok := o.(*entry); ok {
+			all = append(all, e)
+		}
+	})
+	return all
+}
+
+func (w *world) press(key fyne.KeyName) {
+	e := &fyne.KeyEvent{Name: key}
+	if f := w.win.Canvas().Focused(); f != nil {
+		f.TypedKey(e)
+		return
+	}
+	w.win.Canvas().OnTypedKey()(e)
+}
+
+func ctrl(key fyne.KeyName) fyne.Shortcut {
+	return &desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierShortcutDefault}
+}
+
+func english(t *testing.T, s *local.State, change ...func(*world)) *world {
+	t.Helper()
+	return open(t, view.English, false, s, change...)
+}
+
+func TestAddServerInThreeSteps(t *testing.T) {
+	w := english(t, none(), google, func(w *world) { w.agent.probed.Accounts = nil })
+	w.tap("Add a server")
+	test.Type(w.entries()[0], "https://sales.example.com/mc")
+	if len(w.agent.calls) > 0 {
+		t.Fatalf("the server was asked while typing: %v", w.agent.calls)
+	}
+	test.Type(w.entries()[0], "p")
+	w.elapse()
+	if want := []string{"probe https://sales.example.com/mcp"}; !slices.Equal(w.agent.calls, want) {
+		t.Errorf("after typing the agent was asked %q, want %q", w.agent.calls, want)
+	}
+	w.has("Found an MCP server (2025-11-25). It signs people in with Google.")
+	w.has("{sales}")
+	w.tap("Next")
+	w.hasNot("Use a service-account key") // only what fits
+	w.tap("Back")
+	w.has("{https://sales.example.com/mcp}")
+	w.tap("Next")
+	w.press(fyne.KeyReturn) // the default
+	w.asked("add server sales")
+	if want := (view.Action{Verb: view.SignIn, Server: "sales"}); len(w.did) != 1 || w.did[0] != want {
+		t.Fatalf("did %v, want %v", w.did, want)
+	}
+	w.in.Waiting, w.in.Pages = map[string]bool{"sales": true}, map[string]string{"sales": "https://id.example.com/authorize"}
+	w.see(&local.State{Vault: local.VaultState{Open: true}, Servers: []local.ServerState{{Name: "sales", State: local.SigningIn}}})
+	w.has("Waiting for the browser. Sign in there, then come back.")
+	w.tap("Copy address")
+	if got := w.o.App.Clipboard().Content(); got != "https://id.example.com/authorize" {
+		t.Errorf("the clipboard holds %q", got)
+	}
+	w.in.Waiting, w.in.Pages = nil, nil
+	w.see(&local.State{Vault: local.VaultState{Open: true}, Servers: []local.ServerState{{Name: "sales", State: local.Ready}}})
+	w.has("sales is ready.")
+	w.has("3 tools found: get_time, whoami, add")
+	w.tap("Add to Claude Desktop")
+	w.asked("install claude-desktop [sales]")
+	w.tap("Copy config")
+	if got := w.o.App.Clipboard().Content(); !strings.Contains(got, `"bridge"`) {
+		t.Errorf("the clipboard holds %q", got)
+	}
+}
+
+func TestAnAnswerThatComesLateIsForgotten(t *testing.T) {
+	w := english(t, none(), google)
+	w.tap("Add a server")
+	test.Type(w.entries()[0], "https://a.example.com/mcp")
+	late := w.late
+	w.press(fyne.KeyEscape)
+	for _, f := range late {
+		f()
+	}
+	if len(w.agent.calls) > 0 {
+		t.Errorf("a sheet that is closed asked %q", w.agent.calls)
+	}
+}
+
+func TestSignInThatFailsInTheSheetCanBeTriedAgain(t *testing.T) {
+	w := english(t, none(), google, func(w *world) { w.agent.probed.Accounts = nil })
+	w.tap("Add a server")
+	typeAddress(w)
+	w.tap("Next")
+	w.tap("Add and sign in")
+	w.in.Failed = map[string]*hint.Error{"sales": hint.New(hint.Refused, "The provider said no.", "Ask its owner.")}
+	w.see(&local.State{Vault: local.VaultState{Open: true}, Servers: []local.ServerState{{Name: "sales", State: local.SignInNeeded}}})
+	w.has("The provider said no.")
+	w.tap("Try again")
+	if len(w.did) != 2 {
+		t.Errorf("did %v, want two sign-ins", w.did)
+	}
+}
+
+func TestPastedTokenIsClearedAndNeverShown(t *testing.T) {
+	w := english(t, none(), func(w *world) {
+		w.agent.probed = &local.Probed{Wants: local.WantsKey, Name: "search"}
+		w.agent.fail = nil
+	})
+	w.tap("Add a server")
+	test.Type(w.entries()[0], "https://search.example.com/mcp")
+	w.elapse()
+	w.tap("Next")
+	secret := w.entries()[0]
+	if !secret.Password {
+		t.Fatal("the token is not hidden")
+	}
+	test.Type(secret, "tok-"+word)
+	w.agent.fail = hint.New(hint.Refused, "The vault is full.", "")
+	w.tap("Add")
+	w.has("The vault is full.")
+	w.hasNot(word)
+	w.agent.fail = nil
+	w.tap("Add")
+	if n := len(w.agent.accounts); n != 2 || w.agent.accounts[1].Secret.Reveal() != "tok-"+word || w.agent.accounts[1].Account.Kind != account.Static {
+		t.Fatalf("accounts are %v", w.agent.accounts)
+	}
+	if secret.Text != "" {
+		t.Error("the entry still holds the token")
+	}
+	if p := w.agent.put[len(w.agent.put)-1]; !p.Bind || p.Server.Account != "search" {
+		t.Errorf("the server is %+v", p)
+	}
+}
+
+// keyOnDisk writes a key file.
+func keyOnDisk(t *testing.T) string {
+	t.Helper()
+	b, err := json.Marshal(map[string]string{"type": "service_account", "client_email": "etl@proj.iam.gserviceaccount.com", "private_key": word})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.json")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDroppedKeyIsImportedAndItsFileOfferedForDeletion(t *testing.T) {
+	for _, verified := range []bool{true, false} {
+		w := english(t, none(), func(w *world) { w.agent.verified = verified })
+		path := keyOnDisk(t)
+		w.dropped([]fyne.URI{storage.NewFileURI(path)})
+		w.has("Key of etl@proj.iam.gserviceaccount.com")
+		w.has("{etl}")
+		w.hasNot(word)
+		test.Type(w.entries()[1], "https://data.example.com")
+		w.tap("Import")
+		w.asked("add account etl")
+		if a := w.agent.accounts[0]; a.Account.Audience != "https://data.example.com" || !strings.Contains(a.Secret.Reveal(), word) {
+			t.Errorf("the account is %+v", a.Account)
+		}
+		if !verified {
+			w.hasNot("Delete the file")
+			continue
+		}
+		w.has("The key is in the vault now.\nDelete the file it came from?")
+		w.tap("Delete file")
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the file is still there: %v", err)
+		}
+		w.tap("Done")
+	}
+}
+
+func TestWhatIsNoKeyIsRefusedInWords(t *testing.T) {
+	w := english(t, none())
+	path := filepath.Join(t.TempDir(), "note.json")
+	if err := os.WriteFile(path, []byte(`{"private_key":"`+word+`"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.dropped([]fyne.URI{storage.NewFileURI(path)})
+	w.has("This file is not a service-account key.")
+	w.hasNot(word)
+}
+
+func TestRotationKeepsTheAccountAndGivesTheCommand(t *testing.T) {
+	w := english(t, some(), func(w *world) { w.agent.verified = true })
+	w.goTo(view.PageAccounts)
+	w.has("This key is older than 90 days.")
+	w.tap("Rotate…")
+	w.has("keyporter account rotate etl --key-file key.json")
+	w.sheets[0].drop(storage.NewFileURI(keyOnDisk(t)))
+	w.tap("Rotate")
+	w.asked("rotate etl")
+	w.tap("Keep")
+}
+
+func TestRemovalSaysWhatHappensAndCancelIsTheDefault(t *testing.T) {
+	w := english(t, some())
+	w.goTo(view.PageAccounts)
+	w.tap("Remove…")
+	w.has("These servers stop working: Notion.")
+	w.press(fyne.KeyReturn)
+	if len(w.agent.calls) > 0 || len(w.sheets) > 0 {
+		t.Errorf("Enter did %q", w.agent.calls)
+	}
+	w.tap("Remove…")
+	w.tap("Remove")
+	w.asked("remove account Notion")
+
+	w.OpenServer("Notion")
+	w.tap("Remove")
+	w.has("2 programs are using it now.")
+	w.tap("Remove")
+	w.asked("remove server Notion")
+	if _, ok := w.page.(*serversPage); !ok {
+		t.Errorf("after the removal the page is %T", w.page)
+	}
+}
+
+func TestApprovalNamesTheAddress(t *testing.T) {
+	s := some()
+	s.Servers[1].State = local.ApprovalNeeded
+	w := english(t, s)
+	w.tap("Approve…")
+	w.has("Tokens of Notion will go to https://mcp.notion.com/mcp from now on.")
+	w.tap("Approve")
+	if len(w.agent.put) != 1 || !w.agent.put[0].Bind {
+		t.Errorf("the server was set to %+v", w.agent.put)
+	}
+}
+
+func TestKeyboardReachesPagesAndCloses(t *testing.T) {
+	w := english(t, some())
+	for i, p := range view.Pages {
+		w.shortcut(ctrl(pageKeys[i]))
+		if w.page.of() != p {
+			t.Errorf("Ctrl+%s shows %s, want %s", pageKeys[i], w.page.of(), p)
+		}
+	}
+	w.goTo(view.PageActivity)
+	w.entries()[0].TypedShortcut(ctrl(fyne.Key1)) // also from an entry
+	if w.page.of() != view.PageServers {
+		t.Error("Ctrl+1 in an entry does nothing")
+	}
+	w.tap("Add server")
+	w.press(fyne.KeyEscape)
+	if len(w.sheets) > 0 || w.win == nil {
+		t.Fatal("Escape closes the sheet, and nothing else")
+	}
+	w.press(fyne.KeyEscape)
+	if w.win != nil {
+		t.Error("Escape does not close the window")
+	}
+	w.Open()
+	w.shortcut(ctrl(fyne.KeyW))
+	if w.win != nil {
+		t.Error("Ctrl+W does not close the window")
+	}
+}
+
+func TestTabReachesEveryButton(t *testing.T) {
+	w := english(t, some())
+	var want, got []string
+	w.objects(func(o fyne.CanvasObject) {
+		if b, ok := o.(*button); ok {
+			want = append(want, b.Text)
+		}
+	})
+	for range 2 * len(want) {
+		w.win.Canvas().FocusNext()
+		if b, ok := w.win.Canvas().Focused().(*button); ok && !slices.Contains(got, b.Text) {
+			got = append(got, b.Text)
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(slices.Compact(want), got) {
+		t.Errorf("Tab reaches %q, want %q", got, want)
+	}
+}
+
+func TestAPageThatWasLeftHearsNothing(t *testing.T) {
+	w := english(t, some())
+	w.OpenServer("Notion")
+	ctx := w.ctx
+	w.goTo(view.PageSettings)
+	if ctx.Err() == nil {
+		t.Error("the context of the page that was left goes on")
+	}
+}
+
+func TestSizeAndPageAreRemembered(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "window.json")
+	w := english(t, some())
+	w.o.Remember = path
+	w.win.Resize(fyne.NewSize(1000, 700))
+	w.goTo(view.PageAccounts)
+	w.Close()
+	if got, want := recall(path), (memory{Width: 1000, Height: 700, Page: view.PageAccounts}); got != want {
+		t.Errorf("remembered %+v, want %+v", got, want)
+	}
+	w.Open()
+	if w.page.of() != view.PageAccounts {
+		t.Errorf("the window opens at %s", w.page.of())
+	}
+	for _, bad := range []string{"{", `{"width":3,"height":3}`} {
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := recall(path); got.Width != firstWidth || got.Page != view.PageServers {
+			t.Errorf("of %s it remembers %+v", bad, got)
+		}
+	}
+}
+
+func TestSecretLeavesTheClipboardAfter45Seconds(t *testing.T) {
+	w := english(t, some(), func(w *world) { w.agent.token = "at-" + word })
+	w.OpenServer("Notion")
+	w.openAdvanced()
+	w.tap("Copy access token")
+	clip := w.o.App.Clipboard()
+	if clip.Content() != "at-"+word {
+		t.Fatalf("the clipboard holds %q", clip.Content())
+	}
+	w.hasNot(word)
+	w.elapse()
+	if clip.Content() != "" {
+		t.Error("the secret stays in the clipboard")
+	}
+	w.tap("Copy access token")
+	clip.SetContent("something else")
+	w.elapse()
+	if clip.Content() != "something else" {
+		t.Error("what was copied later is gone")
+	}
+}
+
+func TestAdvancedFieldsAreSaved(t *testing.T) {
+	w := english(t, some())
+	w.OpenServer("Notion")
+	w.openAdvanced()
+	test.Type(w.entries()[0], "my-client")
+	w.tap("Save")
+	if p := w.agent.put; len(p) != 1 || p[0].Server.ClientID != "my-client" || p[0].Server.URL != "https://mcp.notion.com/mcp" {
+		t.Errorf("the server was set to %+v", p)
+	}
+	w.has("Saved.")
+}
+
+func TestLanguageChangesAtOnce(t *testing.T) {
+	w := english(t, some())
+	w.goTo(view.PageSettings)
+	w.in.Texts = view.TextsIn(view.Japanese)
+	w.Show(w.in)
+	w.has("ログイン時に起動する")
+	if got := lang.L("Paste"); got != "貼り付け" {
+		t.Errorf("Fyne's own Paste is %q", got)
+	}
+	w.in.Texts = view.TextsIn(view.English)
+	w.Show(w.in)
+	w.has("Start at login")
+	if got := lang.L("Paste"); got != "Paste" {
+		t.Errorf("Fyne's own Paste is %q", got)
+	}
+}
+
+func TestSettingsAreTheAgents(t *testing.T) {
+	w := english(t, some())
+	w.goTo(view.PageSettings)
+	p := w.page.(*settingsPage)
+	p.set("language", "ja")
+	if w.agent.settings["language"] != "ja" {
+		t.Errorf("set %v", w.agent.settings)
+	}
+	test.Tap(p.login)
+	if l := w.o.Login.(*login); l.on {
+		t.Error("the start at login is still on")
+	}
+	w.agent.fail = hint.New(hint.Failed, "The file cannot be written.", "")
+	p.set("notifications", "off")
+	w.has("The file cannot be written.")
+}
+
+func TestActivityFiltersPausesAndKeepsItsPlace(t *testing.T) {
+	w := english(t, some(), calls)
+	w.goTo(view.PageActivity)
+	w.elapse()
+	p := w.page.(*activityPage)
+	all := len(p.rows)
+	test.Type(w.entries()[0], "sign-in missing")
+	if n := len(p.rows); n == 0 || n >= all {
+		t.Errorf("the filter leaves %d of %d rows", n, all)
+	}
+	w.entries()[0].SetText("")
+	p.list.ScrollToOffset(400)
+	first := p.rows[0]
+	more := local.AuditRecord{Time: now, Event: "call", Program: "new", Server: "Notion", Outcome: "ok"}
+	p.take(&more)
+	p.take(&more)
+	if len(w.late) != 1 {
+		t.Fatalf("two calls make %d drawings", len(w.late))
+	}
+	w.elapse()
+	if p.rows[2] != first {
+		t.Fatal("the new calls are not on top")
+	}
+	if got, want := p.list.GetScrollOffset(), 400+2*p.rowHeight(); got != want {
+		t.Errorf("the list stands at %v, want %v: it lost its place", got, want)
+	}
+	w.tap("Pause")
+	n := len(p.rows)
+	p.take(&more)
+	w.elapse()
+	if len(p.rows) != n {
+		t.Error("a paused list goes on")
+	}
+	w.tap("Resume")
+	if len(p.rows) != n+1 {
+		t.Error("after the pause a call is missing")
+	}
+}
+
+func TestTheChartTellsWhatThePointerIsOn(t *testing.T) {
+	w := english(t, some(), calls)
+	w.goTo(view.PageActivity)
+	w.elapse()
+	p := w.page.(*activityPage)
+	p.chart.MouseMoved(&desktop.MouseEvent{PointEvent: fyne.PointEvent{Position: fyne.NewPos(p.chart.Size().Width-chartRight-2, 40)}})
+	if !strings.HasPrefix(p.about.Text, "14:03 ‧ calls:") {
+		t.Errorf("it tells %q", p.about.Text)
+	}
+	p.chart.MouseOut()
+	if !strings.HasPrefix(p.about.Text, "Bars: calls each minute") {
+		t.Errorf("without the pointer it tells %q", p.about.Text)
+	}
+}
+
+func TestALongLogIsDrawnOnce(t *testing.T) {
+	w := english(t, some(), func(w *world) {
+		for i := range 100_000 {
+			w.agent.log = append(w.agent.log, local.AuditRecord{Time: now.Add(-time.Duration(100_000-i) * time.Second), Event: "call", Outcome: "ok", Latency: time.Millisecond})
+		}
+	})
+	w.goTo(view.PageActivity)
+	if n := len(w.late); n != 1 {
+		t.Errorf("the log makes %d drawings", n)
+	}
+	w.elapse()
+	if n := len(w.page.(*activityPage).rows); n != listedCalls {
+		t.Errorf("the list has %d rows, want %d", n, listedCalls)
+	}
+}
+
+func TestBannerSaysWhyAndStarts(t *testing.T) {
+	w := english(t, nil, func(w *world) {
+		w.in.Problem = hint.Wrap(errors.New("refused"), hint.Unreachable, "The agent does not answer.", "")
+	})
+	w.has("The agent does not answer.")
+	w.tap("Details")
+	w.tap("Copy details")
+	if got := w.o.App.Clipboard().Content(); got != "The agent does not answer: refused" {
+		t.Errorf("the clipboard holds %q", got)
+	}
+	w.tap("Start Keyporter")
+	if len(w.did) != 1 || w.did[0].Verb != view.Start {
+		t.Errorf("did %v", w.did)
+	}
+	w.in.Problem = nil
+	w.see(some())
+	w.hasNot("does not answer")
+}
+
+func TestPassphraseIsClearedWhenItsSheetCloses(t *testing.T) {
+	s := some()
+	s.Vault = local.VaultState{Backend: "passphrase", Problem: hint.New(hint.Locked, "The vault is locked.", "")}
+	w := english(t, s)
+	w.tap("Unlock")
+	e := w.entries()[0]
+	test.Type(e, word)
+	w.press(fyne.KeyReturn)
+	w.asked("unlock 10")
+	if e.Text != "" || len(w.sheets) > 0 {
+		t.Error("the passphrase stays in its entry")
+	}
+}
+
+func TestSignInFromTheList(t *testing.T) {
+	w := english(t, some())
+	w.tap("Sign in")
+	if want := (view.Action{Verb: view.SignIn, Server: "Sales data"}); len(w.did) != 1 || w.did[0] != want {
+		t.Errorf("did %v, want %v", w.did, want)
+	}
+}
+
+func TestDemoIsOneClick(t *testing.T) {
+	w := english(t, none(), google)
+	w.tap("Or try the demo server on this computer")
+	w.has("{http://127.0.0.1:38470/mcp}")
+}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -43,6 +44,7 @@ func FieldsOf(t *Texts, s *account.Server) []Field {
 		{Key: "allow-tool", Label: w.AllowTool, Help: w.Globs, Value: strings.Join(s.AllowTools, " ")},
 		{Key: "deny-tool", Label: w.DenyTool, Help: w.Globs, Value: strings.Join(s.DenyTools, " ")},
 		{Key: "read-only", Label: w.ReadOnly, Value: yes[s.ReadOnly], Switch: true},
+		{Key: "preset", Label: w.Preset, Value: preset(s.Preset), Help: w.PresetFor},
 		{Key: "era", Label: w.Era, Value: string(s.Era), Choices: []string{"auto", "legacy", "modern"}},
 		{Key: "sign-in", Label: w.SignInHow, Value: string(s.SignIn),
 			Choices: []string{string(account.SignInNotify), string(account.SignInBrowser), string(account.SignInNever)}},
@@ -56,6 +58,15 @@ func pairs(m map[string]string) string {
 		lines = append(lines, k+"="+m[k])
 	}
 	return strings.Join(lines, "\n")
+}
+
+// preset writes a preset's name, or the fields that it changes as JSON.
+func preset(raw json.RawMessage) string {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		return name
+	}
+	return string(raw)
 }
 
 // SetFields returns a copy of the server's record with the fields that differ

@@ -128,6 +128,8 @@ type Fields struct {
 	DenyTool          string
 	ReadOnly          string
 	Era               string
+	Preset            string
+	PresetFor         string
 	Globs             string // several patterns
 	Several           string // several, separated by spaces
 	Pairs             string // NAME=VALUE, one a line
@@ -359,6 +361,8 @@ var fieldsEN = Fields{
 	DenyTool:          "Not these tools",
 	ReadOnly:          "Only tools that change nothing",
 	Era:               "Protocol",
+	Preset:            "Preset of the provider",
+	PresetFor:         "a name, or fields to change as JSON",
 	Globs:             "names or patterns such as get_*, separated by spaces",
 	Several:           "several, separated by spaces",
 	Pairs:             "NAME=VALUE, one a line",
@@ -384,6 +388,8 @@ var fieldsJA = Fields{
 	DenyTool:          "使えないツール",
 	ReadOnly:          "何も変更しないツールだけを使う",
 	Era:               "プロトコル",
+	Preset:            "プロバイダーのプリセット",
+	PresetFor:         "名前、または変更する項目の JSON",
 	Globs:             "名前または get_* のようなパターンを空白で区切ります",
 	Several:           "複数の場合は空白で区切ります",
 	Pairs:             "名前=値 を 1 行に 1 つ",

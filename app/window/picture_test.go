@@ -1,6 +1,7 @@
 package window
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"image/png"
@@ -211,6 +212,9 @@ func same(a, b image.Image) bool {
 	if a.Bounds() != b.Bounds() {
 		return false
 	}
+	if p, q := pixels(a), pixels(b); p != nil && bytes.Equal(p, q) {
+		return true
+	}
 	for y := a.Bounds().Min.Y; y < a.Bounds().Max.Y; y++ {
 		for x := a.Bounds().Min.X; x < a.Bounds().Max.X; x++ {
 			r, g, bl, _ := a.At(x, y).RGBA()
@@ -221,6 +225,17 @@ func same(a, b image.Image) bool {
 		}
 	}
 	return true
+}
+
+// pixels are the bytes of an opaque picture, or nil if it is stored otherwise.
+func pixels(i image.Image) []byte {
+	switch i := i.(type) {
+	case *image.NRGBA:
+		return i.Pix
+	case *image.RGBA:
+		return i.Pix
+	}
+	return nil
 }
 
 // far allows for the last bits: another processor may round edges otherwise.

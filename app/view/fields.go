@@ -1,8 +1,7 @@
 package view
 
 import (
-	"encoding/json"
-	"maps"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -21,52 +20,60 @@ type Field struct {
 	Choices []string // the values that there are; nil: any
 }
 
+// fieldOrder is the order of the fields that have a label; others follow, named
+// as on the command line.
+var fieldOrder = []string{
+	"client-id", "client-metadata-url", "issuer", "preset", "scope", "audience", "resource", "no-resource", "assume-pkce",
+	"authorize-param", "redirect-uri", "dpop", "use-id-token", "header", "token-header", "allow-host", "allow-http",
+	"allow-tool", "deny-tool", "read-only", "transport", "era", "sign-in",
+}
+
+// fieldChoices are the values of fields that have a few only, the default first.
+var fieldChoices = map[string][]string{
+	"sign-in":   {string(account.SignInNotify), string(account.SignInBrowser), string(account.SignInNever)},
+	"era":       {"auto", "legacy", "modern"},
+	"transport": {"auto", "http", "sse"},
+	"dpop":      {"auto", "always", "never"},
+}
+
 // FieldsOf returns the advanced settings of a server: all that keyporter set
 // knows but its address and its account.
 func FieldsOf(t *Texts, s *account.Server) []Field {
-	w := &t.Fields
-	yes := map[bool]string{true: "true"}
-	return []Field{
-		{Key: "client-id", Label: w.ClientID, Value: s.ClientID},
-		{Key: "client-metadata-url", Label: w.ClientMetadataURL, Value: s.ClientMetadataURL},
-		{Key: "issuer", Label: w.Issuer, Value: s.Issuer},
-		{Key: "scope", Label: w.Scope, Help: w.Several, Value: strings.Join(s.Scopes, " ")},
-		{Key: "audience", Label: w.Audience, Value: s.Audience},
-		{Key: "resource", Label: w.Resource, Value: s.Resource},
-		{Key: "no-resource", Label: w.NoResource, Value: yes[s.NoResource], Switch: true},
-		{Key: "assume-pkce", Label: w.AssumePKCE, Value: yes[s.AssumePKCE], Switch: true},
-		{Key: "authorize-param", Label: w.AuthorizeParam, Help: w.Pairs, Value: pairs(s.AuthorizeParams), Lines: true},
-		{Key: "redirect-uri", Label: w.RedirectURI, Value: s.RedirectURI},
-		{Key: "header", Label: w.Header, Help: w.Pairs, Value: pairs(s.Headers), Lines: true},
-		{Key: "token-header", Label: w.TokenHeader, Value: s.TokenHeader},
-		{Key: "allow-host", Label: w.AllowHost, Help: w.Several, Value: strings.Join(s.AllowHosts, " ")},
-		{Key: "allow-http", Label: w.AllowHTTP, Value: yes[s.AllowHTTP], Switch: true},
-		{Key: "allow-tool", Label: w.AllowTool, Help: w.Globs, Value: strings.Join(s.AllowTools, " ")},
-		{Key: "deny-tool", Label: w.DenyTool, Help: w.Globs, Value: strings.Join(s.DenyTools, " ")},
-		{Key: "read-only", Label: w.ReadOnly, Value: yes[s.ReadOnly], Switch: true},
-		{Key: "preset", Label: w.Preset, Value: preset(s.Preset), Help: w.PresetFor},
-		{Key: "era", Label: w.Era, Value: string(s.Era), Choices: []string{"auto", "legacy", "modern"}},
-		{Key: "sign-in", Label: w.SignInHow, Value: string(s.SignIn),
-			Choices: []string{string(account.SignInNotify), string(account.SignInBrowser), string(account.SignInNever)}},
+	keys := slices.Clone(fieldOrder)
+	for _, k := range account.Keys() {
+		if k != "url" && k != "account" && !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
 	}
+	var fields []Field
+	for _, k := range keys {
+		value, form := s.Get(k)
+		f := Field{Key: k, Label: t.Fields.label(k), Value: value, Switch: form == account.FormFlag, Lines: form == account.FormPairs, Choices: fieldChoices[k]}
+		switch {
+		case form == account.FormPairs:
+			f.Help = t.Fields.Pairs
+		case k == "allow-tool", k == "deny-tool":
+			f.Help = t.Fields.Globs
+		case k == "preset":
+			f.Help = t.Fields.PresetFor
+		case form == account.FormList:
+			f.Help = t.Fields.Several
+		}
+		fields = append(fields, f)
+	}
+	return fields
 }
 
-// pairs writes NAME=VALUE, one a line.
-func pairs(m map[string]string) string {
-	var lines []string
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		lines = append(lines, k+"="+m[k])
+// label returns a field's label; the key itself where there is none.
+func (w *Fields) label(key string) string {
+	labels := map[string]string{
+		"client-id": w.ClientID, "client-metadata-url": w.ClientMetadataURL, "issuer": w.Issuer, "preset": w.Preset, "scope": w.Scope,
+		"audience": w.Audience, "resource": w.Resource, "no-resource": w.NoResource, "assume-pkce": w.AssumePKCE,
+		"authorize-param": w.AuthorizeParam, "redirect-uri": w.RedirectURI, "dpop": w.DPoP, "use-id-token": w.UseIDToken,
+		"header": w.Header, "token-header": w.TokenHeader, "allow-host": w.AllowHost, "allow-http": w.AllowHTTP,
+		"allow-tool": w.AllowTool, "deny-tool": w.DenyTool, "read-only": w.ReadOnly, "transport": w.Transport, "era": w.Era, "sign-in": w.SignInHow,
 	}
-	return strings.Join(lines, "\n")
-}
-
-// preset writes a preset's name, or the fields that it changes as JSON.
-func preset(raw json.RawMessage) string {
-	var name string
-	if json.Unmarshal(raw, &name) == nil {
-		return name
-	}
-	return string(raw)
+	return cmp.Or(labels[key], key)
 }
 
 // SetFields returns a copy of the server's record with the fields that differ

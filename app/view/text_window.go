@@ -128,6 +128,9 @@ type Fields struct {
 	DenyTool          string
 	ReadOnly          string
 	Era               string
+	Transport         string
+	DPoP              string
+	UseIDToken        string
 	Preset            string
 	PresetFor         string
 	Globs             string // several patterns
@@ -361,6 +364,9 @@ var fieldsEN = Fields{
 	DenyTool:          "Not these tools",
 	ReadOnly:          "Only tools that change nothing",
 	Era:               "Protocol",
+	Transport:         "Transport",
+	DPoP:              "Bind tokens to a key (DPoP)",
+	UseIDToken:        "Send the ID token in place of the access token",
 	Preset:            "Preset of the provider",
 	PresetFor:         "a name, or fields to change as JSON",
 	Globs:             "names or patterns such as get_*, separated by spaces",
@@ -388,6 +394,9 @@ var fieldsJA = Fields{
 	DenyTool:          "使えないツール",
 	ReadOnly:          "何も変更しないツールだけを使う",
 	Era:               "プロトコル",
+	Transport:         "通信方式",
+	DPoP:              "トークンを鍵に結び付ける(DPoP)",
+	UseIDToken:        "アクセストークンの代わりに ID トークンを送る",
 	Preset:            "プロバイダーのプリセット",
 	PresetFor:         "名前、または変更する項目の JSON",
 	Globs:             "名前または get_* のようなパターンを空白で区切ります",

@@ -119,7 +119,10 @@ func (b *Broker) lookAtSignIn(ctx context.Context, s *account.Server, f *finding
 // itself (RFC 7591), takes no client metadata document that there is, and no
 // client of ours is known to it.
 func (b *Broker) needsClientID(s *account.Server, as *oauth.AuthorizationServerMetadata) bool {
-	if s.ClientID != "" || as.RegistrationEndpoint != "" || s.ClientMetadataURL != "" && as.ClientIDMetadataDocumentSupported {
+	preset, err := oauth.FindPreset(as.Issuer, s.Preset)
+	registers := as.RegistrationEndpoint != "" && (err != nil || !preset.NoRegistration)
+	document := s.ClientMetadataURL != "" || b.config().Settings.ClientMetadataURL != ""
+	if s.ClientID != "" || registers || document && as.ClientIDMetadataDocumentSupported {
 		return false
 	}
 	b.mu.Lock()

@@ -46,6 +46,15 @@ func TestProbeSaysHowAServerLetsPeopleIn(t *testing.T) {
 	}
 }
 
+func TestProbeSaysWhenAClientIDIsNeeded(t *testing.T) {
+	w := newWorld(t)
+	_, mcp := oauthServer(t, fakeas.Options{NoRegistration: true})
+	p := w.probe(mcp.URL())
+	if p.Wants != local.WantsClient || p.Kind != account.OAuth || !strings.Contains(p.Says, "client id from your administrator") || p.Problem != nil {
+		t.Errorf("probed = %+v", p)
+	}
+}
+
 func TestProbeOfOpenServersTellsVersionAndTitle(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 
@@ -50,8 +51,10 @@ func TestPersonSignsInFromTheTray(t *testing.T) {
 			t.Errorf("keyporter stop: %v\n%s", err, out)
 		}
 	})
+	began := time.Now()
 	tray := startProgram(t, programs.tray, env)
 	item := must(host.Item(ctx))(t)
+	t.Logf("start to icon, with the race detector: %v", time.Since(began).Round(time.Millisecond))
 	must(item.WaitRow(ctx, "▲ Sign in to demo…"))(t)
 	waitIcon(t, ctx, item, "attention")
 

@@ -65,12 +65,11 @@ func (b *buffers) grow(buf []byte, most int) []byte {
 	return larger
 }
 
-// outgrown takes back a buffer in whose place there is now one of n bytes. Those
-// of a message so large that no buffer of it is kept go back to the system at
-// once: together they are as large as the last one, and the collector would
-// leave them there.
+// outgrown takes back a buffer in whose place there is now one of n bytes. Of a
+// very large message they go back to the system at once: together they are as
+// large as the last one, and the collector would leave them there.
 func (b *buffers) outgrown(buf []byte, n int) {
-	if n <= keptBuffer {
+	if n < keptBuffer {
 		b.put(buf)
 		return
 	}

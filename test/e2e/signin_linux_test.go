@@ -193,14 +193,27 @@ func TestSignInBrowserOpensItByItself(t *testing.T) {
 	w := newWorld(h, fakeas.Options{})
 	h.do("add", "acme", w.mcp.URL(), "--sign-in", "browser")
 	c := h.launch("acme")
-	if name, _ := c.initialize(); name != "fakemcp" { // it waited for the sign-in
-		t.Errorf("the server is named %q", name)
+	if name, _ := c.initialize(); name != "acme" { // nobody had to wait
+		t.Errorf("before the sign-in the server is named %q", name)
 	}
+	c.hears("notifications/tools/list_changed")
 	c.wantTools(tools...)
 	c.wantText(c.add(1, 2), "3")
 	c.close()
-	d.want(0)
 	h.wantBrowsers(1)
+
+	// Known from before and signed out, only a call opens it.
+	h.do("logout", "acme")
+	c = h.launch("acme")
+	if name, _ := c.initialize(); name != "fakemcp" {
+		t.Errorf("after the sign-out the server is named %q", name)
+	}
+	c.wantTools(tools...)
+	h.wantBrowsers(1)
+	c.wantText(c.add(3, 4), "7")
+	c.close()
+	d.want(0)
+	h.wantBrowsers(2)
 }
 
 func TestPauseHasWordsAndEndsWithResume(t *testing.T) {

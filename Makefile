@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package demo test conformance bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ package: ## dist/: a tarball and a .deb; see scripts/package for Windows and mac
 
 demo: build-cli build-demo ## sign in and call tools in a world on this machine
 	bin/keyporter-demo $(DEMOFLAGS)
+
+screenshots: ## docs/images: the window's pages, in English and Japanese
+	@scripts/setup go
+	KEYPORTER_PICTURES=docs CGO_ENABLED=0 go test -count 1 -run '^TestPictures$$' ./app/window
+
+fonts: ## assets/fonts, out of Debian's package
+	scripts/fonts
 
 test: ## everything that is checked, and the set-up it needs
 	@scripts/setup go tray test node

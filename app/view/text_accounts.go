@@ -220,7 +220,7 @@ var accountsJA = Accounts{
 	UsedNone:  "使用されていません",
 	KeyEnds:   "キー …%s、%sに追加",
 	Added:     "%sに追加",
-	Old:       "このキーは90日を過ぎています。新しいキーを作成して交換してください。",
+	Old:       "90日を過ぎたキーです。新しいキーに交換してください。",
 	OldHow:    "交換の方法",
 	Expires:   "トークン: %s",
 	Comma:     "、",

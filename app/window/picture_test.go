@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,7 +159,12 @@ func typeAddress(w *world) {
 
 // TestPictures compares each page in both languages and both themes with its
 // picture in testdata. KEYPORTER_PICTURES=write makes them anew; then look at each.
+// KEYPORTER_PICTURES=docs makes those of the README instead (make screenshots).
 func TestPictures(t *testing.T) {
+	if os.Getenv("KEYPORTER_PICTURES") == "docs" {
+		screenshots(t)
+		return
+	}
 	for i, p := range pictures {
 		for _, l := range []view.Language{view.English, view.Japanese} {
 			for _, dark := range []bool{false, true} {
@@ -168,6 +174,36 @@ func TestPictures(t *testing.T) {
 				name := fmt.Sprintf("%s-%s-%s", p.name, l, map[bool]string{false: "light", true: "dark"}[dark])
 				t.Run(name, func(t *testing.T) { compare(t, name, draw(t, p, l, dark, 1)) })
 			}
+		}
+	}
+}
+
+// shown are the pictures that the README shows.
+var shown = []string{"servers", "server", "accounts", "activity", "add-1", "settings"}
+
+// screenshots writes the README's pictures in both languages, twice as large as
+// on a plain screen.
+func screenshots(t *testing.T) {
+	for _, p := range pictures {
+		if !slices.Contains(shown, p.name) {
+			continue
+		}
+		for _, l := range []view.Language{view.English, view.Japanese} {
+			name := fmt.Sprintf("%s-%s.png", p.name, l)
+			t.Run(name, func(t *testing.T) {
+				write(t, filepath.Join("..", "..", "docs", "images", name), draw(t, p, l, false, 2))
+			})
+		}
+	}
+}
+
+// TestEveryPageIsDrawnAtTwiceTheSize finds a page that grows the window on a fine
+// screen: at 2x a picture has twice the pixels of that at 1x each way.
+func TestEveryPageIsDrawnAtTwiceTheSize(t *testing.T) {
+	for _, p := range pictures[:pages] {
+		once, twice := draw(t, p, view.English, false, 1), draw(t, p, view.English, false, 2)
+		if once.Bounds().Max.Mul(2) != twice.Bounds().Max {
+			t.Errorf("%s is %v and %v", p.name, once.Bounds(), twice.Bounds())
 		}
 	}
 }
@@ -265,7 +301,9 @@ func (w *world) openAdvanced() {
 	w.objects(func(o fyne.CanvasObject) {
 		switch o := o.(type) {
 		case *container.Scroll:
-			scroll = o
+			if scroll == nil {
+				scroll = o
+			}
 		case *widget.Accordion:
 			o.Open(0)
 		}

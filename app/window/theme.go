@@ -66,7 +66,6 @@ var colors = map[fyne.ThemeColorName][2]uint32{
 	theme.ColorNameButton:            {0xe7ebf1, 0x323945},
 	theme.ColorNamePrimary:           {0x2762c4, 0x3d7be0},
 	theme.ColorNameHyperlink:         {0x2762c4, 0x7fabf5},
-	theme.ColorNameFocus:             {0xb3cbf2, 0x3d5d94},
 	theme.ColorNameSuccess:           {0x1f8a4c, 0x4cc27f},
 	theme.ColorNameWarning:           {0xb86e00, 0xf0b042},
 	theme.ColorNameError:             {0xc0322b, 0xf0776f},
@@ -77,6 +76,9 @@ var colors = map[fyne.ThemeColorName][2]uint32{
 func (l look) Color(n fyne.ThemeColorName, v fyne.ThemeVariant) color.Color {
 	if l.only != nil {
 		v = *l.only
+	}
+	if n == theme.ColorNameFocus { // blended with a button's own colour, whose text stays readable
+		return color.NRGBA{R: 0x5b, G: 0x8f, B: 0xe8, A: 0x60}
 	}
 	if c, ok := colors[n]; ok {
 		if v == theme.VariantLight {

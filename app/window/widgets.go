@@ -254,10 +254,3 @@ func variant() fyne.ThemeVariant { return fyne.CurrentApp().Settings().ThemeVari
 func lines(o ...fyne.CanvasObject) *fyne.Container {
 	return container.New(layout.NewCustomPaddedVBoxLayout(-10), o...)
 }
-
-// row puts objects beside each other, the spare room before the last n.
-func row(n int, o ...fyne.CanvasObject) *fyne.Container {
-	all := append([]fyne.CanvasObject{}, o[:len(o)-n]...)
-	all = append(all, layout.NewSpacer())
-	return container.NewHBox(append(all, o[len(o)-n:]...)...)
-}

@@ -178,8 +178,8 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		code   hint.Code
 		words  []string
 	}{
-		{"wrong secret", basic, 401, `{"error":"invalid_client","SECRETWORD":1}`, hint.Refused, []string{"client id or its secret", `account rotate "job"`}},
-		{"wrong key", signed, 400, `{"error":"invalid_client"}`, hint.Refused, []string{"private key", "clock", `account rotate "job"`}},
+		{"wrong secret", basic, 401, `{"error":"invalid_client","SECRETWORD":1}`, hint.Refused, []string{"client id or its secret", `account rotate job`}},
+		{"wrong key", signed, 400, `{"error":"invalid_client"}`, hint.Refused, []string{"private key", "clock", `account rotate job`}},
 		{"grant off", basic, 400, `{"error":"unauthorized_client"}`, hint.Refused, []string{"Turn on the client credentials grant"}},
 		{"scope", basic, 400, `{"error":"invalid_scope"}`, hint.Refused, []string{"--scope"}},
 		{"resource", basic, 400, `{"error":"invalid_target"}`, hint.Refused, []string{"--no-resource"}},

@@ -31,7 +31,7 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		words []string
 	}{
 		{"deleted key", func(g *fakegoogle.Server, key *google.Key) { g.DeleteKey(key.KeyID) }, noon, idRequest, hint.Refused,
-			[]string{"does not know this key", email, `account rotate "robot"`}},
+			[]string{"does not know this key", email, `account rotate robot`}},
 		{"disabled account", func(g *fakegoogle.Server, _ *google.Key) { g.Disable(email) }, noon, idRequest, hint.Refused,
 			[]string{"service account " + email, "deleted or disabled", "new key"}},
 		{"clock 17 minutes ahead", nil, noon.Add(17 * time.Minute), idRequest, hint.Refused,

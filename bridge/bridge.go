@@ -136,6 +136,9 @@ func Run(ctx context.Context, opts Options) error {
 	rest, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx for the goodbyes
 	defer end()
 	b.link = newLink(rest, &opts)
+	if opts.Transport == nil {
+		opts.Transport = &road{link: b.link}
+	}
 	b.http = streamable.New(streamable.Options{Access: b.link, Transport: opts.Transport,
 		UserAgent: "keyporter/" + opts.Version, MaxMessage: opts.MaxLine, Log: opts.Log})
 	b.keep = newKeeper(b.link)

@@ -10,6 +10,7 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // firstToken is how long a bridge's first state waits for a token that has to
@@ -84,7 +85,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	}
 	st := &local.BridgeState{
 		Server: s.Name, URL: s.URL, Headers: s.Headers, SignIn: s.SignIn,
-		Status: a.status, Problem: a.problem, Era: s.Era, Transport: s.Transport, Tools: s.ToolPolicy,
+		Status: a.status, Problem: a.problem, Era: s.Era, Transport: s.Transport, Proxy: s.Proxy, CA: s.CA, Tools: s.ToolPolicy,
 	}
 	if m := b.mem.Servers[name]; (s.Era == "" || s.Era == account.EraAuto) && m != nil && m.EraOf == s.URL {
 		st.Era = m.Era
@@ -120,11 +121,12 @@ type bridgeKey struct {
 	signIn    account.SignIn
 	era       account.Era
 	transport account.Transport
+	way       network.Settings
 }
 
 func keyOf(st *local.BridgeState) bridgeKey {
 	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn,
-		era: st.Era, transport: st.Transport, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
+		era: st.Era, transport: st.Transport, way: network.Settings{Proxy: st.Proxy, CA: st.CA}, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
 	hashes := map[string]string{}
 	for h, v := range st.SecretHeaders {
 		hashes[h] = v.Hash()

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -125,6 +126,8 @@ type Server struct {
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
 	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
+	Proxy         string            `json:"proxy,omitempty"`          // instead of the environment's; "direct" is none
+	CA            string            `json:"ca,omitempty"`             // path of a PEM file with certificate authorities beside the system's
 	Transport     Transport         `json:"transport,omitempty"`      // empty is auto
 	Era           Era               `json:"era,omitempty"`            // empty is auto
 
@@ -251,6 +254,12 @@ func (s *Server) Check() error {
 		if err := CheckDocumentURL(s.ClientMetadataURL); err != nil {
 			return err
 		}
+	}
+	if err := CheckProxy(s.Proxy); err != nil {
+		return err
+	}
+	if s.CA != "" && !filepath.IsAbs(s.CA) {
+		return hint.New(hint.Usage, "The path of the file of certificate authorities is not absolute.", "Give the whole path.")
 	}
 	switch s.Transport {
 	case "", TransportAuto, TransportHTTP, TransportSSE:

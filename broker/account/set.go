@@ -43,6 +43,8 @@ var settings = map[string]setting{
 	"allow-tool":          {list: func(s *Server) *[]string { return &s.AllowTools }},
 	"deny-tool":           {list: func(s *Server) *[]string { return &s.DenyTools }},
 	"read-only":           {flag: func(s *Server) *bool { return &s.ReadOnly }},
+	"proxy":               {text: func(s *Server) *string { return &s.Proxy }},
+	"ca":                  {text: func(s *Server) *string { return &s.CA }},
 	"transport":           {text: func(s *Server) *string { return (*string)(&s.Transport) }},
 	"era":                 {text: func(s *Server) *string { return (*string)(&s.Era) }},
 }

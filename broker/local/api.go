@@ -447,6 +447,8 @@ type BridgeState struct {
 	Headers       map[string]string       `json:"headers,omitempty"`
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
 	SignIn        account.SignIn          `json:"sign_in"`
+	Proxy         string                  `json:"proxy,omitempty"` // as in the server's record
+	CA            string                  `json:"ca,omitempty"`
 	Transport     account.Transport       `json:"transport,omitempty"`
 	Era           account.Era             `json:"era,omitempty"`         // as set, or else as remembered; empty: not known
 	Tools         account.ToolPolicy      `json:"tools,omitzero"`        // what clients see of the server

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ var serverFlags = []struct{ name, help string }{
 	{"redirect-uri", "`URI` on this computer that your client is registered with"},
 	{"dpop", "`WHEN` to bind tokens to a key: auto (default), always, never"},
 	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
+	{"proxy", "`URL` of a proxy instead of the environment's, or direct for none"},
+	{"ca", "`FILE` with certificate authorities to trust beside the system's (PEM)"},
 	{"transport", "`HOW` to speak to the server: auto (default), http, or sse for servers of 2024"},
 	{"era", "`ERA` of the protocol: auto (default), legacy (to 2025-11-25), modern"},
 	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
@@ -132,7 +135,13 @@ func setFlags(s *account.Server, flags *pflag.FlagSet) error {
 			err = s.Set(f.Name, list.GetSlice()...)
 			return
 		}
-		err = s.Set(f.Name, f.Value.String())
+		value := f.Value.String()
+		if f.Name == "ca" && value != "" { // the agent stands in another folder
+			if value, err = filepath.Abs(value); err != nil {
+				return
+			}
+		}
+		err = s.Set(f.Name, value)
 	})
 	return err
 }

@@ -102,6 +102,7 @@ type Broker struct {
 	metadata     map[string]keptMetadata   // by issuer
 	attempts     map[string]*attempt       // by server or account: sign-ins under way
 	history      map[string]*signInHistory // by server
+	moveChecked  map[string]string         // by server: the hash of the refused token for which its issuer was looked up
 	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for
 	notices      []*notice
 	bridges      map[string]int // by server
@@ -134,24 +135,25 @@ func New(opt Options) (*Broker, error) {
 	}
 	b := &Broker{
 		opt: opt, audit: log,
-		file:       &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()},
-		edits:      make(chan struct{}, 1),
-		memWrites:  make(chan struct{}, 1),
-		installs:   make(chan struct{}, 1),
-		keeping:    make(chan struct{}, 1),
-		transport:  newTransport(),
-		live:       map[string]*liveGrant{},
-		metadata:   map[string]keptMetadata{},
-		startedAt:  opt.Now(),
-		stopped:    make(chan struct{}),
-		problems:   map[string]*hint.Error{},
-		challenges: map[string][]string{},
-		seeded:     map[string]bool{},
-		attempts:   map[string]*attempt{},
-		history:    map[string]*signInHistory{},
-		stepUps:    map[string]stepUp{},
-		bridges:    map[string]int{},
-		changed:    make(chan struct{}),
+		file:        &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()},
+		edits:       make(chan struct{}, 1),
+		memWrites:   make(chan struct{}, 1),
+		installs:    make(chan struct{}, 1),
+		keeping:     make(chan struct{}, 1),
+		transport:   newTransport(),
+		live:        map[string]*liveGrant{},
+		metadata:    map[string]keptMetadata{},
+		startedAt:   opt.Now(),
+		stopped:     make(chan struct{}),
+		problems:    map[string]*hint.Error{},
+		challenges:  map[string][]string{},
+		seeded:      map[string]bool{},
+		attempts:    map[string]*attempt{},
+		history:     map[string]*signInHistory{},
+		moveChecked: map[string]string{},
+		stepUps:     map[string]stepUp{},
+		bridges:     map[string]int{},
+		changed:     make(chan struct{}),
 	}
 	b.life, b.end = context.WithCancel(context.Background())
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})

@@ -127,7 +127,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if err != nil {
 		return err
 	}
-	o.SelectAccount = r.Switch
+	o.SelectAccount, o.Device = r.Switch, r.Device
 	flow, err := authcode.Start(ctx, o)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		b.dropNotice(s.Name)
 		at.flow = flow
 		b.historyOf(s.Name).browser = b.opt.Now()
-		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer})
+		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer, UserCode: flow.UserCode, Preset: presetWords(flow.Preset)})
 	})
 	grant, err := b.waitForBrowser(ctx, at, flow)
 	if err != nil {
@@ -151,6 +151,17 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		at.events = append(at.events, &local.SignInEvent{Done: true, Identity: grant.Identity.String()})
 	})
 	return nil
+}
+
+// presetWords names a provider whose ways are known, with the reason, or nothing.
+func presetWords(p *oauth.Preset) string {
+	switch {
+	case p == nil || p.Name == "":
+		return ""
+	case p.Why == "":
+		return p.Name
+	}
+	return p.Name + ", " + p.Why
 }
 
 // mayUse reports whether an attempt may go to an issuer: one that only a model

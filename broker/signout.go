@@ -7,6 +7,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/broker/source/authcode"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
 )
@@ -66,14 +67,7 @@ func (b *Broker) revoke(ctx context.Context, v *vault.File, s *account.Server, g
 		if err != nil {
 			return err
 		}
-		tok, kind := g.RefreshToken.Value, "refresh_token"
-		if tok.IsZero() {
-			tok, kind = g.AccessToken.Value, "access_token"
-		}
-		if tok.IsZero() {
-			continue
-		}
-		if err := client.Revoke(ctx, g.RevocationEndpoint, b.grantAuth(v, s, &g), tok, kind); err != nil {
+		if err := authcode.Revoke(ctx, client, &g.Grant, b.grantAuth(v, s, &g)); err != nil {
 			errs = append(errs, hint.Wrap(err, hint.Of(err).Code, fmt.Sprintf("You are signed out here, but %s did not take the news.", hostOf(g.Issuer)),
 				"End the access in your account's settings there."))
 		}

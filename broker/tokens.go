@@ -58,6 +58,9 @@ func (b *Broker) serverToken(ctx context.Context, s *account.Server, r local.Tok
 	case !a.ready():
 		return nil, a.problem
 	}
+	if err := b.checkMoved(ctx, s, a, r); err != nil {
+		return nil, err
+	}
 	return b.accessToken(ctx, s, a, r.Refused)
 }
 

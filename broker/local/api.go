@@ -369,16 +369,19 @@ type SignInRequest struct {
 	Name      string `json:"name"`
 	AgentOpen bool   `json:"agent_open,omitempty"` // the agent opens the browser; else the caller does, on hearing Open
 	Switch    bool   `json:"switch,omitempty"`     // another person, though somebody is signed in
+	Device    bool   `json:"device,omitempty"`     // with a code that is typed on another device (RFC 8628)
 	Bind      bool   `json:"bind,omitempty"`
 }
 
 // A SignInEvent is one step of a sign-in. The last one has Done set, unless the
 // sign-in failed.
 type SignInEvent struct {
-	Open     string `json:"open,omitempty"`    // the address to open in a browser
-	Issuer   string `json:"issuer,omitempty"`  // with Open: who signs the user in
-	Joined   bool   `json:"joined,omitempty"`  // with Open: another program has opened it already
-	Message  string `json:"message,omitempty"` // a sentence
+	Open     string `json:"open,omitempty"`      // the address to open in a browser
+	Issuer   string `json:"issuer,omitempty"`    // with Open: who signs the user in
+	UserCode string `json:"user_code,omitempty"` // with Open: the code to type there, on any device
+	Preset   string `json:"preset,omitempty"`    // with Open: the provider whose ways are known, and by what it was recognised
+	Joined   bool   `json:"joined,omitempty"`    // with Open: another program has opened it already
+	Message  string `json:"message,omitempty"`   // a sentence
 	Done     bool   `json:"done,omitempty"`
 	Already  bool   `json:"already,omitempty"`  // with Done: was signed in before
 	Identity string `json:"identity,omitempty"` // with Done: who is signed in, if known

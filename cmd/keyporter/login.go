@@ -24,9 +24,11 @@ func (p *program) login() *cobra.Command {
 		Short: "Sign in to a server",
 		Long: `Signs you in to a server in your browser. Over SSH use --no-browser: open the printed
 address on your own computer; when the browser ends at an address that it cannot
-reach, copy that address and paste it here.`,
+reach, copy that address and paste it here. With --device, where the provider knows
+that, you type a short code on any other device instead.`,
 		Example: `  keyporter login notion
   keyporter login notion --no-browser
+  keyporter login notion --device
   keyporter login notion --switch`,
 		Args: takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -40,6 +42,7 @@ reach, copy that address and paste it here.`,
 		},
 	}
 	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the address instead of opening a browser")
+	c.Flags().BoolVar(&r.Device, "device", false, "sign in with a code that you type on another device")
 	c.Flags().BoolVar(&r.Switch, "switch", false, "sign in as somebody else")
 	c.Flags().BoolVar(&r.Bind, "bind", false, "the account's tokens may go to this server's address")
 	return c
@@ -95,6 +98,13 @@ func (p *program) openPage(ctx context.Context, l *local.Client, g *pages, name 
 		fmt.Fprintln(p.stderr, "If the browser ends at an address that it cannot reach, paste that address here and press Enter.")
 		// The read ends with the program: a terminal's read cannot be taken back.
 		g.paste.Do(func() { go p.readPasted(ctx, l, name) })
+	}
+	if ev.Preset != "" {
+		fmt.Fprintf(p.stderr, "Sign-ins at %s follow the ways of %s.\n", hostOf(ev.Issuer), printable(ev.Preset))
+	}
+	if ev.UserCode != "" {
+		fmt.Fprintf(p.stderr, "On any device, open this address and type the code %s to sign in at %s:\n\n  %s\n\n", printable(ev.UserCode), hostOf(ev.Issuer), ev.Open)
+		return
 	}
 	if noBrowser || ev.Joined || browser.None(p.getenv) {
 		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -113,6 +114,11 @@ func (b *bridge) errorFor(c *call, err error) []byte {
 		return b.object(hint.Wrap(err, hint.Failed, "The server's answer is too large.", "Ask for less at a time."), nil)
 	case errors.Is(err, streamable.ErrNoAnswer):
 		return b.object(b.noAnswer(c, err), nil)
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return b.object(hint.Wrap(err, hint.Unreachable, "The certificate of "+b.host()+" is not trusted on this computer.",
+			"If your network puts its own in place, give the server its certificate authority: keyporter set "+b.name()+" ca=FILE."), nil)
 	}
 	return b.object(hint.Wrap(err, hint.Unreachable, "The server "+b.host()+" cannot be reached.", "Check the network and try again."), nil)
 }

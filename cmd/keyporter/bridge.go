@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -36,6 +38,8 @@ keyporter demo for the piece of configuration that does.`,
 			if p.getenv("GOMAXPROCS") == "" {
 				runtime.GOMAXPROCS(1)
 			}
+			// What the start needed is given back; a bridge then waits for hours.
+			defer time.AfterFunc(time.Second, debug.FreeOSMemory).Stop()
 			in, out := stdio.Files(p.stdin, p.stdout, os.Stderr)
 			if c, ok := in.(io.Closer); ok {
 				defer c.Close()

@@ -16,10 +16,7 @@ import (
 )
 
 // testing gives the fakes what they want of a test.
-type testing struct {
-	ends []func()
-	err  error
-}
+type testing struct{ ends []func() }
 
 func (t *testing) Helper()                           {}
 func (t *testing) Cleanup(f func())                  { t.ends = append(t.ends, f) }

@@ -23,7 +23,10 @@ type Kind string
 // The kinds of account. The words are those of the command line.
 const (
 	OAuth             Kind = "oauth"              // MCP authorization: a person's sign-in
+	Google            Kind = "google"             // a person's Google sign-in, with the organisation's desktop client
 	GoogleKey         Kind = "google-key"         // a Google service account's key file
+	GoogleImpersonate Kind = "google-impersonate" // a Google service account, through another Google account
+	GoogleADC         Kind = "google-adc"         // the computer's own Google credentials
 	ClientCredentials Kind = "client-credentials" // RFC 6749 section 4.4
 	Enterprise        Kind = "enterprise"         // single sign-on: ID-JAG (RFC 8693, RFC 7523)
 	Workload          Kind = "workload"           // a JWT that the platform gives to a program (RFC 7523 section 2.1)
@@ -35,8 +38,14 @@ func (k Kind) Words() string {
 	switch k {
 	case OAuth:
 		return "sign-in"
+	case Google:
+		return "Google sign-in"
 	case GoogleKey:
 		return "Google service-account key"
+	case GoogleImpersonate:
+		return "Google impersonation"
+	case GoogleADC:
+		return "Google credentials of this computer"
 	case ClientCredentials:
 		return "client credentials"
 	case Enterprise:
@@ -62,8 +71,8 @@ type Account struct {
 	ClientID      string   `json:"client_id,omitempty"`      // OAuth (pre-registered or as registered), ClientCredentials, Enterprise, Workload
 	AuthMethod    string   `json:"auth_method,omitempty"`    // ClientCredentials: token_endpoint_auth_method of RFC 7591
 	Alg           string   `json:"alg,omitempty"`            // ClientCredentials with a key: JWS algorithm; empty follows the key
-	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, Enterprise, Workload, GoogleKey (access token)
-	Audience      string   `json:"audience,omitempty"`       // GoogleKey: target_audience of an ID token, or aud of a self-signed JWT
+	Scopes        []string `json:"scopes,omitempty"`         // ClientCredentials, Enterprise, Workload, Google…: of access tokens
+	Audience      string   `json:"audience,omitempty"`       // Google…: aud of an ID token, or of a self-signed JWT
 	SelfSigned    bool     `json:"self_signed,omitzero"`     // GoogleKey: sign the token with the key itself
 	TokenURI      string   `json:"token_uri,omitempty"`      // GoogleKey: of the key file, when not Google's default
 	Email         string   `json:"email,omitempty"`          // GoogleKey: client_email of the key file
@@ -72,8 +81,18 @@ type Account struct {
 
 	IDPTokenEndpoint string `json:"idp_token_endpoint,omitempty"` // Enterprise: of the company's identity provider
 	IDPClientID      string `json:"idp_client_id,omitempty"`      // Enterprise: our client there
-	TokenFile        string `json:"token_file,omitempty"`         // Workload: absolute path of the JWT; Enterprise: of the ID token; read anew each time
-	Through          string `json:"through,omitempty"`            // Enterprise: the account whose sign-in brings the ID token
+	TokenFile        string `json:"token_file,omitempty"`         // Workload: absolute path of the JWT; Enterprise: of the ID token; GoogleADC: of the credentials, empty for the metadata server; read anew each time
+	Through          string `json:"through,omitempty"`            // Enterprise: the account whose sign-in brings the ID token; GoogleImpersonate: whose access token impersonates
+
+	TargetPrincipal string   `json:"target_principal,omitempty"` // GoogleImpersonate: e-mail address of the service account
+	Delegates       []string `json:"delegates,omitempty"`        // GoogleImpersonate: service accounts in between, in their order
+	Lifetime        int      `json:"lifetime,omitzero"`          // GoogleImpersonate: of access tokens, in seconds; zero is Google's default, an hour
+
+	// SecretRef says where the secret rests, for an account whose secret is not in
+	// the vault: a reference of broker/reference. SecretThrough is the Google
+	// account that reads a gcpsm reference.
+	SecretRef     string `json:"secret_ref,omitempty"`
+	SecretThrough string `json:"secret_through,omitempty"`
 
 	// Unknown keeps fields that this version does not know.
 	Unknown map[string]json.RawMessage `json:",embed"`
@@ -123,6 +142,7 @@ type Server struct {
 	Headers       map[string]string `json:"headers,omitempty"`        // fixed header fields of every request
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
 	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
+	AlsoAccounts  map[string]string `json:"also_accounts,omitempty"`  // further accounts by the header in which their tokens go
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
 	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
@@ -237,6 +257,9 @@ func (s *Server) Check() error {
 			return err
 		}
 	}
+	if err := s.checkAlsoAccounts(); err != nil {
+		return err
+	}
 	if s.NoResource && s.Resource != "" {
 		return hint.New(hint.Usage, "--resource and --no-resource exclude each other.", "Keep one of them.")
 	}
@@ -293,17 +316,8 @@ func (a *Account) Check() error {
 	}
 	switch a.Kind {
 	case OAuth:
-	case GoogleKey:
-		n := 0
-		for _, set := range []bool{a.Audience != "" && !a.SelfSigned, len(a.Scopes) > 0, a.SelfSigned} {
-			if set {
-				n++
-			}
-		}
-		if n != 1 {
-			return hint.New(hint.Usage, "A Google key needs to know what token to make.",
-				"Give one of --audience (an ID token, for Cloud Run), --scope (an access token, for Google APIs) or --self-signed.")
-		}
+	case Google, GoogleKey, GoogleImpersonate, GoogleADC:
+		return a.checkGoogle()
 	case ClientCredentials:
 		if a.ClientID == "" {
 			return hint.New(hint.Usage, "Client credentials need a client id.", "Give --client-id.")

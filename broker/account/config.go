@@ -32,7 +32,7 @@ func (c *Config) AccountNames() []string { return slices.Sorted(maps.Keys(c.Acco
 func (c *Config) UsedBy(account string) []string {
 	var names []string
 	for _, n := range c.ServerNames() {
-		if c.Servers[n].Account == account {
+		if c.Servers[n].Uses(account) {
 			names = append(names, n)
 		}
 	}

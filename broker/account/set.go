@@ -37,6 +37,7 @@ var settings = map[string]setting{
 	"authorize-param":     {pairs: func(s *Server) *map[string]string { return &s.AuthorizeParams }},
 	"redirect-uri":        {text: func(s *Server) *string { return &s.RedirectURI }},
 	"header":              {pairs: func(s *Server) *map[string]string { return &s.Headers }},
+	"also-account":        {pairs: func(s *Server) *map[string]string { return &s.AlsoAccounts }},
 	"token-header":        {text: func(s *Server) *string { return &s.TokenHeader }},
 	"allow-host":          {list: func(s *Server) *[]string { return &s.AllowHosts }},
 	"allow-http":          {flag: func(s *Server) *bool { return &s.AllowHTTP }},

@@ -139,7 +139,7 @@ func (b *bridge) followState() {
 			return
 		}
 		if last != nil && last.state != nil && v.state != nil && !reflect.DeepEqual(last.state.Tools, v.state.Tools) {
-			b.announceTools()
+			b.announce("tools")
 		}
 		if last = v; !v.ready() {
 			away = true

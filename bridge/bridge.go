@@ -11,6 +11,7 @@
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
 //	era.go        which protocol a server speaks is found out
 //	translated.go an older client with a server that only speaks 2026-07-28 or later
+//	older.go      a newer client with a server that only speaks what was before
 //	policy.go     tools that the user hid are left out of lists, their calls refused
 //	failure.go    what cannot be answered by the server is answered with an error
 //
@@ -109,6 +110,7 @@ type bridge struct {
 	lane   lane
 	legacy atomic.Pointer[session]
 	modern atomic.Pointer[string] // the newest version that a modern client named
+	back   backward
 	tools  toolTable
 	woke   pulse       // the computer has slept
 	offer  atomic.Bool // the client has been shown the sign_in tool

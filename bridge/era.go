@@ -31,6 +31,9 @@ func (b *bridge) era() account.Era {
 // that is remembered, and asked first the next time. c may be nil.
 func (s *session) handshake(ctx context.Context, take func(frame.Frame) error, c *call) (*wire, error) {
 	era := s.b.era()
+	if s.older != nil {
+		era = account.EraLegacy // it has been asked
+	}
 	if s.b.transport() == account.TransportSSE {
 		return s.overEvents(ctx, take, c)
 	}

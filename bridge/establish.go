@@ -61,6 +61,7 @@ func (s *session) again(ctx context.Context, lost *wire) (*wire, error) {
 	w, err := s.handshake(ctx, func(f frame.Frame) error {
 		if refused = bytes.Clone(f.Error); f.Result != nil {
 			s.b.keep.note(methodInitialize, nil, f.Result)
+			s.introduced(f.Result)
 		}
 		return nil
 	}, nil)
@@ -127,7 +128,7 @@ func (s *session) changed(w *wire) {
 func (s *session) tellChanged(w *wire) {
 	for _, kind := range []string{"tools", "prompts", "resources"} {
 		if kind == "tools" || frame.Get(w.caps, kind) != nil {
-			s.b.write([]byte(`{"jsonrpc":"2.0","method":"notifications/` + kind + `/list_changed"}`))
+			s.b.announce(kind)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"keyporter/bridge/frame"
 	"keyporter/bridge/streamable"
+	"keyporter/bridge/translate"
 )
 
 // serve does the work of one call, from its turn to its answer.
@@ -67,6 +68,13 @@ func (b *bridge) through(c *call) error {
 	}
 	switch {
 	case c.modern():
+		s, err := b.older(c)
+		if err != nil {
+			return err
+		}
+		if s != nil {
+			return b.throughOlder(c, s)
+		}
 		return b.throughModern(c)
 	case c.f.Method == methodInitialize:
 		return b.legacy.Load().begin(c)
@@ -75,14 +83,20 @@ func (b *bridge) through(c *call) error {
 	if s == nil {
 		return b.exchange(c, streamable.Meta{})
 	}
+	return s.carry(c)
+}
+
+// carry sends a call over the session, and over a new one if the server has lost
+// this one.
+func (s *session) carry(c *call) error {
 	w, err := s.establish(c.ctx, nil)
 	if err != nil {
 		return err
 	}
-	err = b.over(c, w)
+	err = s.b.over(c, w)
 	if lost(err, w) && !c.touched {
 		if w, err = s.establish(c.ctx, w); err == nil {
-			err = b.over(c, w)
+			err = s.b.over(c, w)
 		}
 	}
 	if err == nil {
@@ -230,6 +244,9 @@ func (b *bridge) deliverBatch(c *call, f frame.Frame) (done bool, err error) {
 
 // pass gives the client a message that is not the answer to c.
 func (b *bridge) pass(c *call, f frame.Frame) error {
+	if c != nil && c.over != nil {
+		return c.over.tell(f)
+	}
 	if f.Kind == frame.Invalid {
 		b.log.Debug("message of the server is no JSON-RPC")
 		if c != nil {
@@ -272,11 +289,28 @@ func (b *bridge) answer(c *call, f frame.Frame) error {
 	return b.write(msg)
 }
 
+// hand gives the client the answer that a request of the bridge's own got for c.
+func (b *bridge) hand(c *call, f frame.Frame, msg []byte) error {
+	c.answered = true
+	switch {
+	case c.take != nil:
+		return c.take(f, msg)
+	case c.modern() && c.cancelled.Load():
+		return nil // nobody waits for it (2026-07-28 basic/patterns/cancellation)
+	}
+	return b.write(msg)
+}
+
 // notify sends a notification or a response of the client to the server. What
 // the server says to it is only logged: nobody asked.
 func (b *bridge) notify(ctx context.Context, f frame.Frame) {
 	s := b.legacy.Load()
 	if v := b.eraOf(&f); v != "" || s == nil {
+		plain, err := translate.Plain(f)
+		if s := b.back.session.Load(); s != nil && f.Kind == frame.Notification && err == nil {
+			s.notify(ctx, plain)
+			return
+		}
 		b.notifyModern(ctx, f, v)
 		return
 	}
@@ -284,7 +318,12 @@ func (b *bridge) notify(ctx context.Context, f frame.Frame) {
 		s.clientReady(ctx, f)
 		return
 	}
-	w := s.wire.Load()
+	s.notify(ctx, f)
+}
+
+// notify sends a notification or a response of the client over the session.
+func (s *session) notify(ctx context.Context, f frame.Frame) {
+	b, w := s.b, s.wire.Load()
 	switch {
 	case w == nil:
 		b.log.Debug("notification not sent: the server is not ready", "method", f.Method)

@@ -152,15 +152,13 @@ func (b *bridge) inquire(c *call, method string, params []byte) ([]byte, error) 
 	return result, nil
 }
 
-// announceTools tells the client that the list of tools has changed.
-func (b *bridge) announceTools() {
-	const changed = "notifications/tools/list_changed"
+// announce tells the client that lists of a kind have changed: in its session, if
+// it has one, and on its subscriptions.
+func (b *bridge) announce(kind string) {
+	f := frame.Frame{Method: "notifications/" + kind + "/list_changed"}
+	f.Raw = []byte(`{"jsonrpc":"2.0","method":"` + f.Method + `"}`)
 	if s := b.legacy.Load(); s != nil && s.isReady() {
-		b.write([]byte(`{"jsonrpc":"2.0","method":"` + changed + `"}`))
+		b.write(f.Raw)
 	}
-	for _, c := range b.calls.listening() {
-		if string(frame.Get(c.f.Params, "notifications", "toolsListChanged")) == "true" {
-			b.write(notification(changed, subscriptionMeta(c)))
-		}
-	}
+	b.tellListening(f)
 }

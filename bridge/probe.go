@@ -16,11 +16,18 @@ import (
 const probeLimit = time.Second
 
 // probe answers server/discover of a newer client: with the server's own answer
-// if it can be had, else with the last known one, else in a way that lets the
-// client go on with initialize at once. As an older client it gets along with
-// servers of both eras; as a newer one it would be stuck with an older server
-// that nobody has seen yet.
+// if it can be had, else with the last known one. Where a server is known to be an
+// older one the client is let go on with initialize at once. If it goes on without,
+// it is served as well as can be; see older.go.
 func (b *bridge) probe(c *call) error {
+	err := b.discovery(c)
+	if err != nil || c.outcome != "" {
+		b.doubtful()
+	}
+	return err
+}
+
+func (b *bridge) discovery(c *call) error {
 	ctx, cancel := context.WithTimeout(c.ctx, probeLimit)
 	defer cancel()
 	v, err := b.link.current(ctx)
@@ -40,12 +47,15 @@ func (b *bridge) probe(c *call) error {
 	return err
 }
 
-// recall answers server/discover with what is known, or with cause.
+// recall answers server/discover with what is known. Where a person has to do
+// something first, a server that nobody has seen is introduced as one of both
+// eras, because a client may know only one; what it speaks is found out later. Any
+// other cause may pass soon, and a client of both is better off with initialize.
 func (b *bridge) recall(c *call, known map[string]json.RawMessage, cause error) error {
 	if result := known[methodDiscover]; result != nil {
 		return b.reply(c, b.ofEra(c, result))
 	}
-	if known[methodInitialize] == nil && b.era() == account.EraModern {
+	if known[methodInitialize] == nil && (missing(cause) || b.era() == account.EraModern) {
 		b.offer.Store(true)
 		return b.reply(c, b.discovered(c, cause))
 	}

@@ -158,8 +158,8 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 		agreed  string
 	}{
 		{"legacy", &mcp.StreamableHTTPOptions{}, "", "2025-11-25", "2025-11-25"},
-		{"modern client of a server nobody has seen", &mcp.StreamableHTTPOptions{Stateless: true}, "", "2026-07-28", "2025-11-25"},
-		{"modern client of a legacy server nobody has seen", &mcp.StreamableHTTPOptions{}, "", "2026-07-28", "2025-11-25"},
+		{"modern client of a server nobody has seen", &mcp.StreamableHTTPOptions{Stateless: true}, "", "2026-07-28", "2026-07-28"},
+		{"modern client of a legacy server nobody has seen", &mcp.StreamableHTTPOptions{}, "", "2026-07-28", "2026-07-28"},
 		{"modern", &mcp.StreamableHTTPOptions{Stateless: true}, account.EraModern, "2026-07-28", "2026-07-28"},
 		{"translated", &mcp.StreamableHTTPOptions{Stateless: true}, account.EraModern, "2025-06-18", "2025-06-18"},
 	} {

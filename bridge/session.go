@@ -48,6 +48,8 @@ type session struct {
 	wire atomic.Pointer[wire]
 	make singleflight.Group
 
+	older *older // not nil if the client is a newer one
+
 	mu      sync.Mutex
 	closed  bool
 	standIn bool           // the client's initialize was answered by us
@@ -67,10 +69,12 @@ func (b *bridge) replaceSession(s *session) {
 	}
 }
 
-// endSession ends the session at the end of the bridge.
+// endSession ends what there is of sessions at the end of the bridge.
 func (b *bridge) endSession(ctx context.Context) {
-	if s := b.legacy.Load(); s != nil {
-		s.end(ctx)
+	for _, s := range []*session{b.legacy.Load(), b.back.session.Load()} {
+		if s != nil {
+			s.end(ctx)
+		}
 	}
 }
 
@@ -130,7 +134,7 @@ func (s *session) initialize(ctx context.Context, via carrier, take func(frame.F
 			odd.noteText(msg)
 			return false, nil
 		case f.Kind != frame.Response:
-			return false, s.b.pass(c, f)
+			return false, s.pass(c, f)
 		case !ownAnswer(f, frame.Key(s.init.ID)):
 			odd.note(otherRequest)
 			return false, nil
@@ -232,13 +236,17 @@ func (s *session) heard(msg []byte) (bool, error) {
 	switch {
 	case err != nil:
 		return false, nil
-	case f.Kind == frame.Batch && s.version() == versionWithBatches:
+	case f.Kind == frame.Batch && s.version() == versionWithBatches && s.older == nil:
 		return false, s.b.write(f.OneLine())
 	case f.Kind == frame.Batch:
-		_, err = s.b.deliverBatch(&call{}, f)
+		c := &call{}
+		if s.older != nil {
+			c.over = s
+		}
+		_, err = s.b.deliverBatch(c, f)
 		return false, err
 	}
-	return false, s.b.pass(nil, f)
+	return false, s.pass(nil, f)
 }
 
 // clientReady takes the client's notifications/initialized. After it the server

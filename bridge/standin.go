@@ -23,6 +23,9 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 	if c.pending != nil {
 		return b.hold(c, entry, cause)
 	}
+	if c.modern() {
+		b.doubtful()
+	}
 	signIn := ""
 	if entry.state != nil {
 		signIn = string(entry.state.SignIn)

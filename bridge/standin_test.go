@@ -288,7 +288,6 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			a := newAgent(address).missing()
 			a.state.SignIn = mode
-			a.state.Era = account.EraModern
 			h := start(t, a, inMemory(&server{}))
 			began := time.Now()
 			h.send(`{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`)
@@ -308,29 +307,6 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A newer client that also speaks the older protocol is not left with a newer
-// server that turns out to be an older one.
-func TestAModernClientFallsBackForAServerThatNobodyHasSeen(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		a := newAgent(address).missing()
-		h := start(t, a, inMemory(&server{session: "s1"}))
-		began := time.Now()
-		h.send(`{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{` + modernMeta + `}}`)
-		h.wantHas(`"id":0`, `"code":-32601`, `"keyporter":"sign_in_needed"`)
-		h.send(initialize)
-		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
-		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-		h.wantHas(`"id":2`, `"name":"sign_in"`)
-		if d := time.Since(began); d != 0 {
-			t.Errorf("it took %v", d)
-		}
-		a.ready("one")
-		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
-		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
-		h.wantHas(`"id":3`, `"result"`)
-	})
 }
 
 // An agent that takes its time, with a token from afar say, does not hold up the
@@ -389,6 +365,7 @@ func TestASubscriptionStaysOpenThroughTheSignIn(t *testing.T) {
 			<-r.Context().Done()
 		})
 		a := newAgent(address).missing()
+		a.state.Era = account.EraModern
 		h := start(t, a, inMemory(s))
 		h.send(`{"jsonrpc":"2.0","id":"sub","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},` + modernMeta + `}}`)
 		h.want(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"},"notifications":{"toolsListChanged":true}}}`)

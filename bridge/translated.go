@@ -113,11 +113,7 @@ func (b *bridge) attempt(c *call, t *translate.Session, f frame.Frame) (wanted [
 		if own.key != c.key {
 			msg = frame.Set(msg, "id", c.f.ID)
 		}
-		c.answered = true
-		if c.take != nil {
-			return c.take(answer, msg)
-		}
-		return b.write(msg)
+		return b.hand(c, answer, msg)
 	}
 	err = b.throughModern(own)
 	c.touched, c.outcome, c.received = c.touched || own.touched, own.outcome, c.received+own.received

@@ -96,6 +96,10 @@ func TestSetAndDropTouchOneMember(t *testing.T) {
 		{string(Set([]byte(`{ } `), "b", []byte(`2`))), `{ "b":2} `},
 		{string(Drop([]byte(`{"a":1,"b":2,"c":3}`), "b")), `{"a":1,"c":3}`},
 		{string(Drop([]byte(`{"a":1}`), "a")), `{}`},
+		{string(Drop([]byte(`{}`), "a")), `{}`},
+		{string(Drop([]byte(` { "a" : 1 , "<\u0062>":2,"c": 3 } `), "a")), ` {"<\u0062>":2,"c": 3 } `},
+		{string(Drop([]byte(`{"a":1, "b" :2 ,"c":3,"a":4 }`), "c")), `{"a":1, "b" :2,"a":4 }`},
+		{string(Drop([]byte(`{"a":1,"a":4}`), "a")), `{}`},
 		{string(NewError(nil, ErrorObject(-32700, `no "x"`, nil))), `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no \"x\""}}`},
 	} {
 		if test.got != test.want {

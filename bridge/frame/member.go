@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
 	"strconv"
@@ -110,17 +111,27 @@ func Set(raw []byte, name string, value []byte) []byte {
 
 // Drop returns raw, an object, without the named member.
 func Drop(raw []byte, name string) []byte {
-	out := []byte{'{'}
-	for key, val := range Members(raw) {
-		if key == name {
+	return DropAll(raw, func(key string) bool { return key == name })
+}
+
+// DropAll returns raw, an object, without the members whose names drop says yes
+// to. Everything else stays as it is.
+func DropAll(raw []byte, drop func(name string) bool) []byte {
+	from := bytes.IndexByte(raw, '{') + 1 // the end of the member before
+	out := append(make([]byte, 0, len(raw)), raw[:from]...)
+	first := true // nothing is kept yet
+	for key, at := range members(raw) {
+		member := raw[from:at[1]]
+		if from = at[1]; drop(string(key)) {
 			continue
 		}
-		if len(out) > 1 {
-			out = append(out, ',')
+		if first {
+			member = bytes.TrimLeft(member, ", \t\r\n")
 		}
-		out = append(append(append(out, quote(key)...), ':'), val...)
+		first = false
+		out = append(out, member...)
 	}
-	return append(out, '}')
+	return append(out, raw[from:]...)
 }
 
 func splice(raw []byte, start, end int, with []byte) []byte {

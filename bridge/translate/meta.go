@@ -11,6 +11,7 @@ const (
 	metaCapabilities = metaPrefix + "clientCapabilities"
 	metaLevel        = metaPrefix + "logLevel"
 	metaServer       = metaPrefix + "serverInfo"
+	metaSubscription = metaPrefix + "subscriptionId"
 )
 
 // Enrich returns a request or notification of the client with the metadata that

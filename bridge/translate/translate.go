@@ -6,6 +6,7 @@
 //	discover.go server/discover stands for initialize
 //	input.go    input_required results become requests to the client
 //	listen.go   list changes and resource subscriptions come on streams
+//	backward.go what a newer client and an older server want of each other
 //
 // A Session stands for the client. It carries no message itself: what it needs
 // from HTTP and from the client's side are functions in its Options, and its

@@ -58,8 +58,9 @@ func FuzzBytesPassUnchanged(f *testing.F) {
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	done := make(chan error, 1)
+	ctx := f.Context() // here, because not while a target runs
 	go func() {
-		done <- Run(f.Context(), Options{Connect: a.connect, Server: "acme", Stdin: inR, Stdout: outW, Version: "0", Transport: memory{m}, Now: time.Now})
+		done <- Run(ctx, Options{Connect: a.connect, Server: "acme", Stdin: inR, Stdout: outW, Version: "0", Transport: memory{m}, Now: time.Now})
 		outW.Close()
 	}()
 	lines := bufio.NewReader(outR)

@@ -31,10 +31,7 @@ if (!scenario) {
   throw new Error(`the driver does not know the scenario ${name}`);
 }
 const keyporter = new Keyporter();
-// SDK 2 is pinned to its protocol and falls back to no other, so the user who launches it has said
-// that the server, which nobody has seen, speaks it.
-const era = process.env.CONFORMANCE_HOST === '2' ? ['--era', 'modern'] : [];
-await keyporter.run('add', 'judged', url, '--sign-in', 'browser', ...era, ...(await flags()));
+await keyporter.run('add', 'judged', url, '--sign-in', 'browser', ...(await flags()));
 const host = await open(process.env.CONFORMANCE_HOST, keyporter.bridge('judged'), scenario.capabilities ?? {}, scenario.elicit);
 try {
   await scenario.play(host.client, context);

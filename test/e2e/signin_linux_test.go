@@ -63,12 +63,12 @@ func TestServerNeverSeenSignsInFromItsNotification(t *testing.T) {
 }
 
 // A modern client sends no initialize. What it is told in the place of a server
-// that the user calls a modern one, and its subscription, have to do.
+// that nobody has seen, and its subscription, have to do.
 func TestServerNeverSeenSignsInForAModernClient(t *testing.T) {
 	t.Parallel()
 	h, d := newDesktopHome(t)
 	w := newWorld(h, fakeas.Options{})
-	h.do("add", "acme", w.mcp.URL(), "--era", "modern")
+	h.do("add", "acme", w.mcp.URL())
 	c := join(h, "acme", "")
 	c.wantVersion(modern)
 	if got := c.InitializeResult(); got.ServerInfo.Name != "acme" || !containsAll(got.Instructions, "sign_in") {

@@ -41,6 +41,7 @@ import (
 type Agent interface {
 	Bridge(ctx context.Context, r local.BridgeRequest, show func(*local.BridgeState) error) error
 	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)
+	Inspect(ctx context.Context, r local.InspectRequest) (*local.Inspection, error)
 	Prove(ctx context.Context, r local.ProveRequest) (*local.Proof, error)
 	AwaitReady(ctx context.Context, r local.AwaitRequest) error
 	RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error)

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 
 	"keyporter/bridge/frame"
 	"keyporter/bridge/streamable"
+	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
 
@@ -139,6 +141,9 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 		return f.Error
 	}
 	h := statusHint(e, b.host())
+	if e.Status == http.StatusUnauthorized {
+		h = b.whyRefused(c, e, h)
+	}
 	more := &failure{Status: e.Status, Excerpt: b.excerpt(e), Retry: e.RetryAfter}
 	// A client that probes for the modern protocol goes on with initialize when
 	// it hears that the method is unknown (2026-07-28 basic/versioning).
@@ -147,6 +152,29 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 		return frame.ErrorObject(codeMethodNotFound, "Method not found.", more)
 	}
 	return b.object(h, more)
+}
+
+// inspectLimit is how long the agent may take to say why a token was refused.
+const inspectLimit = 5 * time.Second
+
+// whyRefused adds to the words for a refused token what the token shows about the
+// reason, which the agent can tell.
+func (b *bridge) whyRefused(c *call, e *streamable.StatusError, h *hint.Error) *hint.Error {
+	v := b.link.view.Load()
+	if v == nil || v.cred == nil || v.cred.Hash == "" {
+		return h
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, inspectLimit)
+	defer cancel()
+	var got *local.Inspection
+	err := b.link.ask(ctx, func(a Agent) (err error) {
+		got, err = a.Inspect(ctx, local.InspectRequest{Name: v.state.Server, Refused: v.cred.Hash, Challenge: e.Challenge})
+		return err
+	})
+	if err != nil || got == nil || len(got.Findings) == 0 {
+		return h
+	}
+	return hint.Wrap(h.Cause, h.Code, h.What+" "+got.Findings[0].What, got.Findings[0].Do)
 }
 
 // statusHint puts an HTTP status into words.

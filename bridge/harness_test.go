@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"keyporter/broker/claims"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
@@ -30,22 +31,24 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A fakeAgent is an agent that does what the test tells it.
 type fakeAgent struct {
-	mu       sync.Mutex
-	state    local.BridgeState
-	changed  chan struct{}
-	broken   chan struct{} // closed to break the Bridge streams
-	known    map[string]json.RawMessage
-	kept     map[string]json.RawMessage
-	records  []local.AuditRecord
-	tokens   []local.TokenRequest
-	token    func(local.TokenRequest) (*local.Token, error)
-	await    func(context.Context) error
-	signIn   func(context.Context) (*local.RequestedSignIn, error)
-	stepUp   func(local.StepUpRequest) (*local.Token, error)
-	awaits   int
-	proofs   int
-	connects int
-	refuse   error // what Connect says
+	mu        sync.Mutex
+	state     local.BridgeState
+	changed   chan struct{}
+	broken    chan struct{} // closed to break the Bridge streams
+	known     map[string]json.RawMessage
+	kept      map[string]json.RawMessage
+	records   []local.AuditRecord
+	tokens    []local.TokenRequest
+	token     func(local.TokenRequest) (*local.Token, error)
+	await     func(context.Context) error
+	signIn    func(context.Context) (*local.RequestedSignIn, error)
+	stepUp    func(local.StepUpRequest) (*local.Token, error)
+	findings  []claims.Finding
+	inspected []local.InspectRequest
+	awaits    int
+	proofs    int
+	connects  int
+	refuse    error // what Connect says
 }
 
 func newAgent(url string) *fakeAgent {
@@ -143,6 +146,13 @@ func (a *fakeAgent) AwaitReady(ctx context.Context, r local.AwaitRequest) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (a *fakeAgent) Inspect(_ context.Context, r local.InspectRequest) (*local.Inspection, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inspected = append(a.inspected, r)
+	return &local.Inspection{Findings: a.findings}, nil
 }
 
 func (a *fakeAgent) Prove(_ context.Context, r local.ProveRequest) (*local.Proof, error) {

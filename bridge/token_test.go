@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"keyporter/broker/claims"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
@@ -57,6 +58,25 @@ func TestATokenThatIsRefusedTwiceIsAnError(t *testing.T) {
 	h := start(t, a)
 	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
 	h.wantHas(`"id":1`, "refuses the token", `"status":401`)
+}
+
+// The agent knows what a token shows about why a server does not take it.
+func TestWhyATokenIsRefusedIsSaid(t *testing.T) {
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		w.WriteHeader(401)
+	})))
+	two := token("two", time.Time{}, time.Time{})
+	a.token = func(local.TokenRequest) (*local.Token, error) { return two, nil }
+	a.findings = []claims.Finding{{Code: claims.WrongAudience, What: "The token is for somewhere else.", Do: "Set the audience."}}
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	h.wantHas(`"id":1`, "refuses the token that was just renewed. The token is for somewhere else. Set the audience.", `"status":401`)
+	h.end()
+	want := local.InspectRequest{Name: "acme", Refused: two.Hash, Challenge: []string{`Bearer error="invalid_token"`}}
+	if len(a.inspected) != 1 || fmt.Sprint(a.inspected[0]) != fmt.Sprint(want) {
+		t.Errorf("the agent was asked about %+v, want %+v", a.inspected, want)
+	}
 }
 
 // While a token is renewed the agent has none for the bridges that listen. Neither

@@ -97,6 +97,7 @@ type Broker struct {
 	prompted     bool                      // the passphrase came from a prompt
 	problems     map[string]*hint.Error    // by account and target: why the last token could not be had
 	challenges   map[string][]string       // by server: the WWW-Authenticate fields it last refused with
+	refusals     map[string]*refused       // by server: the token that it last refused
 	seeded       map[string]bool           // by grant: its stored access token has been given to the cache
 	live         map[string]*liveGrant     // by grant: those that were renewed since the agent started
 	metadata     map[string]keptMetadata   // by issuer
@@ -147,6 +148,7 @@ func New(opt Options) (*Broker, error) {
 		stopped:     make(chan struct{}),
 		problems:    map[string]*hint.Error{},
 		challenges:  map[string][]string{},
+		refusals:    map[string]*refused{},
 		seeded:      map[string]bool{},
 		attempts:    map[string]*attempt{},
 		history:     map[string]*signInHistory{},

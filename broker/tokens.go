@@ -25,15 +25,23 @@ func (b *Broker) Token(ctx context.Context, r local.TokenRequest) (*local.Token,
 	if err != nil {
 		a, accountErr := lookupAccount(cfg, r.Name)
 		if accountErr != nil {
-			return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no server and no account named %q.", clip(r.Name)), "See keyporter list and keyporter account list.")
+			return nil, unknownName(r.Name)
 		}
-		return b.accountToken(ctx, a)
+		_, tok, err := b.tokenOfAccount(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		return b.wireToken(nil, tok), nil
 	}
 	tok, err := b.serverToken(ctx, s, r)
 	if err != nil {
 		return nil, err
 	}
 	return b.wireToken(s, tok), nil
+}
+
+func unknownName(name string) error {
+	return hint.New(hint.NotFound, fmt.Sprintf("There is no server and no account named %q.", clip(name)), "See keyporter list and keyporter account list.")
 }
 
 // serverToken returns a token for a server. Refused and Challenge of r tell what
@@ -45,7 +53,7 @@ func (b *Broker) serverToken(ctx context.Context, s *account.Server, r local.Tok
 		}
 	}
 	if len(r.Challenge) > 0 || r.Refused != "" {
-		b.update(func() { b.challenges[s.Name] = r.Challenge })
+		b.noteRefused(s.Name, r.Refused, r.Challenge)
 	}
 	b.mu.Lock()
 	a := b.standing(s)
@@ -104,6 +112,8 @@ func (b *Broker) accessToken(ctx context.Context, s *account.Server, a *access, 
 	switch {
 	case errors.Is(err, token.ErrSignInNeeded):
 		err = signInNeeded(s.Name, endedWhy(err))
+	case errors.Is(err, token.ErrNoOther) && a.grant == nil:
+		err = b.whyRefused(ctx, s, a, err)
 	case a.grant != nil && a.grant.RefreshToken.IsZero() && refused != "" && hint.CodeOf(err) == hint.Refused:
 		// The only token of a grant that cannot be renewed.
 		const why = "The server no longer accepts it."
@@ -266,11 +276,11 @@ func (b *Broker) serverMetadata(ctx context.Context, client *oauth.Client, issue
 	return as, nil
 }
 
-// accountToken returns a token of an account that is asked for by itself, for
+// tokenOfAccount returns a token of an account that is asked for by itself, for
 // keyporter token ACCOUNT.
-func (b *Broker) accountToken(ctx context.Context, acct *account.Account) (*local.Token, error) {
+func (b *Broker) tokenOfAccount(ctx context.Context, acct *account.Account) (*access, *token.Token, error) {
 	if _, err := b.openedVault(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	a := &access{account: acct}
 	b.mu.Lock()
@@ -278,24 +288,21 @@ func (b *Broker) accountToken(ctx context.Context, acct *account.Account) (*loca
 	b.mu.Unlock()
 	switch {
 	case stopping:
-		return nil, errStopped
+		return nil, nil, errStopped
 	case paused:
-		return nil, errPaused
+		return nil, nil, errPaused
 	}
 	if acct.Kind == account.OAuth {
-		return nil, hint.New(hint.Usage, fmt.Sprintf("The account %q has tokens for its servers only.", acct.Name), "Name a server: keyporter token SERVER")
+		return nil, nil, hint.New(hint.Usage, fmt.Sprintf("The account %q has tokens for its servers only.", acct.Name), "Name a server: keyporter token SERVER")
 	}
 	if err := readRecord(v, accountKey(acct.Name), &a.record); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := a.record.agrees(acct); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tok, err := b.cache.Token(ctx, b.lazySource(nil, a), b.tokenRequest(a, nil))
-	if err != nil {
-		return nil, err
-	}
-	return b.wireToken(nil, tok), nil
+	return a, tok, err
 }
 
 // wireToken is a token's form on the local API, in the header that s wants.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"keyporter/broker/account"
+	"keyporter/broker/claims"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
@@ -68,6 +69,10 @@ type Broker interface {
 
 	// Token returns a token for a server or an account, fresh enough to use.
 	Token(ctx context.Context, r TokenRequest) (*Token, error)
+
+	// Inspect says what is in the token of a server or an account, and what about
+	// it keeps the server from accepting it. The token stays in the agent.
+	Inspect(ctx context.Context, r InspectRequest) (*Inspection, error)
 
 	// Prove signs a DPoP proof for one request of a bridge (RFC 9449 section 4): the
 	// key stays in the agent. It signs for the address that the grant's tokens may
@@ -422,6 +427,23 @@ func (t *Token) FieldValue() string {
 		return t.Value.Reveal()
 	}
 	return t.Scheme + " " + t.Value.Reveal()
+}
+
+// InspectRequest is the argument of Inspect.
+type InspectRequest struct {
+	Name string `json:"name"` // a server or an account
+	// Refused is the hash of a token that the server answered with 401 although it
+	// was just renewed, and Challenge the WWW-Authenticate fields of that answer.
+	// Another token is not asked for then.
+	Refused   string   `json:"refused,omitempty"`
+	Challenge []string `json:"challenge,omitempty"`
+}
+
+// An Inspection is what can be said of a token. It holds nothing with which the
+// token could be used. It is also the output of keyporter token --claims.
+type Inspection struct {
+	claims.Token
+	Findings []claims.Finding `json:"findings,omitempty"` // what is certain first
 }
 
 // ProveRequest is the argument of Prove.

@@ -79,6 +79,10 @@ func (c *Client) Token(ctx context.Context, r TokenRequest) (*Token, error) {
 	return getToken.one(ctx, c, r)
 }
 
+func (c *Client) Inspect(ctx context.Context, r InspectRequest) (*Inspection, error) {
+	return inspect.one(ctx, c, r)
+}
+
 func (c *Client) Prove(ctx context.Context, r ProveRequest) (*Proof, error) {
 	return prove.one(ctx, c, r)
 }

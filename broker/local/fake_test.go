@@ -149,6 +149,10 @@ func (f *fake) AwaitReady(_ context.Context, r AwaitRequest) error {
 	return nil
 }
 
+func (f *fake) Inspect(_ context.Context, r InspectRequest) (*Inspection, error) {
+	return called[*Inspection](f, "Inspect", r)
+}
+
 func (f *fake) Prove(_ context.Context, r ProveRequest) (*Proof, error) {
 	return called[*Proof](f, "Prove", r)
 }

@@ -32,6 +32,7 @@ var (
 	cancelSignIn    = do("cancel-sign-in", Broker.CancelSignIn)
 	signOut         = do("sign-out", Broker.SignOut)
 	getToken        = call("token", Broker.Token)
+	inspect         = call("inspect", Broker.Inspect)
 	prove           = call("prove", Broker.Prove)
 	bridge          = follow("bridge", Broker.Bridge)
 	awaitReady      = do("await-ready", Broker.AwaitReady)
@@ -65,7 +66,7 @@ func routes() []route {
 		probe, showServer, addServer, setServer, renameServer, removeServer,
 		showAccount, addAccount, rotateAccount, removeAccount,
 		signIn, pasteRedirect, cancelSignIn, signOut,
-		getToken, prove,
+		getToken, inspect, prove,
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,

@@ -156,7 +156,7 @@ func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash strin
 	}
 	tok, err := c.wait(ctx, f, e)
 	if err == nil && tok.Hash() == hash {
-		return nil, hint.New(hint.Refused, fmt.Sprintf("The server refuses the token of the account %q, and the account has no other.", req.Account),
+		return nil, hint.Wrap(ErrNoOther, hint.Refused, fmt.Sprintf("The server refuses the token of the account %q, and the account has no other.", req.Account),
 			fmt.Sprintf("Give it a new token or key: keyporter account rotate %s --key-file FILE", hint.Arg(req.Account)))
 	}
 	return tok, err

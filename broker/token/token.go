@@ -20,6 +20,10 @@ import (
 // grant has ended.
 var ErrSignInNeeded = errors.New("sign-in needed")
 
+// ErrNoOther is in the chain of Refused's error when the Source has only the token
+// to offer that the server refused.
+var ErrNoOther = errors.New("no other token")
+
 // A Kind is what sort of token a request asks for.
 type Kind string
 

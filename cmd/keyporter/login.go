@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -170,20 +171,21 @@ func (p *program) token() *cobra.Command {
 		Use:   "token NAME",
 		Short: "Print a fresh token of a server or an account",
 		Long: `Prints a fresh token on standard output, for scripts. With --claims it prints what
-is in the token instead, which can be shown to others.`,
+is in the token instead, which can be shown to others; standard error says what about
+it keeps the server from accepting it, as far as that can be seen.`,
 		Example: `  curl -H "Authorization: Bearer $(keyporter token sales)" https://sales.example.com/api
   keyporter token sales --claims`,
 		Args: takes("the name of a server or an account"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
+				if claims {
+					return p.inspect(c.Context(), l, args[0])
+				}
 				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0]})
 				if err != nil {
 					return err
 				}
-				switch {
-				case claims:
-					return p.printJSON(claimsOf(tok))
-				case asJSON:
+				if asJSON {
 					return p.printJSON(tokenJSON(tok))
 				}
 				fmt.Fprintln(p.stdout, tok.Value.Reveal())
@@ -197,6 +199,27 @@ is in the token instead, which can be shown to others.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print the token with its header and expiry as JSON")
 	c.Flags().BoolVar(&claims, "claims", false, "print what is in the token, not the token")
 	return c
+}
+
+// inspect prints what is in a token and, for people, what is wrong with it.
+func (p *program) inspect(ctx context.Context, l *local.Client, name string) error {
+	got, err := l.Inspect(ctx, local.InspectRequest{Name: name})
+	if err != nil {
+		return err
+	}
+	for _, f := range got.Findings {
+		fmt.Fprintln(p.stderr, printable(f.Text()))
+	}
+	return p.printJSON(got.Token)
+}
+
+// hostOf returns the host of a URL, for sentences.
+func hostOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Host == "" {
+		return "the provider"
+	}
+	return printable(u.Host)
 }
 
 // tokenJSON is the form of keyporter token --json. It holds the token: that is

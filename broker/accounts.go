@@ -43,12 +43,9 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 				"Choose another name, or give it a new secret with keyporter account rotate.")
 		}
 		cfg.Accounts[a.Name] = &a
-		return tx.Put(accountKey(a.Name), accountRecord{
-			Kind: a.Kind, Secret: p.Secret, Issuer: a.Issuer, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
-			Audience: a.Audience, SelfSigned: a.SelfSigned, Header: a.Header, AllowTokenURI: p.AllowTokenURI,
-			Targets: []target{}, AddedAt: b.opt.Now(),
-			IDPTokenEndpoint: a.IDPTokenEndpoint, IDPClientID: a.IDPClientID, TokenFile: a.TokenFile, Through: a.Through,
-		})
+		rec := recordOf(&a)
+		rec.Secret, rec.AllowTokenURI, rec.AddedAt = p.Secret, p.AllowTokenURI, b.opt.Now()
+		return tx.Put(accountKey(a.Name), rec)
 	})
 	if err != nil {
 		return nil, err

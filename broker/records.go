@@ -73,6 +73,15 @@ type accountRecord struct {
 	Through          string `json:"through,omitempty"`
 }
 
+// recordOf returns the vault's record of a new account, without its secret.
+func recordOf(a *account.Account) accountRecord {
+	return accountRecord{
+		Kind: a.Kind, Issuer: a.Issuer, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
+		Audience: a.Audience, SelfSigned: a.SelfSigned, Header: a.Header, Targets: []target{},
+		IDPTokenEndpoint: a.IDPTokenEndpoint, IDPClientID: a.IDPClientID, TokenFile: a.TokenFile, Through: a.Through,
+	}
+}
+
 // boundFields are the fields of config.json that are also in the vault, with the
 // vault's value and config.json's.
 func (r *accountRecord) boundFields(a *account.Account) [][3]string {

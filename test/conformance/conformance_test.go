@@ -3,7 +3,8 @@
 // Package conformance lets the official MCP conformance suite judge Keyporter: suite →
 // host (driver.mjs) → keyporter bridge over stdio → the suite's server. The host is
 // played by the TypeScript SDK 1 for protocols up to 2025-11-25 and by the SDK 2 for
-// 2026-07-28; the browser answers at once.
+// 2026-07-28; the browser answers at once. The suite's scenarios for servers run too:
+// suite → front over HTTP → keyporter bridge over stdio → a server of the Go SDK.
 //
 // A scenario counts as passed only when the suite has no failure and no warning, it
 // observed something at all, and the host got the right answer.
@@ -102,7 +103,7 @@ func pathsOf(home string) (paths.Paths, error) {
 }
 
 // TestConformance runs each scenario that the suite has for clients, in its
-// revision's own terms.
+// revision's own terms, and those for servers with a bridge before the server.
 func TestConformance(t *testing.T) {
 	scenarios := scenarios(t)
 	results := make([]result, len(scenarios))
@@ -115,8 +116,10 @@ func TestConformance(t *testing.T) {
 			})
 		}
 	})
+	var servers []serverResult
+	t.Run("servers", func(t *testing.T) { servers = judgeServers(t) })
 	if *writeTable {
-		if err := os.WriteFile(tableFile, []byte(table(t, results)), 0o644); err != nil {
+		if err := os.WriteFile(tableFile, []byte(table(t, results)+serverTable(servers)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,8 +137,9 @@ type result struct {
 	verdict          string
 }
 
-// judge runs the scenario in a home of its own.
-func (s scenario) judge(t *testing.T, r *result) {
+// newHome returns a home with a vault, whose agent ends with the test.
+func newHome(t *testing.T) string {
+	t.Helper()
 	home, err := os.MkdirTemp("", "kp") // short, because a socket's path is
 	if err != nil {
 		t.Fatal(err)
@@ -144,14 +148,20 @@ func (s scenario) judge(t *testing.T, r *result) {
 	if err := os.CopyFS(home, os.DirFS(template)); err != nil {
 		t.Fatal(err)
 	}
-	p, err := pathsOf(home)
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Chmod(filepath.Join(home, "kp"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stop(t, home) })
+	return home
+}
+
+// judge runs the scenario in a home of its own.
+func (s scenario) judge(t *testing.T, r *result) {
+	home := newHome(t)
+	p, err := pathsOf(home)
+	if err != nil {
+		t.Fatal(err)
+	}
 	out := s.suite(t, home)
 	checks, host := readVerdict(t, home)
 	for _, c := range checks {

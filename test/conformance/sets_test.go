@@ -31,15 +31,7 @@ func scenarios(t *testing.T) []scenario {
 	t.Helper()
 	var all []scenario
 	for _, h := range hosts {
-		file := "node_modules/@modelcontextprotocol/conformance/requirements/" + h.revision + ".yaml"
-		text, err := os.ReadFile(filepath.FromSlash(peers.Node(t, file)[1]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		scored, others := requirements(string(text))
-		if len(scored) == 0 {
-			t.Fatalf("the requirement set of %s has no scenario for clients", h.revision)
-		}
+		scored, others := requirementSet(t, h.revision, "client")
 		for _, name := range scored {
 			all = append(all, scenario{name, h.revision, "scored", h.host, []string{"--spec-version", h.revision}})
 		}
@@ -56,13 +48,28 @@ func scenarios(t *testing.T) []scenario {
 	return all
 }
 
-// requirements reads what a requirement set says about clients. It is YAML, of
-// which the sets use little: two levels, no quotes.
-func requirements(text string) (scored []string, others [][2]string) {
+// requirementSet reads what a revision's requirement set says about clients or
+// servers: the scenarios that count, and others with why they do not.
+func requirementSet(t *testing.T, revision, leg string) (scored []string, others [][2]string) {
+	t.Helper()
+	file := "node_modules/@modelcontextprotocol/conformance/requirements/" + revision + ".yaml"
+	text, err := os.ReadFile(filepath.FromSlash(peers.Node(t, file)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scored, others = requirements(string(text), leg); len(scored) == 0 {
+		t.Fatalf("the requirement set of %s has no scenario for a %s", revision, leg)
+	}
+	return scored, others
+}
+
+// requirements reads a requirement set. It is YAML, of which the sets use little:
+// two levels, no quotes.
+func requirements(text, leg string) (scored []string, others [][2]string) {
 	section := ""
 	var entry map[string]string
 	take := func() {
-		if entry["leg"] == "client" {
+		if entry["leg"] == leg {
 			others = append(others, [2]string{entry["scenario"], entry["reason"]})
 		}
 		entry = map[string]string{}
@@ -74,7 +81,7 @@ func requirements(text string) (scored []string, others [][2]string) {
 		case line == "" || strings.HasPrefix(strings.TrimSpace(line), "#"):
 		case !strings.HasPrefix(line, " "):
 			section = strings.TrimSuffix(line, ":")
-		case section == "client" && isItem:
+		case section == leg && isItem:
 			scored = append(scored, item)
 		case section == "not_scored":
 			if isItem {

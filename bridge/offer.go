@@ -99,6 +99,10 @@ func (b *bridge) signIn(c *call) error {
 		return b.reply(c, b.toolResult(c, hint.Of(err).Text(), true))
 	case r == nil:
 		return errors.New("agent gave no answer")
+	case r.Ready: // and so is the bridge in a moment, before the client lists the tools
+		ctx, cancel := context.WithTimeout(c.ctx, goodbye)
+		defer cancel()
+		_, _ = b.link.await(ctx, v.outdated)
 	}
 	return b.reply(c, b.toolResult(c, r.Message, false))
 }

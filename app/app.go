@@ -41,8 +41,9 @@ type Options struct {
 	Version string      // Required.
 	// Getenv reads the environment; os.Getenv. Required.
 	Getenv func(string) string
-	// OpenURL opens a page in the browser. Required.
-	OpenURL func(ctx context.Context, url string) error
+	// OpenURL opens a page in the browser, in a private window where there is one
+	// if private is set. Required.
+	OpenURL func(ctx context.Context, url string, private bool) error
 	// AtLogin says that nobody started the app but the login: without a panel it
 	// waits for one and opens no window. Optional.
 	AtLogin bool

@@ -63,8 +63,8 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(), Getenv: o.Getenv, Command: command,
 		Vault:      vault.Options{Backend: backend},
 		Passphrase: passphraseFrom(o.Getenv),
-		OpenBrowser: func(ctx context.Context, url string) error {
-			return browser.Open(ctx, url, o.Getenv)
+		OpenBrowser: func(ctx context.Context, url string, private bool) error {
+			return browser.Show(ctx, url, private, o.Getenv)
 		},
 		Notify: showNotice(desktop), Withdraw: desktop.Withdraw,
 	})

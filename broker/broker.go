@@ -51,9 +51,10 @@ type Options struct {
 	// file that the environment names. Optional.
 	Passphrase func(context.Context) (secret.Value, error)
 
-	// OpenBrowser opens a URL when the agent itself has to. Optional; nil means
-	// that there is no browser.
-	OpenBrowser func(ctx context.Context, url string) error
+	// OpenBrowser opens a URL when the agent itself has to, in a private window
+	// where there is one if private is set. Optional; nil means that there is no
+	// browser.
+	OpenBrowser func(ctx context.Context, url string, private bool) error
 	// Notify shows a notice on the desktop when no tray is connected; click is
 	// called when the user acts on it. Notices that are over are withdrawn.
 	// Optional.

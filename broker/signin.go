@@ -137,9 +137,9 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		b.dropNotice(s.Name)
 		at.flow = flow
 		b.historyOf(s.Name).browser = b.opt.Now()
-		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer, UserCode: flow.UserCode, Preset: presetWords(flow.Preset)})
+		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer, UserCode: flow.UserCode, Private: r.Switch, Preset: presetWords(flow.Preset)})
 	})
-	grant, err := b.waitForBrowser(ctx, at, flow)
+	grant, err := b.waitForBrowser(ctx, at, flow, r.Switch)
 	if err != nil {
 		b.dropRegistration(v, flow, err)
 		return err
@@ -195,12 +195,12 @@ func (b *Broker) dropRegistration(v *vault.File, flow *authcode.Flow, cause erro
 
 // waitForBrowser waits until the browser has come back. If the agent has to open
 // it and cannot, the wait is over.
-func (b *Broker) waitForBrowser(ctx context.Context, at *attempt, flow *authcode.Flow) (*authcode.Grant, error) {
+func (b *Broker) waitForBrowser(ctx context.Context, at *attempt, flow *authcode.Flow, private bool) (*authcode.Grant, error) {
 	wait, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	if at.opens {
 		b.tasks.Go(func() {
-			if err := b.openBrowser(wait, flow.URL); err != nil && wait.Err() == nil {
+			if err := b.openBrowser(wait, flow.URL, private); err != nil && wait.Err() == nil {
 				giveUp(err)
 			}
 		})
@@ -315,13 +315,14 @@ func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Cli
 	return o, nil
 }
 
-// openBrowser opens a page for the agent itself.
-func (b *Broker) openBrowser(ctx context.Context, url string) error {
+// openBrowser opens a page for the agent itself, in a private window if it is for
+// another person.
+func (b *Broker) openBrowser(ctx context.Context, url string, private bool) error {
 	const do = "Sign in from the tray or with keyporter login instead."
 	if b.opt.OpenBrowser == nil {
 		return hint.New(hint.SignInNeeded, "The agent has no browser to open.", do)
 	}
-	if err := b.opt.OpenBrowser(ctx, url); err != nil {
+	if err := b.opt.OpenBrowser(ctx, url, private); err != nil {
 		return hint.Wrap(err, hint.SignInNeeded, "The browser could not be opened.", do)
 	}
 	return nil

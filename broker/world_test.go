@@ -38,6 +38,7 @@ type world struct {
 
 	mu      sync.Mutex
 	opened  []string // what the agent opened in the browser
+	private bool     // the last one, in a private window
 	notices []local.Notice
 	clicks  []func()
 	user    string // who signs in when the agent opens a browser; empty: nobody
@@ -106,9 +107,10 @@ func (w *world) stop() {
 }
 
 // browse is the agent's browser: w.user signs in at once, in the background.
-func (w *world) browse(_ context.Context, url string) error {
+func (w *world) browse(_ context.Context, url string, private bool) error {
 	w.mu.Lock()
 	w.opened = append(w.opened, url)
+	w.private = private
 	user := w.user
 	w.mu.Unlock()
 	if user == saysNo {

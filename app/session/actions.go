@@ -36,8 +36,8 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 		signal(s.kick)
 	case view.CopyConfig:
 		err = s.copyConfig(ctx, a.Server)
-	case view.SignIn:
-		err = s.signIn(ctx, a.Server)
+	case view.SignIn, view.SwitchUser:
+		err = s.signIn(ctx, local.SignInRequest{Name: a.Server, Switch: a.Verb == view.SwitchUser})
 	case view.CancelSignIn:
 		err = s.cancelSignIn(ctx, a.Server)
 	case view.OpenPage:
@@ -95,7 +95,8 @@ func (s *Session) copyConfig(ctx context.Context, server string) error {
 
 // signIn signs in to a server: the agent does it, the browser is opened here,
 // because this program is the one that runs in the user's desktop session.
-func (s *Session) signIn(ctx context.Context, server string) error {
+func (s *Session) signIn(ctx context.Context, r local.SignInRequest) error {
+	server := r.Name
 	agent, err := s.connected()
 	if err != nil {
 		return err
@@ -111,13 +112,14 @@ func (s *Session) signIn(ctx context.Context, server string) error {
 		defer s.mu.Unlock()
 		delete(s.waiting, server)
 		delete(s.pages, server)
+		delete(s.private, server)
 	}()
-	err = agent.SignIn(ctx, local.SignInRequest{Name: server}, func(e *local.SignInEvent) error {
+	err = agent.SignIn(ctx, r, func(e *local.SignInEvent) error {
 		if e.Open == "" {
 			return nil
 		}
-		s.set(func() { s.pages[server] = e.Open })
-		return s.o.OpenURL(ctx, e.Open)
+		s.set(func() { s.pages[server], s.private[server] = e.Open, e.Private })
+		return s.o.OpenURL(ctx, e.Open, e.Private)
 	})
 	if ctx.Err() != nil { // cancelled by the user: no failure to speak of
 		return nil
@@ -128,12 +130,12 @@ func (s *Session) signIn(ctx context.Context, server string) error {
 // openPage opens the page of a sign-in that is under way once more.
 func (s *Session) openPage(ctx context.Context, server string) error {
 	s.mu.Lock()
-	page := s.pages[server]
+	page, private := s.pages[server], s.private[server]
 	s.mu.Unlock()
 	if page == "" {
 		return nil // it has just ended
 	}
-	return s.o.OpenURL(ctx, page)
+	return s.o.OpenURL(ctx, page, private)
 }
 
 // beginWaiting marks a sign-in as under way and reports whether none was.

@@ -64,8 +64,9 @@ type Options struct {
 	// after each change and whenever times read differently. It is called from
 	// the goroutine that calls Show. Optional.
 	ShowWindow func(view.Input)
-	// OpenURL opens a page in the browser. Required.
-	OpenURL func(ctx context.Context, url string) error
+	// OpenURL opens a page in the browser, in a private window where there is one
+	// if private is set. Required.
+	OpenURL func(ctx context.Context, url string, private bool) error
 	// Copy puts text into the clipboard. Required.
 	Copy func(text string)
 	// Quit is called when the user chooses to quit; it makes Run's context end.
@@ -127,6 +128,7 @@ type Session struct {
 	state   *local.State
 	problem *hint.Error
 	texts   *view.Texts
+	private map[string]bool               // it is in a private window
 	pages   map[string]string             // the sign-in's address in the browser, by server
 	waiting map[string]context.CancelFunc // sign-ins under way here, by server
 	failed  map[string]*hint.Error
@@ -143,6 +145,7 @@ func New(o Options) (*Session, error) {
 		o:       o,
 		texts:   view.TextsIn(o.Language),
 		pages:   map[string]string{},
+		private: map[string]bool{},
 		changed: make(chan struct{}, 1),
 		notices: make(chan struct{}, 1),
 		kick:    make(chan struct{}, 1),

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,7 +42,10 @@ func run(t *testing.T, state *local.State, test func(w *world)) {
 		s, err := New(Options{
 			Connect: w.connect,
 			Show:    func(f Frame) { w.note(func() { w.frames = append(w.frames, f) }) },
-			OpenURL: func(_ context.Context, url string) error {
+			OpenURL: func(_ context.Context, url string, private bool) error {
+				if private {
+					url += " in private"
+				}
 				w.note(func() { w.opened = append(w.opened, url) })
 				return nil
 			},
@@ -147,10 +151,13 @@ func (w *world) Watch(ctx context.Context, _ local.Watch, show func(*local.State
 
 func (w *world) SignIn(ctx context.Context, r local.SignInRequest, tell func(*local.SignInEvent) error) error {
 	w.call("sign in " + r.Name)
+	if r.Switch {
+		w.call("switch " + r.Name)
+	}
 	if r.AgentOpen {
 		return errors.New("the agent was asked to open the browser")
 	}
-	if err := tell(&local.SignInEvent{Open: "https://id.example.com/" + r.Name}); err != nil {
+	if err := tell(&local.SignInEvent{Open: "https://id.example.com/" + r.Name, Private: r.Switch}); err != nil {
 		return err
 	}
 	select {
@@ -219,6 +226,20 @@ func TestSignInOpensTheBrowserHere(t *testing.T) {
 		w.states <- notion(local.Ready)
 		settle()
 		contains(t, w.last(), "everything is ready")
+	})
+}
+
+func TestSomebodyElseSignsInInAPrivateWindow(t *testing.T) {
+	run(t, notion(local.Ready), func(w *world) {
+		w.Do(view.Action{Verb: view.SwitchUser, Server: "Notion"})
+		settle()
+		w.Do(view.Action{Verb: view.OpenPage, Server: "Notion"})
+		settle()
+		want := []string{"https://id.example.com/Notion in private", "https://id.example.com/Notion in private"}
+		if w.has("switch Notion") != 1 || !slices.Equal(w.opened, want) {
+			t.Errorf("switched %d times, pages opened %v", w.has("switch Notion"), w.opened)
+		}
+		w.finish <- nil
 	})
 }
 

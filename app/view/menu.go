@@ -48,6 +48,7 @@ type Verb string
 
 const (
 	SignIn       Verb = "sign_in"
+	SwitchUser   Verb = "switch_user" // sign in as somebody else
 	CancelSignIn Verb = "cancel_sign_in"
 	SignOut      Verb = "sign_out"
 	CopyConfig   Verb = "copy_config"
@@ -68,5 +69,5 @@ const (
 // An Action is what choosing a row asks for.
 type Action struct {
 	Verb   Verb
-	Server string // of SignIn, CancelSignIn, SignOut and CopyConfig: the name as it is, not as shown
+	Server string // of SignIn, SwitchUser, CancelSignIn, SignOut and CopyConfig: the name as it is, not as shown
 }

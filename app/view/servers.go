@@ -76,9 +76,12 @@ func (b *builder) server(prefix string, sv *local.ServerState) Item {
 	}
 	sub.items = append(sub.items, Item{Key: key + "/line", Separator: true})
 	if signsIn(sv) {
-		if c == signingIn {
+		switch c {
+		case signingIn:
 			sub.do(key+"/sign-in", "", b.t.Cancel, Action{CancelSignIn, sv.Name})
-		} else {
+		case ready:
+			sub.do(key+"/sign-in", "", b.t.SwitchUser, Action{SwitchUser, sv.Name})
+		default:
 			sub.do(key+"/sign-in", "", b.t.SignIn, Action{SignIn, sv.Name})
 			sub.last().Enabled = c == signedOut || c == untried || c == broken || c == unreachable
 		}

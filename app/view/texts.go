@@ -87,6 +87,7 @@ type Texts struct {
 
 	// Rows of a server's submenu.
 	SignIn     string
+	SwitchUser string // while somebody is signed in
 	Cancel     string
 	SignOut    string
 	CopyConfig string
@@ -171,6 +172,7 @@ var english = Texts{
 	KindStatic:    "fixed token",
 
 	SignIn:     "Sign in…",
+	SwitchUser: "Sign in as somebody else…",
 	Cancel:     "Waiting for the browser… (cancel)",
 	SignOut:    "Sign out",
 	CopyConfig: "Copy config for Claude Desktop",
@@ -244,6 +246,7 @@ var japanese = Texts{
 	KindStatic:    "固定トークン",
 
 	SignIn:     "サインイン…",
+	SwitchUser: "別の人としてサインイン…",
 	Cancel:     "ブラウザーを待っています…(キャンセル)",
 	SignOut:    "サインアウト",
 	CopyConfig: "Claude Desktop 用の設定をコピー",

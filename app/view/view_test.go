@@ -64,7 +64,7 @@ func TestMenuPutsWhatNeedsTheUserFirst(t *testing.T) {
 ● Notion · name@example.com
   (Signed in as name@example.com · 42 min left)
   --
-  (Sign in…)
+  Sign in as somebody else… => switch_user Notion
   Sign out => sign_out Notion
   Copy config for Claude Desktop => copy_config Notion
   Show in window => open Notion

@@ -128,7 +128,14 @@ func (p *serverPage) changeAccount() {
 			return err
 		}, nil)
 	})
-	s.set(container.NewVBox(choice, text(fmt.Sprintf(t.ChangeText, view.OriginOf(p.seen.Address)))),
+	other := w.button(w.t.SwitchUser, func() {
+		s.close()
+		w.do(view.Action{Verb: view.SwitchUser, Server: p.name})
+	})
+	if !p.seen.SignOut { // nobody is signed in
+		other.Hide()
+	}
+	s.set(container.NewVBox(choice, container.NewHBox(other), text(fmt.Sprintf(t.ChangeText, view.OriginOf(p.seen.Address)))),
 		w.button(w.t.Window.Cancel, s.close), save)
 	s.focus(choice)
 }

@@ -385,6 +385,7 @@ type SignInEvent struct {
 	Issuer   string `json:"issuer,omitempty"`    // with Open: who signs the user in
 	UserCode string `json:"user_code,omitempty"` // with Open: the code to type there, on any device
 	Preset   string `json:"preset,omitempty"`    // with Open: the provider whose ways are known, and by what it was recognised
+	Private  bool   `json:"private,omitempty"`   // with Open: in a private window where the browser has one, so that another person can sign in
 	Joined   bool   `json:"joined,omitempty"`    // with Open: another program has opened it already
 	Message  string `json:"message,omitempty"`   // a sentence
 	Done     bool   `json:"done,omitempty"`

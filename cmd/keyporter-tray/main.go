@@ -75,7 +75,9 @@ func show(ctx context.Context, o app.Options, stderr io.Writer) error {
 		return err
 	}
 	o.Version = version
-	o.OpenURL = func(ctx context.Context, url string) error { return browser.Open(ctx, url, o.Getenv) }
+	o.OpenURL = func(ctx context.Context, url string, private bool) error {
+		return browser.Show(ctx, url, private, o.Getenv)
+	}
 	o.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(o.Getenv("KEYPORTER_LOG"))}))
 	return app.Run(ctx, o)
 }

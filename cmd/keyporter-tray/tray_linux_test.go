@@ -64,7 +64,7 @@ func TestTraySignsIn(t *testing.T) {
 ● Notion · name@example.com
     Signed in as name@example.com · 1 h left (off)
     ────
-    Sign in… (off)
+    Sign in as somebody else…
     Sign out
     Copy config for Claude Desktop
     Show in window

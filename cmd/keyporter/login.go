@@ -44,7 +44,7 @@ that, you type a short code on any other device instead.`,
 	}
 	c.Flags().BoolVar(&noBrowser, "no-browser", false, "print the address instead of opening a browser")
 	c.Flags().BoolVar(&r.Device, "device", false, "sign in with a code that you type on another device")
-	c.Flags().BoolVar(&r.Switch, "switch", false, "sign in as somebody else")
+	c.Flags().BoolVar(&r.Switch, "switch", false, "sign in as somebody else, in a private window if there is one")
 	c.Flags().BoolVar(&r.Bind, "bind", false, "the account's tokens may go to this server's address")
 	return c
 }
@@ -114,7 +114,7 @@ func (p *program) openPage(ctx context.Context, l *local.Client, g *pages, name 
 	}
 	fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
 	g.opening.Go(func() {
-		err := browser.Open(ctx, ev.Open, p.getenv)
+		err := browser.Show(ctx, ev.Open, ev.Private, p.getenv)
 		if err == nil || ctx.Err() != nil {
 			return
 		}

@@ -34,6 +34,17 @@ func optionOf(program string) string {
 	return ""
 }
 
+// Show is Open or, with private, OpenPrivate where there is such a window: without
+// one the provider's own choice of accounts has to do.
+func Show(ctx context.Context, url string, private bool, getenv func(string) string) error {
+	if private {
+		if err := OpenPrivate(ctx, url, getenv); !errors.Is(err, ErrNoPrivate) {
+			return err
+		}
+	}
+	return Open(ctx, url, getenv)
+}
+
 // OpenPrivate is Open in a private window, so that another person can sign in
 // than the one who is signed in at the provider. It takes the default browser if
 // that has such a window, else any installed one that has. A command in

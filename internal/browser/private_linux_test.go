@@ -56,10 +56,14 @@ func TestNoPrivateWindow(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	equal(t, d.argv(t))
+	if err := Show(t.Context(), authorize, true, d.getenv); err != nil { // the next best
+		t.Fatal(err)
+	}
+	equal(t, d.argv(t), "xdg-open", authorize)
 	d.env["KEYPORTER_BROWSER"] = "mine"
 	d.program(t, "mine", "")
 	if err := OpenPrivate(t.Context(), authorize, d.getenv); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, d.argv(t), "mine", authorize)
+	equal(t, d.argv(t), "xdg-open", authorize, "mine", authorize)
 }

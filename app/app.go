@@ -16,9 +16,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/systray"
 
 	"keyporter/app/session"
 	"keyporter/app/tray"
@@ -26,7 +24,6 @@ import (
 	"keyporter/app/window"
 	"keyporter/assets"
 	"keyporter/broker/local"
-	"keyporter/internal/hint"
 	"keyporter/internal/instance"
 	"keyporter/internal/notify"
 	"keyporter/internal/paths"
@@ -93,10 +90,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer only.close()
-	a, desk, err := newApp(o.Version)
-	if err != nil {
-		return err
-	}
+	a := newApp(o.Version)
 	notes := notify.New(o.Getenv)
 	defer notes.Close()
 	ctx, quit := context.WithCancel(ctx)
@@ -110,7 +104,7 @@ func Run(ctx context.Context, o Options) error {
 		Show: func(f session.Frame) {
 			fyne.Do(func() {
 				if ctx.Err() == nil {
-					show(face, f)
+					face.Show(f.Menu, f.Icon)
 				}
 			})
 		},
@@ -147,14 +141,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	face = tray.New(desk, s.Do)
+	place, stay, err := newPanel(a, s.Do, &o)
+	if err != nil {
+		return err
+	}
+	face = tray.New(place)
 	followPanel(a, face, o.Getenv)
-	show(face, s.Frame()) // before a.Run: Fyne starts the tray there
+	first := s.Frame()
+	face.Show(first.Menu, first.Icon) // before a.Run: Fyne starts its tray there
 
 	if o.Window || !panel && !o.AtLogin {
 		win.Open()
 	}
 	var work sync.WaitGroup
+	work.Go(func() { stay(ctx) })
 	work.Go(func() { s.Run(ctx) })
 	work.Go(func() { only.follow(ctx, func() { fyne.Do(win.Open) }) })
 	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Quit) })
@@ -179,24 +179,12 @@ func open(w *window.Window, a view.Action) {
 }
 
 // newApp makes the Fyne application.
-func newApp(version string) (fyne.App, desktop.App, error) {
+func newApp(version string) fyne.App {
 	icon := fyne.NewStaticResource("keyporter.png", assets.Icon)
 	fyneapp.SetMetadata(fyne.AppMetadata{ID: ID, Name: "Keyporter", Version: version, Icon: icon, Migrations: map[string]bool{"fyneDo": true}})
 	a := fyneapp.NewWithID(ID)
 	a.SetIcon(icon)
-	desk, ok := a.(desktop.App)
-	if !ok {
-		return nil, nil, hint.New(hint.Failed, "This build of keyporter-tray has no tray.", "Use one that was built without the tag ci.")
-	}
-	return a, desk, nil
-}
-
-// show shows a frame, on the UI goroutine.
-func show(t *tray.Tray, f session.Frame) {
-	t.Show(f.Menu, f.Icon)
-	if len(f.Menu.Items) > 0 {
-		systray.SetTooltip(f.Menu.Items[0].Text)
-	}
+	return a
 }
 
 // followPanel draws the icon for the panel, now and after the theme changed.

@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fyne.io/fyne/v2"
 	"github.com/godbus/dbus/v5"
 
+	"keyporter/app/tray"
+	"keyporter/app/view"
 	"keyporter/internal/hint"
 )
 
@@ -38,6 +41,20 @@ func checkDesktop(ctx context.Context, getenv func(string) string, log *slog.Log
 			"Until then, keyporter status shows the same in a terminal.")
 	}
 	return host, nil
+}
+
+// newPanel returns the tray's place and what keeps it there until its context is
+// done.
+func newPanel(a fyne.App, do func(view.Action), o *Options) (tray.Panel, func(context.Context), error) {
+	it, err := tray.NewItem(tray.ItemOptions{Bus: busAddress(o.Getenv), ID: ID, Title: "Keyporter", Do: do, Log: o.Log})
+	if err != nil {
+		return nil, nil, hint.Wrap(err, hint.Failed, "The tray cannot be shown on this D-Bus session.",
+			"Start keyporter-tray in a desktop session; keyporter status shows the same in a terminal.")
+	}
+	// Never shown: Fyne quits when the last window is gone, unless it is its own
+	// tray that is used.
+	a.NewWindow("Keyporter")
+	return it, it.Run, nil
 }
 
 // checkDisplay connects to the X server that display names ("host:1.0"; no host
@@ -70,8 +87,7 @@ func checkDisplay(ctx context.Context, display string) error {
 	return try("tcp", net.JoinHostPort(host, fmt.Sprint(6000+port)))
 }
 
-// hasTrayHost reports whether a panel shows icons. The connection is an own one:
-// a signal match on the shared one would end the tray's own watch for panels.
+// hasTrayHost reports whether a panel shows icons.
 func hasTrayHost(ctx context.Context, getenv func(string) string) (bool, error) {
 	address := busAddress(getenv)
 	if address == "" {

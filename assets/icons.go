@@ -30,8 +30,27 @@ func IconFile(condition, panel string, size int) string {
 	return fmt.Sprintf("icons/tray-%s-%s-%d.png", condition, panel, size)
 }
 
-// TrayIcon returns the name and the PNG for a condition. A condition that has no
+// TrayIcons returns the PNGs for a condition in all Sizes. A condition that has no
 // picture looks as "attention" does.
+func TrayIcons(condition string, darkPanel bool) [][]byte {
+	panel := "light"
+	if darkPanel {
+		panel = "dark"
+	}
+	var all [][]byte
+	for _, size := range Sizes {
+		png, err := icons.ReadFile(IconFile(condition, panel, size))
+		if err != nil {
+			return TrayIcons("attention", darkPanel)
+		}
+		all = append(all, png)
+	}
+	return all
+}
+
+// TrayIcon returns the name and the PNG for a condition, in the one size that does
+// where there can be only one. A condition that has no picture looks as
+// "attention" does.
 func TrayIcon(condition string, darkPanel bool) (name string, png []byte) {
 	panel, size := "light", 44 // panels of 22 to 24 pixels, once and twice
 	if darkPanel {

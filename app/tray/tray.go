@@ -1,60 +1,72 @@
 // Package tray shows a menu value and an icon as the system tray's. It decides
-// nothing: texts, conditions and actions come from app/view. It owns no
-// goroutine; its methods are called on Fyne's UI goroutine.
+// nothing: texts, conditions and actions come from app/view.
+//
+// A Tray stands on a Panel. On Linux that is an Item of its own, on a connection
+// of its own: fyne.io/systray v1.12.2, through which Fyne shows a tray, gives all
+// rows new ids when one text changes, so that an open menu jumps and a click is
+// lost; follows even the change of one row with the whole layout; garbles
+// half-transparent pixels; misses a panel that starts while it registers; and
+// shares its connection with whoever else asks for the session bus. Driving it
+// without Fyne would mend the first of these only. On Windows and macOS, where
+// the tray is the system's own and wants Fyne's main loop, it is Fyne's.
 package tray
 
 import (
-	"fmt"
 	"reflect"
 
-	"fyne.io/fyne/v2"
-
 	"keyporter/app/view"
-	"keyporter/assets"
 )
 
-// A Desk is the part of Fyne's desktop.App that a tray needs.
-type Desk interface {
-	SetSystemTrayMenu(*fyne.Menu)
-	SetSystemTrayIcon(fyne.Resource)
+// A Panel is where the icon and its menu are shown.
+type Panel interface {
+	// SetMenu shows a menu that differs from the last one.
+	SetMenu(m view.Menu)
+	// SetIcon shows the picture of a condition on a dark or a light panel.
+	SetIcon(condition view.Icon, dark bool)
+	// SetTooltip sets the text beside the pointer.
+	SetTooltip(text string)
 }
 
-// A Tray is the icon and its menu.
+// A Tray is the icon and its menu. It is not safe for concurrent use.
 type Tray struct {
-	desk Desk
-	do   func(view.Action)
+	panel Panel
 
-	menu  *fyne.Menu
-	shown view.Menu
-	rows  map[string]*fyne.MenuItem // by view.Item.Key
-
+	menu      view.Menu
 	icon      view.Icon
 	darkPanel bool
-	iconSet   string // name of the picture that is shown
+	shown     look // of the icon
 }
 
-// New returns a tray that shows nothing yet. do starts an action and returns at
-// once: while it runs, further clicks on the row would be lost.
-func New(desk Desk, do func(view.Action)) *Tray {
-	return &Tray{desk: desk, do: do, menu: fyne.NewMenu("Keyporter"), rows: map[string]*fyne.MenuItem{}}
+// A look is what an icon looks like.
+type look struct {
+	icon view.Icon
+	dark bool
 }
 
-// Show shows m and icon. What did not change is left alone: every refresh gives
-// all rows new ids on Linux, and a click on an old one is lost. The first Show
-// has to come before the app runs, because Fyne starts the tray there.
+// New returns a tray that shows nothing yet.
+func New(p Panel) *Tray { return &Tray{panel: p} }
+
+// Show shows m and icon. What did not change is left alone. The headline is the
+// tooltip too.
 func (t *Tray) Show(m view.Menu, icon view.Icon) {
 	t.icon = icon
 	t.showIcon()
-	if reflect.DeepEqual(m, t.shown) {
+	if reflect.DeepEqual(m, t.menu) {
 		return
 	}
-	rows := make(map[string]*fyne.MenuItem, len(t.rows))
-	t.menu.Items = t.fill(m.Items, rows)
-	if n := len(t.menu.Items); n > 0 {
-		t.menu.Items[n-1].IsQuit = true // or Fyne adds one of its own
+	before := headline(t.menu)
+	t.menu = m
+	t.panel.SetMenu(m)
+	if h := headline(m); h != before {
+		t.panel.SetTooltip(h)
 	}
-	t.rows, t.shown = rows, m
-	t.desk.SetSystemTrayMenu(t.menu)
+}
+
+func headline(m view.Menu) string {
+	if len(m.Items) == 0 {
+		return ""
+	}
+	return m.Items[0].Text
 }
 
 // SetDarkPanel says whether the panel under the icon is dark.
@@ -65,52 +77,10 @@ func (t *Tray) SetDarkPanel(dark bool) {
 	}
 }
 
-// fill returns the rows of one menu, those of before where they exist, and
-// collects them in rows.
-func (t *Tray) fill(items []view.Item, rows map[string]*fyne.MenuItem) []*fyne.MenuItem {
-	list := make([]*fyne.MenuItem, len(items))
-	for i := range items {
-		it := &items[i]
-		row := t.rows[it.Key]
-		if row == nil {
-			row = &fyne.MenuItem{}
-		}
-		t.set(row, it, rows)
-		rows[it.Key], list[i] = row, row
-	}
-	return list
-}
-
-func (t *Tray) set(row *fyne.MenuItem, it *view.Item, rows map[string]*fyne.MenuItem) {
-	row.IsSeparator, row.IsQuit = it.Separator, false
-	row.Label = escape(it.Label())
-	row.Disabled = !it.Enabled && !it.Separator
-	action := it.Action
-	row.Action = func() {
-		if action.Verb != "" {
-			t.do(action)
-		}
-	}
-	if len(it.Items) == 0 {
-		row.ChildMenu = nil
-		return
-	}
-	if row.ChildMenu == nil {
-		row.ChildMenu = fyne.NewMenu("")
-	}
-	row.ChildMenu.Items = t.fill(it.Items, rows)
-}
-
 // showIcon shows the picture for the icon and the panel, if it is another one.
 func (t *Tray) showIcon() {
-	name, data := assets.TrayIcon(string(t.icon), t.darkPanel)
-	if name == t.iconSet {
-		return
+	if l := (look{t.icon, t.darkPanel}); l != t.shown {
+		t.shown = l
+		t.panel.SetIcon(l.icon, l.dark)
 	}
-	data, err := pixmap(data)
-	if err != nil {
-		panic(fmt.Sprintf("embedded icon %s: %v", name, err)) // assets/render made it
-	}
-	t.iconSet = name
-	t.desk.SetSystemTrayIcon(fyne.NewStaticResource(name, data))
 }

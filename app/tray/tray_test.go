@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"slices"
 	"testing"
 
 	"fyne.io/fyne/v2"
@@ -8,7 +9,7 @@ import (
 	"keyporter/app/view"
 )
 
-// A desk records what the tray is given.
+// A desk records what Fyne's tray is given.
 type desk struct {
 	menus []*fyne.Menu
 	icons []string
@@ -17,7 +18,18 @@ type desk struct {
 func (d *desk) SetSystemTrayMenu(m *fyne.Menu)      { d.menus = append(d.menus, m) }
 func (d *desk) SetSystemTrayIcon(res fyne.Resource) { d.icons = append(d.icons, res.Name()) }
 
-func menu(headline string) view.Menu {
+// A panel records what a tray shows.
+type panel struct {
+	menus []view.Menu
+	icons []look
+	tips  []string
+}
+
+func (p *panel) SetMenu(m view.Menu)               { p.menus = append(p.menus, m) }
+func (p *panel) SetIcon(c view.Icon, darkOne bool) { p.icons = append(p.icons, look{c, darkOne}) }
+func (p *panel) SetTooltip(text string)            { p.tips = append(p.tips, text) }
+
+func menuOf(headline string) view.Menu {
 	return view.Menu{Items: []view.Item{
 		{Key: "header", Text: headline},
 		{Key: "line/1", Separator: true},
@@ -28,13 +40,41 @@ func menu(headline string) view.Menu {
 	}}
 }
 
-func TestTrayShowsTheMenuAndActs(t *testing.T) {
+func TestTrayShowsOnlyWhatChanged(t *testing.T) {
+	var p panel
+	tr := New(&p)
+	tr.SetDarkPanel(true)
+	if len(p.icons) != 0 {
+		t.Fatalf("an icon before there is a condition: %v", p.icons)
+	}
+	tr.Show(menuOf("one"), view.IconReady)
+	tr.Show(menuOf("one"), view.IconReady)
+	tr.Show(menuOf("two"), view.IconReady)
+	other := menuOf("two")
+	other.Items[2].Text = "b"
+	tr.Show(other, view.IconAttention)
+	tr.SetDarkPanel(false)
+	tr.SetDarkPanel(false)
+	if len(p.menus) != 3 {
+		t.Errorf("the menu was set %d times, want 3", len(p.menus))
+	}
+	if want := []string{"one", "two"}; !slices.Equal(p.tips, want) {
+		t.Errorf("tooltips are %q, want %q", p.tips, want)
+	}
+	if want := []look{{view.IconReady, true}, {view.IconAttention, true}, {view.IconAttention, false}}; !slices.Equal(p.icons, want) {
+		t.Errorf("icons are %v, want %v", p.icons, want)
+	}
+}
+
+func TestFynesTrayShowsTheMenuAndActs(t *testing.T) {
 	var d desk
 	var done []view.Action
-	tr := New(&d, func(a view.Action) { done = append(done, a) })
-	tr.Show(menu("one"), view.IconReady)
-	if len(d.menus) != 1 {
-		t.Fatalf("the menu was set %d times, want once", len(d.menus))
+	p := OnDesk(&d, func(a view.Action) { done = append(done, a) })
+	p.SetMenu(menuOf("one"))
+	p.SetIcon(view.IconReady, true)
+	p.SetIcon(view.IconReady, false)
+	if len(d.icons) != 2 || d.icons[0] == d.icons[1] {
+		t.Errorf("icons are %v, want one for each panel", d.icons)
 	}
 	rows := d.menus[0].Items
 	if !rows[0].Disabled || rows[0].Label != "one" || !rows[1].IsSeparator || rows[2].Label != "● a" || rows[2].Disabled {
@@ -51,21 +91,13 @@ func TestTrayShowsTheMenuAndActs(t *testing.T) {
 	}
 }
 
-func TestTrayLeavesAloneWhatDidNotChange(t *testing.T) {
+func TestFynesTrayKeepsItsRows(t *testing.T) {
 	var d desk
-	tr := New(&d, func(view.Action) {})
-	tr.Show(menu("one"), view.IconReady)
+	p := OnDesk(&d, func(view.Action) {})
+	p.SetMenu(menuOf("one"))
 	header, quit := d.menus[0].Items[0], d.menus[0].Items[3]
 	child := d.menus[0].Items[2].ChildMenu.Items[0]
-
-	tr.Show(menu("one"), view.IconReady)
-	if len(d.menus) != 1 || len(d.icons) != 1 {
-		t.Errorf("an equal menu set the menu %d and the icon %d times, want once each", len(d.menus), len(d.icons))
-	}
-	tr.Show(menu("two"), view.IconReady)
-	if len(d.menus) != 2 || len(d.icons) != 1 {
-		t.Errorf("another headline set the menu %d and the icon %d times, want 2 and 1", len(d.menus), len(d.icons))
-	}
+	p.SetMenu(menuOf("two"))
 	rows := d.menus[1].Items
 	if d.menus[1] != d.menus[0] || rows[0] != header || rows[3] != quit || rows[2].ChildMenu.Items[0] != child {
 		t.Error("rows that stayed were made anew")
@@ -73,27 +105,10 @@ func TestTrayLeavesAloneWhatDidNotChange(t *testing.T) {
 	if header.Label != "two" {
 		t.Errorf("the headline is %q, want two", header.Label)
 	}
-
-	less := menu("two")
+	less := menuOf("two")
 	less.Items[2].Items = nil
-	tr.Show(less, view.IconReady)
+	p.SetMenu(less)
 	if rows[2].ChildMenu != nil {
 		t.Error("a submenu without rows stays")
-	}
-}
-
-func TestTrayIconFollowsConditionAndPanel(t *testing.T) {
-	var d desk
-	tr := New(&d, func(view.Action) {})
-	tr.SetDarkPanel(true)
-	if len(d.icons) != 0 {
-		t.Fatalf("an icon before there is a condition: %v", d.icons)
-	}
-	tr.Show(menu("one"), view.IconReady)
-	tr.Show(menu("one"), view.IconAttention)
-	tr.SetDarkPanel(false)
-	tr.SetDarkPanel(false)
-	if len(d.icons) != 3 || d.icons[0] == d.icons[1] || d.icons[1] == d.icons[2] {
-		t.Errorf("icons are %v, want three different ones", d.icons)
 	}
 }

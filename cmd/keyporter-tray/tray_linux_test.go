@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +104,43 @@ Quit (bridges keep running)
 
 	check(t, item.Click(ctx, "Quit (bridges keep running)"))
 	p.wait(t, ctx, 0)
+}
+
+// TestPanelHearsOfOneTextWhenOneChanged is what keeps an open menu still while an
+// expiry counts down: the panel is told of that row alone, never to read the menu
+// again, and the rows keep their numbers.
+func TestPanelHearsOfOneTextWhenOneChanged(t *testing.T) {
+	ctx, d := testContext(t), newDesktop(t)
+	later := func(left time.Duration) *local.State {
+		s := state(local.Ready)
+		s.Servers[0].ExpiresAt = time.Now().Add(left + 30*time.Second)
+		return s
+	}
+	agent := serveAgent(t, filepath.Join(d.home, "kp"), later(42*time.Minute))
+	host := newHost(t, ctx, d)
+	start(t, d.environ())
+	item := must(host.Item(ctx))(t)
+	before := must(item.WaitRow(ctx, "Uses etl@proj (key) · 42 min left"))(t)
+	if tip := must(item.Tooltip(ctx))(t); tip != "Keyporter — everything is ready" {
+		t.Errorf("the tooltip is %q", tip)
+	}
+	first := func(told []trayhost.Change) bool { return len(told) > 0 }
+	must(host.Changes(ctx, first))(t)
+
+	agent.set(later(41 * time.Minute))
+	told := must(host.Changes(ctx, first))(t)
+	after := must(item.WaitRow(ctx, "Uses etl@proj (key) · 41 min left"))(t)
+	if len(told) != 1 || !slices.Equal(told[0].Rows, []int32{before.ID}) || after.ID != before.ID {
+		t.Errorf("one text changed, of row %d, now %d; the panel was told %v", before.ID, after.ID, told)
+	}
+
+	less := later(41 * time.Minute)
+	less.Servers = less.Servers[:len(less.Servers)-1]
+	agent.set(less)
+	told = must(host.Changes(ctx, first))(t)
+	if len(told) != 1 || told[0].Rows != nil {
+		t.Errorf("one row went; the panel was told %v", told)
+	}
 }
 
 // TestNotificationSignsIn follows notices of the agent to the desktop: one that is
@@ -250,24 +288,22 @@ func waitIcon(t *testing.T, ctx context.Context, item *trayhost.Item, condition 
 	t.Helper()
 	_, b := assets.TrayIcon(condition, true)
 	want := must(png.Decode(bytes.NewReader(b)))(t)
-	err := item.WaitIcon(ctx, func(got image.Image) bool { return same(got, want) })
+	err := item.WaitIcon(ctx, want.Bounds().Dx(), func(got image.Image) bool { return same(got, want) })
 	if err != nil {
 		t.Fatalf("icon %s: %v", condition, err)
 	}
 }
 
-// same reports whether two pictures look the same; a few steps of 255 in the
-// colour of a pixel on an edge are not seen.
+// same reports whether two pictures are the same, where they can be seen.
 func same(got, want image.Image) bool {
 	if got.Bounds() != want.Bounds() {
 		return false
 	}
-	near := func(x, y uint8) bool { return max(x, y)-min(x, y) <= 6 } // the worst that app/tray's work-around does
 	for y := range got.Bounds().Dy() {
 		for x := range got.Bounds().Dx() {
 			g := color.NRGBAModel.Convert(got.At(x, y)).(color.NRGBA)
 			w := color.NRGBAModel.Convert(want.At(x, y)).(color.NRGBA)
-			if !near(g.A, w.A) || w.A != 0 && !(near(g.R, w.R) && near(g.G, w.G) && near(g.B, w.B)) {
+			if g.A != w.A || w.A != 0 && g != w {
 				return false
 			}
 		}

@@ -23,7 +23,7 @@ const (
 	watcherPath  = dbus.ObjectPath("/StatusNotifierWatcher")
 	itemIface    = "org.kde.StatusNotifierItem"
 	menuIface    = "com.canonical.dbusmenu"
-	signalBuffer = 256 // one rebuilt menu sends about twenty
+	signalBuffer = 256
 )
 
 // A Host is the watcher and the one host of a session bus. Close ends it.
@@ -34,6 +34,15 @@ type Host struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next signal, and then replaced
+	told    []Change
+}
+
+// A Change is one signal with which an item told of a change in its menu.
+type Change struct {
+	// Rows are those with another property (ItemsPropertiesUpdated); none if rows
+	// came, went or moved below Parent (LayoutUpdated).
+	Rows   []int32
+	Parent int32
 }
 
 // New connects to the bus at address and takes the watcher's name, as a panel
@@ -48,8 +57,8 @@ func New(ctx context.Context, address string) (*Host, error) {
 	conn.Signal(signals) // closed by conn.Close
 	go func() {
 		defer close(h.done)
-		for range signals {
-			h.wake()
+		for sig := range signals {
+			h.hear(sig)
 		}
 	}()
 	if err := h.own(ctx); err != nil {
@@ -103,9 +112,56 @@ func (h *Host) Item(ctx context.Context) (*Item, error) {
 	}
 }
 
-func (h *Host) wake() {
+// Changes waits until what it returns satisfies ok: what items told of their menus
+// since the last call.
+func (h *Host) Changes(ctx context.Context, ok func([]Change) bool) ([]Change, error) {
+	var told []Change
+	err := h.until(ctx, func() (bool, error) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if told = h.told; !ok(told) {
+			return false, nil
+		}
+		h.told = nil
+		return true, nil
+	})
+	if err != nil {
+		err = fmt.Errorf("wait for changes of tray menu: %w; those told are %v", err, told)
+	}
+	return told, err
+}
+
+// hear takes a signal.
+func (h *Host) hear(sig *dbus.Signal) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	switch sig.Name {
+	case menuIface + ".ItemsPropertiesUpdated":
+		var updated []struct {
+			ID    int32
+			Props map[string]dbus.Variant
+		}
+		var removed []struct {
+			ID    int32
+			Names []string
+		}
+		if dbus.Store(sig.Body, &updated, &removed) == nil {
+			c := Change{Rows: []int32{}}
+			for _, u := range updated {
+				c.Rows = append(c.Rows, u.ID)
+			}
+			for _, r := range removed {
+				c.Rows = append(c.Rows, r.ID)
+			}
+			h.told = append(h.told, c)
+		}
+	case menuIface + ".LayoutUpdated":
+		var revision uint32
+		var parent int32
+		if dbus.Store(sig.Body, &revision, &parent) == nil {
+			h.told = append(h.told, Change{Parent: parent})
+		}
+	}
 	close(h.changed)
 	h.changed = make(chan struct{})
 }

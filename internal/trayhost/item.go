@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -38,35 +39,56 @@ func (it *Item) Title(ctx context.Context) (string, error) {
 	return s, err
 }
 
-// Icon returns the picture that the panel would show.
-func (it *Item) Icon(ctx context.Context) (image.Image, error) {
-	var pictures []struct {
-		W, H int32
-		Pix  []byte
+// Tooltip returns the text that is shown beside the pointer.
+func (it *Item) Tooltip(ctx context.Context) (string, error) {
+	var tip struct {
+		Icon     string
+		Pictures []pixmap
+		Title    string
+		Text     string
 	}
+	err := it.property(ctx, "ToolTip", &tip)
+	return tip.Title, err
+}
+
+// A pixmap is a picture: ARGB in network byte order.
+type pixmap struct {
+	W, H int32
+	Pix  []byte
+}
+
+// Icon returns the picture that a panel of size pixels would show: the least that
+// is large enough, else the last.
+func (it *Item) Icon(ctx context.Context, size int) (image.Image, error) {
+	var pictures []pixmap
 	if err := it.property(ctx, "IconPixmap", &pictures); err != nil {
 		return nil, err
 	}
 	if len(pictures) == 0 {
 		return nil, errors.New("the tray icon has no picture")
 	}
-	p := pictures[0]
+	p := pictures[len(pictures)-1]
+	for _, q := range slices.Backward(pictures) {
+		if int(q.H) >= size {
+			p = q
+		}
+	}
 	w, h := int(p.W), int(p.H)
 	if w <= 0 || h <= 0 || len(p.Pix) != 4*w*h {
 		return nil, fmt.Errorf("the tray icon's picture of %d by %d has %d bytes", w, h, len(p.Pix))
 	}
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i := range w * h { // ARGB in network byte order
+	for i := range w * h {
 		q := p.Pix[4*i:]
 		img.Set(i%w, i/w, color.NRGBA{R: q[1], G: q[2], B: q[3], A: q[0]})
 	}
 	return img, nil
 }
 
-// WaitIcon waits for a picture that ok accepts.
-func (it *Item) WaitIcon(ctx context.Context, ok func(image.Image) bool) error {
+// WaitIcon waits for a picture of size pixels that ok accepts.
+func (it *Item) WaitIcon(ctx context.Context, size int, ok func(image.Image) bool) error {
 	err := it.host.until(ctx, func() (bool, error) {
-		img, err := it.Icon(ctx)
+		img, err := it.Icon(ctx, size)
 		return err == nil && ok(img), err
 	})
 	if err != nil {

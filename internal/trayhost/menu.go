@@ -10,7 +10,7 @@ import (
 
 // A Row is one row of a menu as the panel would show it.
 type Row struct {
-	ID        int32 // changes whenever the menu is built anew
+	ID        int32
 	Label     string
 	Enabled   bool
 	Separator bool
@@ -51,8 +51,7 @@ func (r *Row) write(b *strings.Builder, indent string) {
 	}
 }
 
-// Menu reads the menu. Right after it was built anew, an item of fyne.io/systray
-// tells its first level only, and signals when the rest can be read.
+// Menu reads the menu.
 func (it *Item) Menu(ctx context.Context) (*Row, error) {
 	menu, err := it.menuObject(ctx)
 	if err != nil {

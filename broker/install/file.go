@@ -27,7 +27,7 @@ func (c *Client) Servers(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, _, err := c.format.entries(text, c.path)
+	ours, _, err := c.entries(text, c.path)
 	if err != nil {
 		return nil, explain(path, err)
 	}
@@ -51,14 +51,22 @@ type Edit struct {
 // Entries that are there already stay. t is what the last edit of this file
 // returned.
 func (c *Client) Install(path string, t Trace, servers []string, command string) (Edit, error) {
-	return edit(path, t, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
+	return edit(path, t, keepCopy, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
 }
 
 // Uninstall takes our entries for the servers out of the file at path; nil means
 // all of ours.
 func (c *Client) Uninstall(path string, t Trace, servers []string) (Edit, error) {
-	return edit(path, t, func(text []byte) (change, error) { return c.uninstall(text, t, servers) })
+	return edit(path, t, keepCopy, func(text []byte) (change, error) { return c.uninstall(text, t, servers) })
 }
+
+// A copying says what becomes of the text as it was.
+type copying bool
+
+const (
+	keepCopy copying = true  // it is kept beside the file
+	dropCopy copying = false // it held a secret: no copy of it is kept, and an older one goes
+)
 
 // tries is how often an edit is made again because the client wrote its file
 // meanwhile.
@@ -66,7 +74,7 @@ const tries = 5
 
 // edit reads the file, changes it and puts it back, one at a time for all
 // processes of this user that edit files in its folder.
-func edit(path string, t Trace, f func([]byte) (change, error)) (Edit, error) {
+func edit(path string, t Trace, keep copying, f func([]byte) (change, error)) (Edit, error) {
 	release, err := lock(filepath.Dir(path))
 	if err != nil {
 		return Edit{Trace: t}, unwritable(path, err)
@@ -85,7 +93,7 @@ func edit(path string, t Trace, f func([]byte) (change, error)) (Edit, error) {
 		if len(ch.changed) == 0 {
 			return out, nil
 		}
-		out.Backup, err = write(path, text, mode, ch)
+		out.Backup, err = write(path, text, mode, ch, keep)
 		if !errors.Is(err, errChanged) {
 			return out, err
 		}
@@ -121,13 +129,17 @@ var errChanged = errors.New("the file was changed meanwhile")
 
 // write keeps a copy of the old text and puts the new one in its place, with the
 // same mode. It returns the path of the copy.
-func write(path string, old []byte, mode fs.FileMode, ch change) (string, error) {
+func write(path string, old []byte, mode fs.FileMode, ch change, keep copying) (string, error) {
 	if mode&0o200 == 0 {
 		return "", hint.New(hint.Failed, fmt.Sprintf("The file %s is read-only, so it was left alone.", path),
 			"Make it writable if Keyporter may edit it, then try again.")
 	}
 	backup := ""
-	if old != nil {
+	if keep == dropCopy {
+		if err := os.Remove(path + BackupSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", unwritable(path+BackupSuffix, err)
+		}
+	} else if old != nil {
 		backup = path + BackupSuffix
 		if err := atomicfile.WriteFileMode(backup, old, mode); err != nil {
 			return "", unwritable(backup, err)
@@ -150,6 +162,10 @@ func write(path string, old []byte, mode fs.FileMode, ch change) (string, error)
 
 // explain gives a parse error its words.
 func explain(path string, err error) error {
+	if errors.Is(err, errForm) {
+		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s is written in a form that Keyporter cannot edit without touching more than its own entry.", path),
+			"Write the servers in it one below the other, as its program does, and try again; nothing was changed.")
+	}
 	var p *ParseError
 	if !errors.As(err, &p) {
 		return err

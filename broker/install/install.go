@@ -1,45 +1,46 @@
 // Package install puts the command that launches a bridge into MCP clients'
 // configuration files, and takes it out again. The clients are rows of a table;
-// a file format is a pair of functions on the file's text.
+// a file format is a set of functions on the file's text.
 //
 // An edit changes the bytes that it has to and no others: comments, order,
 // indentation, line ends, a byte order mark and other entries stay as they are.
 // The file is replaced as a whole, after a copy of it was put beside it; one that
-// does not parse is left alone. Taking out what was put in gives the bytes back
-// that were there before, with the help of a Trace for what cannot be seen in
-// the text.
+// does not parse is left alone, and so is one where the result would differ from
+// what was there in more than our entry. Taking out what was put in gives the
+// bytes back that were there before, with the help of a Trace for what cannot be
+// seen in the text.
 //
-// An entry holds the absolute path of keyporter and the server's name, and
-// nothing else: no secret has a place in it. The package starts no goroutine.
+// An entry holds the absolute path of keyporter and the server's name, beside the
+// fields that its client asks for: no secret has a place in it. The package
+// starts no goroutine.
 package install
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"keyporter/internal/hint"
 )
 
-// An Entry is one server as it stands in a client's configuration.
-type Entry struct {
-	Key     string // its name in the file
-	Server  string // the server that it launches a bridge for
-	Command string // absolute path of keyporter
-}
-
 // A format reads and edits the text of one kind of file. The text may be empty.
 type format interface {
-	// entries returns our entries in the object at path, in order, and the names
-	// of all entries there.
-	entries(text []byte, path []string) (ours []Entry, all []string, err error)
-	// put adds an entry, or gives the one with its key its command.
-	put(text []byte, path []string, e Entry) ([]byte, error)
-	// take removes the entry with that key.
+	// parse reads a text whose root is an object. A blank text has none: nil.
+	parse(text []byte) (*Value, error)
+	// add adds an entry to the object at path, which has none with that key.
+	add(text []byte, path []string, key string, fields []field) ([]byte, error)
+	// take removes the entry with that key, which is there.
 	take(text []byte, path []string, key string) ([]byte, error)
+	// replace puts fields in the place of the entry with that key, and returns what
+	// stood there, for putBack.
+	replace(text []byte, path []string, key string, fields []field) (out, old []byte, err error)
+	putBack(text []byte, path []string, key string, old []byte) ([]byte, error)
 	// trace describes the object at path before its first entry is put in.
 	trace(text []byte, path []string) (Trace, error)
 	// restore puts the object back as the trace says, now that it is empty.
 	restore(text []byte, path []string, t Trace) ([]byte, error)
+	// quote writes a string.
+	quote(s string) string
 }
 
 // A Trace says what an edit made that was not there before the first of our
@@ -59,10 +60,76 @@ type change struct {
 	trace   Trace    // what to remember from now on
 }
 
+// errForm says that a text is written in a way that cannot be edited without
+// changing more than our entry.
+var errForm = errors.New("the edit would change more than one entry")
+
+// entries returns our entries in the client's object, in order, and the names of
+// all entries there.
+func (c *Client) entries(text []byte, path []string) (ours []Entry, all []string, err error) {
+	v, _, err := find(c.format, text, path)
+	if err != nil || v == nil {
+		return nil, nil, err
+	}
+	for i := range v.Members {
+		all = append(all, v.Members[i].Key)
+		if e, ok := c.ours(&v.Members[i]); ok {
+			ours = append(ours, e)
+		}
+	}
+	return ours, all, nil
+}
+
+// add puts an entry in and looks at the result.
+func (c *Client) add(text []byte, path []string, e Entry) ([]byte, error) {
+	out, err := c.format.add(text, path, e.Key, c.fields(e))
+	if err != nil {
+		return nil, err
+	}
+	return out, c.check(out, text, path, e.Key, false)
+}
+
+// take takes an entry out and looks at the result.
+func (c *Client) take(text []byte, path []string, key string) ([]byte, error) {
+	out, err := c.format.take(text, path, key)
+	if err != nil {
+		return nil, err
+	}
+	return out, c.check(text, out, path, key, false)
+}
+
+// check reads two texts and compares what they mean: they differ in one entry and
+// in nothing else. The first one has it.
+func (c *Client) check(with, other []byte, path []string, key string, inBoth bool) error {
+	a, errA := c.format.parse(with)
+	b, errB := c.format.parse(other)
+	if errA != nil || errB != nil || !differsInOne(a, b, path, key, inBoth) {
+		return errors.Join(errForm, errA, errB)
+	}
+	return nil
+}
+
+// retarget gives one of our entries another command, in its place.
+func (c *Client) retarget(text []byte, path []string, e Entry) ([]byte, error) {
+	v, _, err := find(c.format, text, path)
+	if err != nil {
+		return nil, err
+	}
+	command := v.Get(e.Key).Get(c.slot(program))
+	if command.End == 0 {
+		return nil, errForm
+	}
+	out := splice(text, command.Start, command.End, c.format.quote(e.Command))
+	if ours, _, err := c.entries(out, path); err != nil || !slices.Contains(ours, e) {
+		return nil, errors.Join(errForm, err)
+	}
+	return out, nil
+}
+
 // install puts the servers in. text is nil if there is no file.
 func (c *Client) install(text []byte, t Trace, servers []string, command string) (change, error) {
 	out := change{text: text, trace: t}
-	ours, all, err := c.format.entries(text, c.path)
+	ours, all, err := c.entries(text, c.path)
 	if err != nil {
 		return out, err
 	}
@@ -73,17 +140,22 @@ func (c *Client) install(text []byte, t Trace, servers []string, command string)
 		out.trace.NoFile = text == nil
 	}
 	for _, s := range servers {
-		e := Entry{Key: s, Server: s, Command: command}
+		e := Entry{Server: s, Command: command}
 		switch i := slices.IndexFunc(ours, func(o Entry) bool { return o.Server == s }); {
 		case i >= 0 && ours[i].Command == command:
 			continue
 		case i >= 0:
 			e.Key = ours[i].Key
-		case slices.Contains(all, s):
-			return out, hint.New(hint.Exists, fmt.Sprintf("%s has an entry named %q already, which is not Keyporter's.", c.Name, s),
-				"Rename or remove that entry, or rename the server with keyporter rename.")
+			out.text, err = c.retarget(out.text, c.path, e)
+		default:
+			if e.Key = c.key(s, ours); slices.Contains(all, e.Key) {
+				return out, hint.New(hint.Exists, fmt.Sprintf("%s has an entry named %q already, which is not Keyporter's.", c.Name, e.Key),
+					"Rename or remove that entry, or rename the server with keyporter rename.")
+			}
+			out.text, err = c.add(out.text, c.path, e)
+			ours = append(ours, e)
 		}
-		if out.text, err = c.format.put(out.text, c.path, e); err != nil {
+		if err != nil {
 			return out, err
 		}
 		out.changed = append(out.changed, s)
@@ -94,7 +166,7 @@ func (c *Client) install(text []byte, t Trace, servers []string, command string)
 // uninstall takes our entries for the servers out; nil means all of them.
 func (c *Client) uninstall(text []byte, t Trace, servers []string) (change, error) {
 	out := change{text: text, trace: t}
-	ours, _, err := c.format.entries(text, c.path)
+	ours, _, err := c.entries(text, c.path)
 	if err != nil {
 		return out, err
 	}
@@ -104,7 +176,7 @@ func (c *Client) uninstall(text []byte, t Trace, servers []string) (change, erro
 			left++
 			continue
 		}
-		if out.text, err = c.format.take(out.text, c.path, e.Key); err != nil {
+		if out.text, err = c.take(out.text, c.path, e.Key); err != nil {
 			return out, err
 		}
 		if !slices.Contains(out.changed, e.Server) {

@@ -292,7 +292,7 @@ func FuzzTakingOutGivesTheBytesBack(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := claude(t)
-		ours, all, err := c.format.entries(text, c.path)
+		ours, all, err := c.entries(text, c.path)
 		if err != nil || len(ours) > 0 || slices.Contains(all, "notes") || slices.Contains(all, "sales") {
 			return
 		}

@@ -3,8 +3,6 @@ package install
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -14,101 +12,73 @@ type jsonc struct{}
 
 var _ format = jsonc{}
 
-// find returns the object at path, or nil, with those around it: the root
-// first, as far as they are there.
-func find(text []byte, path []string) (at *value, around []*value, err error) {
-	root, err := parse(text)
-	if err != nil || root == nil {
-		return nil, nil, err
-	}
-	v := root
-	for _, key := range path {
-		around = append(around, v)
-		_, m := v.member(key)
-		if m == nil {
-			return nil, around, nil
+func (jsonc) quote(s string) string { return quote(s) }
+
+// literal writes a value as JSON, on one line.
+func literal(v any, quote func(string) string) string {
+	switch v := v.(type) {
+	case string:
+		return quote(v)
+	case []string:
+		words := make([]string, len(v))
+		for i, s := range v {
+			words[i] = quote(s)
 		}
-		if m.value.kind != '{' {
-			p := &parser{text: text, at: m.value.start}
-			return nil, nil, p.wrong(fmt.Sprintf("%q is not an object", key))
+		return "[" + strings.Join(words, ", ") + "]"
+	case bool:
+		if v {
+			return "true"
 		}
-		v = &m.value
 	}
-	return v, around, nil
+	return "false"
 }
 
-func (jsonc) entries(text []byte, path []string) (ours []Entry, all []string, err error) {
-	v, _, err := find(text, path)
-	if err != nil || v == nil {
-		return nil, nil, err
-	}
-	for i := range v.members {
-		m := &v.members[i]
-		all = append(all, m.key)
-		if e, ok := entryOf(text, m); ok {
-			ours = append(ours, e)
-		}
-	}
-	return ours, all, nil
-}
-
-// entryOf returns the entry that a member is, if it is one of ours: it launches
-// keyporter, whatever its path, with bridge and a name.
-func entryOf(data []byte, m *member) (Entry, bool) {
-	_, command := m.value.member("command")
-	_, args := m.value.member("args")
-	if command == nil || args == nil || command.value.kind != '"' || args.value.kind != '[' || len(args.value.elements) != 2 {
-		return Entry{}, false
-	}
-	var words []string
-	for _, e := range args.value.elements {
-		if e.kind != '"' {
-			return Entry{}, false
-		}
-		words = append(words, text(data[e.start:e.end]))
-	}
-	path := text(data[command.value.start:command.value.end])
-	program := strings.ToLower(path[strings.LastIndexAny(path, `/\`)+1:])
-	if words[0] != "bridge" || program != "keyporter" && program != "keyporter.exe" {
-		return Entry{}, false
-	}
-	return Entry{Key: m.key, Server: words[1], Command: path}, true
-}
-
-func (jsonc) put(data []byte, path []string, e Entry) ([]byte, error) {
-	out, err := makeObjects(data, path)
+func (f jsonc) add(text []byte, path []string, key string, fields []field) ([]byte, error) {
+	out, err := makeObjects(text, path)
 	if err != nil {
 		return nil, err
 	}
-	v, _, err := find(out, path)
+	v, _, err := find(f, out, path)
 	if err != nil {
 		return nil, err
-	}
-	if _, m := v.member(e.Key); m != nil {
-		_, command := m.value.member("command")
-		if command == nil {
-			return nil, errors.New("put entry: it is not ours")
-		}
-		return checked(splice(out, command.value.start, command.value.end, quote(e.Command)), path, e)
 	}
 	in := styleOf(out, v)
-	entry := in.object(quote("command")+": "+quote(e.Command), quote("args")+": ["+quote("bridge")+", "+quote(e.Server)+"]")
-	return checked(in.add(quote(e.Key)+": "+entry), path, e)
+	return in.add(quote(key) + ": " + in.object(jsonMembers(fields)...)), nil
 }
 
-// checked parses an edited text once more: whatever the file looked like, the
-// entry has to be in the result.
-func checked(text []byte, path []string, e Entry) ([]byte, error) {
-	ours, _, err := jsonc{}.entries(text, path)
-	if err == nil && !slices.Contains(ours, e) {
-		err = errors.New("put entry: the result does not have it")
+func jsonMembers(fields []field) []string {
+	var members []string
+	for _, x := range fields {
+		members = append(members, quote(x.name)+": "+literal(x.value, quote))
 	}
-	return text, err
+	return members
+}
+
+func (f jsonc) replace(text []byte, path []string, key string, fields []field) (out, old []byte, err error) {
+	v, _, err := find(f, text, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := v.Get(key)
+	in := styleOf(text, v)
+	if bytes.IndexByte(text[e.Start:e.End], '\n') < 0 {
+		in.inline = true // as the old one was
+	}
+	return splice(text, e.Start, e.End, in.object(jsonMembers(fields)...)), text[e.Start:e.End], nil
+}
+
+func (f jsonc) putBack(text []byte, path []string, key string, old []byte) ([]byte, error) {
+	v, _, err := find(f, text, path)
+	if err != nil {
+		return nil, err
+	}
+	e := v.Get(key)
+	return splice(text, e.Start, e.End, string(old)), nil
 }
 
 // makeObjects adds what is missing of the objects at path.
 func makeObjects(text []byte, path []string) ([]byte, error) {
-	_, around, err := find(text, path)
+	_, around, err := find(jsonc{}, text, path)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +86,7 @@ func makeObjects(text []byte, path []string) ([]byte, error) {
 		text = slices.Concat(bytes.TrimSpace(text), []byte("{}\n")) // a blank file; its mark stays
 	}
 	for range path {
-		at, around, err := find(text, path)
+		at, around, err := find(jsonc{}, text, path)
 		if err != nil || at != nil {
 			return text, err
 		}
@@ -125,25 +95,17 @@ func makeObjects(text []byte, path []string) ([]byte, error) {
 	return text, nil
 }
 
-func (jsonc) take(text []byte, path []string, key string) ([]byte, error) {
-	v, _, err := find(text, path)
+func (f jsonc) take(text []byte, path []string, key string) ([]byte, error) {
+	v, _, err := find(f, text, path)
 	if err != nil {
 		return nil, err
 	}
-	i, m := v.member(key)
-	if m == nil {
-		return text, nil
-	}
-	out := without(text, v, i)
-	now, _, err := find(out, path)
-	if err != nil || now == nil || len(now.members) != len(v.members)-1 {
-		return nil, errors.Join(errors.New("take entry: the result does not lack just that"), err)
-	}
-	return out, nil
+	i, _ := v.member(key)
+	return cut(text, v, i), nil
 }
 
-func (jsonc) trace(text []byte, path []string) (Trace, error) {
-	v, around, err := find(text, path)
+func (f jsonc) trace(text []byte, path []string) (Trace, error) {
+	v, around, err := find(f, text, path)
 	t := Trace{Made: len(path) - len(around) + 1}
 	switch {
 	case err != nil:
@@ -156,25 +118,25 @@ func (jsonc) trace(text []byte, path []string) (Trace, error) {
 	default:
 		v = around[len(around)-1]
 	}
-	if len(v.members) == 0 {
-		t.Empty = string(text[v.start:v.end])
+	if len(v.Members) == 0 {
+		t.Empty = string(text[v.Start:v.End])
 	}
 	return t, nil
 }
 
-func (jsonc) restore(data []byte, path []string, t Trace) ([]byte, error) {
+func (f jsonc) restore(data []byte, path []string, t Trace) ([]byte, error) {
 	keep := path[:max(len(path)-t.Made, 0)] // these were there
 	for n := len(path); n > len(keep); n-- {
-		v, around, err := find(data, path[:n])
-		if err != nil || v == nil || len(v.members) > 0 || comments(data, v) {
+		v, around, err := find(f, data, path[:n])
+		if err != nil || v == nil || len(v.Members) > 0 || comments(data, v) {
 			return data, err
 		}
 		holder := around[len(around)-1]
 		i, _ := holder.member(path[n-1])
-		data = without(data, holder, i)
+		data = cut(data, holder, i)
 	}
-	v, _, err := find(data, keep)
-	if err != nil || v == nil || len(v.members) > 0 {
+	v, _, err := find(f, data, keep)
+	if err != nil || v == nil || len(v.Members) > 0 {
 		return data, err
 	}
 	wasFile := t.NoFile || strings.TrimSpace(strings.TrimPrefix(t.Empty, string(bom))) == "" && t.Made == len(path)
@@ -186,20 +148,20 @@ func (jsonc) restore(data []byte, path []string, t Trace) ([]byte, error) {
 		return []byte(t.Empty), nil
 	case t.Empty == "" || wasFile:
 		return data, nil
-	case squeezed(t.Empty) == squeezed(string(data[v.start:v.end])):
-		return splice(data, v.start, v.end, t.Empty), nil
+	case squeezed(t.Empty) == squeezed(string(data[v.Start:v.End])):
+		return splice(data, v.Start, v.End, t.Empty), nil
 	}
 	return data, nil
 }
 
 // onlyRoot reports whether nothing but the root stands in the file.
-func onlyRoot(text []byte, root *value) bool {
-	return len(bytes.TrimSpace(bytes.TrimPrefix(text[:root.start], bom))) == 0 && len(bytes.TrimSpace(text[root.end:])) == 0
+func onlyRoot(text []byte, root *Value) bool {
+	return len(bytes.TrimSpace(bytes.TrimPrefix(text[:root.Start], bom))) == 0 && len(bytes.TrimSpace(text[root.End:])) == 0
 }
 
 // comments reports whether an empty object has more than white space in it.
-func comments(text []byte, v *value) bool {
-	return len(bytes.TrimSpace(text[v.start+1:v.end-1])) > 0
+func comments(text []byte, v *Value) bool {
+	return len(bytes.TrimSpace(text[v.Start+1:v.End-1])) > 0
 }
 
 // squeezed returns s without white space.
@@ -209,11 +171,12 @@ func splice(text []byte, from, to int, s string) []byte {
 	return slices.Concat(text[:from], []byte(s), text[to:])
 }
 
-// quote writes a string as JSON, without escapes for HTML.
+// quote writes a string as JSON, without escapes for HTML. YAML and TOML take it
+// too, but for the one control character that JSON leaves alone.
 func quote(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s) // strings always can be
-	return strings.TrimSuffix(b.String(), "\n")
+	return strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "\x7f", `\u007f`)
 }

@@ -4,55 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
 )
-
-// A value is where a JSON value stands in a text. Offsets are in bytes.
-type value struct {
-	start, end int
-	kind       byte // '{', '[', '"' or 0 for the rest
-	members    []member
-	elements   []value
-}
-
-// A member is one member of an object.
-type member struct {
-	start int // of its key
-	key   string
-	value value
-	comma int // offset of the comma behind it, or -1
-}
-
-// end returns the offset behind the member, with its comma.
-func (m *member) end() int {
-	if m.comma >= 0 {
-		return m.comma + 1
-	}
-	return m.value.end
-}
-
-// member returns the last member with that key, which is the one that readers
-// take.
-func (v *value) member(key string) (int, *member) {
-	for i := len(v.members) - 1; i >= 0; i-- {
-		if v.members[i].key == key {
-			return i, &v.members[i]
-		}
-	}
-	return -1, nil
-}
-
-// A ParseError says where a text cannot be understood.
-type ParseError struct {
-	Line, Column int // from 1; columns count characters
-	What         string
-}
-
-func (e *ParseError) Error() string {
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.What)
-}
-
-var bom = []byte("\xef\xbb\xbf")
 
 // maxDepth bounds how deep values may be nested.
 const maxDepth = 200
@@ -63,8 +15,7 @@ type parser struct {
 	at   int
 }
 
-// parse reads a text whose root is an object. A blank text has none: nil.
-func parse(text []byte) (*value, error) {
+func (jsonc) parse(text []byte) (*Value, error) {
 	p := &parser{text: text}
 	if bytes.HasPrefix(text, bom) {
 		p.at = len(bom)
@@ -94,12 +45,7 @@ func parse(text []byte) (*value, error) {
 	return &root, nil
 }
 
-func (p *parser) wrong(what string) *ParseError {
-	before := p.text[:p.at]
-	start := bytes.LastIndexByte(before, '\n') + 1
-	line := bytes.TrimPrefix(before[start:], bom)
-	return &ParseError{Line: bytes.Count(before, []byte("\n")) + 1, Column: utf8.RuneCount(line) + 1, What: what}
-}
+func (p *parser) wrong(what string) *ParseError { return wrongAt(p.text, p.at, what) }
 
 // peek returns the next byte, or 0 at the end.
 func (p *parser) peek() byte {
@@ -137,32 +83,39 @@ func (p *parser) space() error {
 
 func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
-func (p *parser) value(depth int) (value, error) {
-	v := value{start: p.at, kind: p.peek()}
+func (p *parser) value(depth int) (Value, error) {
+	v := Value{Start: p.at, Kind: Kind(p.peek()), flow: true}
 	var err error
 	switch {
 	case depth > maxDepth:
 		return v, p.wrong("values are nested too deep")
-	case v.kind == '{':
+	case v.Kind == Object:
 		err = p.list(&v, '}', func() error { return p.member(&v, depth) })
-	case v.kind == '[':
+	case v.Kind == List:
 		err = p.list(&v, ']', func() error {
 			e, err := p.value(depth + 1)
-			v.elements = append(v.elements, e)
+			v.Elements = append(v.Elements, e)
 			return err
 		})
-	case v.kind == '"':
+	case v.Kind == String:
 		err = p.str()
 	default:
-		v.kind = 0
+		v.Kind = Other
 		err = p.literal()
 	}
-	v.end = p.at
+	v.End = p.at
+	switch {
+	case err != nil:
+	case v.Kind == String:
+		v.Text = unquoted(p.text[v.Start:v.End])
+	case v.Kind == Other:
+		v.Text = string(p.text[v.Start:v.End])
+	}
 	return v, err
 }
 
 // list reads what stands between brackets, with item for each element.
-func (p *parser) list(v *value, closing byte, item func() error) error {
+func (p *parser) list(v *Value, closing byte, item func() error) error {
 	p.at++
 	for {
 		if err := p.space(); err != nil {
@@ -180,8 +133,8 @@ func (p *parser) list(v *value, closing byte, item func() error) error {
 		}
 		switch p.peek() {
 		case ',':
-			if n := len(v.members); n > 0 {
-				v.members[n-1].comma = p.at
+			if n := len(v.Members); n > 0 {
+				v.Members[n-1].comma = p.at
 			}
 			p.at++
 		case closing:
@@ -193,15 +146,15 @@ func (p *parser) list(v *value, closing byte, item func() error) error {
 	}
 }
 
-func (p *parser) member(v *value, depth int) error {
-	m := member{start: p.at, comma: -1}
+func (p *parser) member(v *Value, depth int) error {
+	m := Member{Start: p.at, comma: -1}
 	if p.peek() != '"' {
 		return p.wrong("a name in double quotes is missing")
 	}
 	if err := p.str(); err != nil {
 		return err
 	}
-	m.key = text(p.text[m.start:p.at])
+	m.Key = unquoted(p.text[m.Start:p.at])
 	if err := p.space(); err != nil {
 		return err
 	}
@@ -213,8 +166,8 @@ func (p *parser) member(v *value, depth int) error {
 		return err
 	}
 	var err error
-	m.value, err = p.value(depth + 1)
-	v.members = append(v.members, m)
+	m.Value, err = p.value(depth + 1)
+	v.Members = append(v.Members, m)
 	return err
 }
 
@@ -252,8 +205,8 @@ func (p *parser) literal() error {
 	return nil
 }
 
-// text returns what a string literal stands for.
-func text(literal []byte) string {
+// unquoted returns what a string literal stands for.
+func unquoted(literal []byte) string {
 	var s string
 	_ = json.Unmarshal(literal, &s) // the parser has checked it
 	return s

@@ -5,7 +5,7 @@ import "bytes"
 // A style is how an object is written, for what is added to it.
 type style struct {
 	text    []byte
-	v       *value
+	v       *Value
 	newline string // "\n" or "\r\n"
 	unit    string // one step of indentation
 	indent  string // of the object's members
@@ -13,14 +13,14 @@ type style struct {
 	inline  bool   // it stands on one line and goes on so
 }
 
-func styleOf(text []byte, v *value) *style {
-	s := &style{text: text, v: v, newline: "\n", unit: "  ", outer: indentation(text, v.start)}
+func styleOf(text []byte, v *Value) *style {
+	s := &style{text: text, v: v, newline: "\n", unit: "  ", outer: indentation(text, v.Start)}
 	body := bytes.TrimSpace(text)
 	if i := bytes.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
 		s.newline = "\r\n"
 	}
-	if root, err := parse(text); err == nil && root != nil && len(root.members) > 0 {
-		if first := root.members[0].start; bytes.IndexByte(text[root.start:first], '\n') >= 0 {
+	if root, err := (jsonc{}).parse(text); err == nil && root != nil && len(root.Members) > 0 {
+		if first := root.Members[0].Start; bytes.IndexByte(text[root.Start:first], '\n') >= 0 {
 			if unit := indentation(text, first); unit != "" {
 				s.unit = unit
 			}
@@ -29,9 +29,9 @@ func styleOf(text []byte, v *value) *style {
 		}
 	}
 	s.indent = s.outer + s.unit
-	if len(v.members) > 0 {
-		first := v.members[0].start
-		if s.inline = bytes.IndexByte(text[v.start:first], '\n') < 0; !s.inline {
+	if len(v.Members) > 0 {
+		first := v.Members[0].Start
+		if s.inline = bytes.IndexByte(text[v.Start:first], '\n') < 0; !s.inline {
 			s.indent = indentation(text, first)
 		}
 	}
@@ -71,10 +71,10 @@ func (s *style) object(members ...string) string {
 // their places: one that stands on the line of the last member stays there.
 func (s *style) add(m string) []byte {
 	v := s.v
-	if len(v.members) == 0 {
+	if len(v.Members) == 0 {
 		return s.addFirst(m)
 	}
-	last := &v.members[len(v.members)-1]
+	last := &v.Members[len(v.Members)-1]
 	lead, comma, tail := s.newline+s.indent, ",", ""
 	if last.comma >= 0 {
 		comma, tail = "", "," // it is written with a comma behind the last one
@@ -83,21 +83,21 @@ func (s *style) add(m string) []byte {
 	if s.inline {
 		lead, at = " ", last.end()
 	}
-	out := append([]byte{}, s.text[:last.value.end]...)
+	out := append([]byte{}, s.text[:last.Value.End]...)
 	out = append(out, comma...)
-	out = append(out, s.text[last.value.end:at]...)
+	out = append(out, s.text[last.Value.End:at]...)
 	out = append(out, lead+m+tail...)
 	return append(out, s.text[at:]...)
 }
 
 // addFirst adds to an empty object; a comment in it stays above.
 func (s *style) addFirst(m string) []byte {
-	inner := bytes.TrimRight(s.text[s.v.start+1:s.v.end-1], " \t\r\n")
+	inner := bytes.TrimRight(s.text[s.v.Start+1:s.v.End-1], " \t\r\n")
 	lead, end := s.newline+s.indent, s.newline+s.outer
 	if s.inline && len(inner) == 0 {
 		lead, end = "", ""
 	}
-	return splice(s.text, s.v.start+1, s.v.end-1, string(inner)+lead+m+end)
+	return splice(s.text, s.v.Start+1, s.v.End-1, string(inner)+lead+m+end)
 }
 
 // restOfLine returns the offset behind the comments that stand on at's line.
@@ -128,11 +128,11 @@ func restOfLine(text []byte, at int) int {
 	return end
 }
 
-// without returns the text without the i-th member of an object. Comments stay.
-func without(text []byte, v *value, i int) []byte {
-	m := &v.members[i]
-	from := m.start
-	for from > v.start+1 && isSpace(text[from-1]) {
+// cut returns the text without the i-th member of an object. Comments stay.
+func cut(text []byte, v *Value, i int) []byte {
+	m := &v.Members[i]
+	from := m.Start
+	for from > v.Start+1 && isSpace(text[from-1]) {
 		from--
 	}
 	to := m.end()
@@ -140,19 +140,19 @@ func without(text []byte, v *value, i int) []byte {
 	if line := text[bytes.LastIndexByte(text[:from], '\n')+1 : from]; endsInLineComment(line) && !endsLine(text[to:]) {
 		before = text[:from+bytes.IndexByte(text[from:], '\n')+1] // the comment's line has to end
 	}
-	switch last := i == len(v.members)-1; {
-	case len(v.members) == 1:
-		rest := bytes.TrimLeft(text[to:v.end-1], " \t\r\n")
-		if len(rest) == 0 && len(bytes.TrimSpace(text[v.start+1:from])) == 0 {
-			return splice(text, v.start+1, v.end-1, "")
+	switch last := i == len(v.Members)-1; {
+	case len(v.Members) == 1:
+		rest := bytes.TrimLeft(text[to:v.End-1], " \t\r\n")
+		if len(rest) == 0 && len(bytes.TrimSpace(text[v.Start+1:from])) == 0 {
+			return splice(text, v.Start+1, v.End-1, "")
 		}
 	case last && m.comma < 0:
 		// The one before is the last now, and has no comma behind it.
-		c := v.members[i-1].comma
+		c := v.Members[i-1].comma
 		out := append([]byte{}, before[:c]...)
 		out = append(out, before[c+1:]...)
 		return append(out, text[to:]...)
-	case !last && from == v.start+1 && bytes.IndexByte(text[from:m.start], '\n') < 0:
+	case !last && from == v.Start+1 && bytes.IndexByte(text[from:m.Start], '\n') < 0:
 		for to < len(text) && (text[to] == ' ' || text[to] == '\t') {
 			to++
 		}

@@ -1,0 +1,131 @@
+package install
+
+import (
+	"slices"
+
+	"keyporter/internal/hint"
+)
+
+// A Document is a client's file as it was read.
+type Document struct {
+	Client *Client
+	Path   string
+	Text   []byte // nil if there is no file
+	Items  []Item // all servers in it, ours and others
+}
+
+// An Item is one server in a client's file.
+type Item struct {
+	At    []string // the names of the objects around it, from the root
+	Key   string   // its name there
+	Start int      // where the name stands
+	Value Value
+	Ours  *Entry // if it is one of ours
+}
+
+// Read reads a client's file with all servers in it, in order.
+func (c *Client) Read(path string) (*Document, error) {
+	text, _, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.Parse(text)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	d.Path = path
+	return d, nil
+}
+
+// Parse is Read for a text.
+func (c *Client) Parse(text []byte) (*Document, error) {
+	d := &Document{Client: c, Text: text}
+	root, err := c.format.parse(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range append([][]string{c.path}, c.also...) {
+		d.collect(root, nil, path)
+	}
+	return d, nil
+}
+
+// collect adds what stands in the objects that a path with wildcards names.
+func (d *Document) collect(v *Value, at, path []string) {
+	if v == nil || v.Kind != Object {
+		return
+	}
+	if len(path) == 0 {
+		for i := range v.Members {
+			m := &v.Members[i]
+			item := Item{At: at, Key: m.Key, Start: m.Start, Value: m.Value}
+			if e, ok := d.Client.ours(m); ok {
+				item.Ours = &e
+			}
+			d.Items = append(d.Items, item)
+		}
+		return
+	}
+	for i := range v.Members {
+		m := &v.Members[i]
+		if path[0] == m.Key || path[0] == "*" {
+			d.collect(&m.Value, append(slices.Clone(at), m.Key), path[1:])
+		}
+	}
+}
+
+// Line returns the line of an offset, from 1.
+func (d *Document) Line(at int) int {
+	line, _ := Position(d.Text, at)
+	return line
+}
+
+// Replace puts an entry that launches a server's bridge in the place of another
+// entry, under its name, and returns what stood there, for PutBack. That may hold
+// a secret: no copy of the file is kept, and one that an earlier edit kept is
+// removed.
+func (c *Client) Replace(path string, at []string, key, server, command string) (old []byte, err error) {
+	_, err = edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
+		if err := c.has(text, at, key); err != nil {
+			return change{}, err
+		}
+		out, was, err := c.format.replace(text, at, key, c.fields(Entry{Key: key, Server: server, Command: command}))
+		if err != nil {
+			return change{}, err
+		}
+		old = slices.Clone(was)
+		return change{text: out, changed: []string{server}}, c.check(out, text, at, key, true)
+	})
+	return old, err
+}
+
+// PutBack puts back what Replace returned. The entry under that name has to be
+// one of ours.
+func (c *Client) PutBack(path string, at []string, key string, old []byte) error {
+	_, err := edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
+		ours, _, err := c.entries(text, at)
+		if err != nil {
+			return change{}, err
+		}
+		if !slices.ContainsFunc(ours, func(e Entry) bool { return e.Key == key }) {
+			return change{}, errMoved
+		}
+		out, err := c.format.putBack(text, at, key, old)
+		if err != nil {
+			return change{}, err
+		}
+		return change{text: out, changed: []string{key}}, c.check(out, text, at, key, true)
+	})
+	return err
+}
+
+var errMoved = hint.New(hint.NotFound, "The entry is no longer there as Keyporter wrote it.", "Look at the file and put it back by hand.")
+
+// has returns an error if there is no entry of that name.
+func (c *Client) has(text []byte, at []string, key string) error {
+	v, _, err := find(c.format, text, at)
+	if err == nil && v.Get(key) == nil {
+		err = errMoved
+	}
+	return err
+}

@@ -28,7 +28,7 @@ func clientAssertion(auth ClientAuth, now time.Time) (secret.Value, error) {
 	if auth.Key == nil || auth.AssertionAudience == "" {
 		return secret.Value{}, errors.New("private_key_jwt: Key and AssertionAudience are required")
 	}
-	method, err := signingMethod(auth.Key, auth.Alg)
+	method, err := SigningMethod(auth.Key, auth.Alg)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -68,9 +68,10 @@ var algorithms = map[string]signer{
 	"EdDSA": {},
 }
 
-// signingMethod returns the method for a key; alg empty follows the key. It
-// refuses an algorithm that does not fit the key.
-func signingMethod(key crypto.Signer, alg string) (jwt.SigningMethod, error) {
+// SigningMethod returns the method for a key; alg empty follows the key. It
+// refuses an algorithm that does not fit the key. The method signs and verifies
+// nothing.
+func SigningMethod(key crypto.Signer, alg string) (jwt.SigningMethod, error) {
 	var fits []string // the default first
 	switch pub := key.Public().(type) {
 	case *rsa.PublicKey:

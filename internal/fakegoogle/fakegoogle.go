@@ -1,12 +1,15 @@
-// Package fakegoogle is a real HTTP server that answers as Google's token
-// endpoint does for service accounts: the JWT bearer grant of RFC 7523 for ID
-// tokens and access tokens, and the certificates that ID tokens are verified
-// with. Tests and the demo use it; it imports nothing of testing.
+// Package fakegoogle is a real HTTP server that answers as Google does where
+// tokens come from: the token endpoint (JWT bearer grant of RFC 7523 for service
+// accounts, a person's sign-in and its refresh), IAM Credentials, the Security
+// Token Service, a machine's metadata server, the certificates that ID tokens are
+// verified with, and Secret Manager. CloudRun is the gate in front of a service.
+// Tests and the demo use it; it imports nothing of testing.
 //
 // It is strict: a request that Google would refuse is refused in Google's words,
 // and a request of a shape that we never want to send is refused too. Start it,
-// make a key file with NewKey, and give that to what is to be tested. The Server
-// owns its goroutines; Close waits for them.
+// make a key file with NewKey, and give that to what is to be tested. What only
+// speaks to Google's own addresses reaches it through ProxyURL, with CA trusted.
+// The Server owns its goroutines; Close waits for them.
 package fakegoogle
 
 import (
@@ -44,6 +47,9 @@ type Options struct {
 type Counts struct {
 	Token, IDToken, AccessToken, Refused, Failed int
 	Certs                                        int
+
+	SignedIn, Refreshed, Exchanged int // of Token: a person's sign-ins and refreshes; federated identities
+	Impersonated, Metadata, Secret int
 }
 
 // A Failure is an answer in place of the right one.
@@ -55,9 +61,10 @@ type Failure struct {
 
 // An Access says what an access token that the Server gave out is good for.
 type Access struct {
-	Email  string
-	Scopes []string
-	Expiry time.Time
+	Email    string
+	Scopes   []string
+	Expiry   time.Time
+	Consumer string // the project whose APIs it uses; empty: Google's own, so a quota project is needed
 }
 
 // A Server is Google. It is safe for concurrent use.
@@ -75,6 +82,8 @@ type Server struct {
 	tokens   map[string]Access         // by access token
 	failures []Failure                 // of the next requests to /token
 	counts   Counts
+	world    world
+	proxy    *proxy
 }
 
 // Start starts a Server that listens until Close.
@@ -95,6 +104,7 @@ func Start(opts Options) (*Server, error) {
 		emails:   map[string]string{},
 		disabled: map[string]bool{},
 		tokens:   map[string]Access{},
+		world:    newWorld(),
 	}
 	for range 2 { // Google always publishes more than one
 		key, err := newSigningKey()
@@ -111,7 +121,11 @@ func Start(opts Options) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc(TokenPath, s.serveToken)
 	mux.HandleFunc("GET "+CertsPath, s.serveCerts)
+	mux.HandleFunc(metadataPath, s.serveMetadata)
 	s.http = &http.Server{Handler: s.dated(mux), ReadHeaderTimeout: 10 * time.Second}
+	if s.proxy, err = startProxy(s.dated(s.hosts())); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
 	go func() {
 		defer close(s.done)
 		s.http.Serve(ln)
@@ -138,7 +152,7 @@ func (s *Server) Close() error {
 		err = errors.Join(err, s.http.Close())
 	}
 	<-s.done
-	return err
+	return errors.Join(err, s.proxy.close())
 }
 
 // FailNext makes the next n requests to the token endpoint end in f. They are

@@ -32,7 +32,25 @@ func newSigningKey() (*signingKey, error) {
 
 // NewKey makes a key for the service account with this e-mail address, which it
 // registers, and returns the JSON key file. An account may have several keys.
-func (s *Server) NewKey(email string) ([]byte, error) {
+func (s *Server) NewKey(email string) ([]byte, error) { return s.newKey(email, s.TokenURI()) }
+
+// NewGoogleKey is NewKey with the token endpoint's own address, as Google writes
+// it into key files.
+func (s *Server) NewGoogleKey(email string) ([]byte, error) { return s.newKey(email, googleTokenURI) }
+
+// Trust registers a public key of a service account, as an uploaded one, and
+// returns its id.
+func (s *Server) Trust(email string, key *rsa.PublicKey) string {
+	var id [20]byte
+	rand.Read(id[:])
+	keyID := hex.EncodeToString(id[:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts[keyID], s.emails[keyID] = key, email
+	return keyID
+}
+
+func (s *Server) newKey(email, tokenURI string) ([]byte, error) {
 	private, err := newRSA()
 	if err != nil {
 		return nil, fmt.Errorf("make service account key: %w", err)
@@ -41,12 +59,7 @@ func (s *Server) NewKey(email string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make service account key: %w", err)
 	}
-	var id [20]byte
-	rand.Read(id[:])
-	keyID := hex.EncodeToString(id[:])
-	s.mu.Lock()
-	s.accounts[keyID], s.emails[keyID] = &private.PublicKey, email
-	s.mu.Unlock()
+	keyID := s.Trust(email, &private.PublicKey)
 	return json.MarshalIndent(map[string]string{
 		"type":                        "service_account",
 		"project_id":                  "fake-project",
@@ -55,7 +68,7 @@ func (s *Server) NewKey(email string) ([]byte, error) {
 		"client_email":                email,
 		"client_id":                   "100000000000000000001",
 		"auth_uri":                    s.url + "/o/oauth2/auth",
-		"token_uri":                   s.TokenURI(),
+		"token_uri":                   tokenURI,
 		"auth_provider_x509_cert_url": s.url + "/oauth2/v1/certs",
 		"client_x509_cert_url":        s.url + "/robot/v1/metadata/x509/" + url.PathEscape(email),
 		"universe_domain":             "googleapis.com",

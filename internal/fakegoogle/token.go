@@ -46,14 +46,11 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		f.send(w)
 		return
 	}
-	claims, no := s.assertion(r)
+	answer, no := s.grant(r)
 	if no == nil {
-		var answer any
-		if answer, no = s.answer(claims); no == nil {
-			w.Header().Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
-			writeJSON(w, http.StatusOK, answer)
-			return
-		}
+		w.Header().Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+		writeJSON(w, http.StatusOK, answer)
+		return
 	}
 	s.count(func(c *Counts) { c.Refused++ })
 	writeJSON(w, no.status, no)
@@ -70,47 +67,79 @@ func (f Failure) send(w http.ResponseWriter) {
 	io.WriteString(w, f.Body)
 }
 
-// form checks the shape of the request and returns the assertion.
-func form(r *http.Request) (string, *refusal) {
-	if r.Method != http.MethodPost {
-		return "", &refusal{Code: "invalid_request", Description: "Method Not Allowed", status: http.StatusMethodNotAllowed}
-	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
-		return "", refuse("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
-	}
-	if r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
-		return "", refuse("invalid_request", "Unexpected query, Authorization or Cookie")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 64<<10))
-	if err != nil {
-		return "", refuse("invalid_request", "Bad Request")
-	}
-	fields, err := url.ParseQuery(string(body))
-	if err != nil {
-		return "", refuse("invalid_request", "Bad Request")
-	}
-	for name, values := range fields {
-		if len(values) != 1 || name != "grant_type" && name != "assertion" {
-			return "", refuse("invalid_request", "Unexpected or repeated parameter: %s", name)
-		}
-	}
-	switch grant := fields.Get("grant_type"); {
-	case grant == "":
-		return "", refuse("invalid_request", "Required parameter is missing: grant_type")
-	case grant != jwtBearer:
-		return "", refuse("unsupported_grant_type", "Invalid grant_type: %s", grant)
-	case fields.Get("assertion") == "":
-		return "", refuse("invalid_request", "Required parameter is missing: assertion")
-	}
-	return fields.Get("assertion"), nil
-}
-
-// assertion verifies the request's assertion and returns its claims.
-func (s *Server) assertion(r *http.Request) (jwt.MapClaims, *refusal) {
-	text, no := form(r)
+// grant answers a request of one of the grants.
+func (s *Server) grant(r *http.Request) (any, *refusal) {
+	fields, no := form(r)
 	if no != nil {
 		return nil, no
 	}
+	switch grant := fields.Get("grant_type"); grant {
+	case jwtBearer:
+		if no := only(fields, "assertion"); no != nil {
+			return nil, no
+		}
+		claims, no := s.assertion(fields.Get("assertion"), r.TLS != nil)
+		if no != nil {
+			return nil, no
+		}
+		return s.answer(claims)
+	case "refresh_token":
+		return s.refresh(fields)
+	case "authorization_code":
+		return s.redeem(fields)
+	case "":
+		return nil, refuse("invalid_request", "Required parameter is missing: grant_type")
+	default:
+		return nil, refuse("unsupported_grant_type", "Invalid grant_type: %s", grant)
+	}
+}
+
+// only refuses parameters beside grant_type and those named, and missing ones.
+func only(fields url.Values, names ...string) *refusal {
+	for name := range fields {
+		if name != "grant_type" && !slices.Contains(names, name) {
+			return refuse("invalid_request", "Unexpected or repeated parameter: %s", name)
+		}
+	}
+	for _, name := range names {
+		if fields.Get(name) == "" {
+			return refuse("invalid_request", "Required parameter is missing: %s", name)
+		}
+	}
+	return nil
+}
+
+// form checks the shape of the request and returns its parameters, each there
+// once.
+func form(r *http.Request) (url.Values, *refusal) {
+	if r.Method != http.MethodPost {
+		return nil, &refusal{Code: "invalid_request", Description: "Method Not Allowed", status: http.StatusMethodNotAllowed}
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
+		return nil, refuse("invalid_request", "Content-Type must be application/x-www-form-urlencoded")
+	}
+	if r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
+		return nil, refuse("invalid_request", "Unexpected query, Authorization or Cookie")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, 64<<10))
+	if err != nil {
+		return nil, refuse("invalid_request", "Bad Request")
+	}
+	fields, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, refuse("invalid_request", "Bad Request")
+	}
+	for name, values := range fields {
+		if len(values) != 1 {
+			return nil, refuse("invalid_request", "Unexpected or repeated parameter: %s", name)
+		}
+	}
+	return fields, nil
+}
+
+// assertion verifies an assertion and returns its claims. google says that it was
+// sent to Google's own address.
+func (s *Server) assertion(text string, google bool) (jwt.MapClaims, *refusal) {
 	var keyID string
 	var claims jwt.MapClaims
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation())
@@ -133,11 +162,15 @@ func (s *Server) assertion(r *http.Request) (jwt.MapClaims, *refusal) {
 	email := s.emails[keyID]
 	disabled := s.disabled[email]
 	s.mu.Unlock()
+	right := s.TokenURI()
+	if google {
+		right = googleTokenURI
+	}
 	switch iss, _ := claims.GetIssuer(); {
 	case iss != email || disabled:
 		return nil, refuse("invalid_grant", "Invalid grant: account not found")
-	case claims["aud"] != s.TokenURI():
-		return nil, refuse("invalid_grant", "Invalid JWT: Failed audience check. The right audience is %s", s.TokenURI())
+	case claims["aud"] != right:
+		return nil, refuse("invalid_grant", "Invalid JWT: Failed audience check. The right audience is %s", right)
 	case !s.timely(claims):
 		return nil, badTime
 	}
@@ -168,41 +201,60 @@ func (s *Server) answer(claims jwt.MapClaims) (any, *refusal) {
 	case (scope == "") == (audience == ""):
 		return nil, refuse("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
 	case audience != "":
-		return s.idToken(email, audience)
+		signed, no := s.idToken(email, audience, true)
+		if no != nil {
+			return nil, no
+		}
+		return map[string]string{"id_token": signed}, nil
 	}
-	return s.accessToken(email, strings.Fields(scope))
+	value, no := s.accessToken(Access{Email: email, Scopes: strings.Fields(scope), Consumer: projectOf(email)}, s.opts.Life)
+	if no != nil {
+		return nil, no
+	}
+	return map[string]any{"access_token": value, "expires_in": int64(s.opts.Life / time.Second), "token_type": "Bearer"}, nil
 }
 
-// idToken answers as for target_audience: an ID token and nothing else.
-func (s *Server) idToken(email, audience string) (any, *refusal) {
+// idToken makes an ID token of a service account.
+func (s *Server) idToken(email, audience string, withEmail bool) (string, *refusal) {
 	now := s.opts.Now()
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+	claims := jwt.MapClaims{
 		"iss": Issuer, "aud": audience, "azp": email, "sub": "100000000000000000001",
-		"email": email, "email_verified": true,
 		"iat": now.Unix(), "exp": now.Add(s.opts.Life).Unix(),
-	})
+	}
+	if withEmail {
+		claims["email"], claims["email_verified"] = email, true
+	}
+	signed, no := s.signed(claims)
+	if no == nil {
+		s.count(func(c *Counts) { c.IDToken++ })
+	}
+	return signed, no
+}
+
+func (s *Server) signed(claims jwt.MapClaims) (string, *refusal) {
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
 	t.Header["kid"] = s.keys[0].id
 	signed, err := t.SignedString(s.keys[0].private)
 	if err != nil {
-		return nil, &refusal{Code: "internal_failure", Description: "Backend Error", status: http.StatusInternalServerError}
+		return "", &refusal{Code: "internal_failure", Description: "Backend Error", status: http.StatusInternalServerError}
 	}
-	s.count(func(c *Counts) { c.IDToken++ })
-	return map[string]string{"id_token": signed}, nil
+	return signed, nil
 }
 
-// accessToken answers as for scope: an opaque token.
-func (s *Server) accessToken(email string, scopes []string) (any, *refusal) {
-	for _, scope := range scopes {
+// accessToken makes an opaque token.
+func (s *Server) accessToken(a Access, life time.Duration) (string, *refusal) {
+	for _, scope := range a.Scopes {
 		if !s.knownScope(scope) {
-			return nil, refuse("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+			return "", refuse("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
 		}
 	}
-	token := "ya29.fake-SECRETWORD-" + rand.Text()
+	value := "ya29.fake-SECRETWORD-" + rand.Text()
+	a.Expiry = s.opts.Now().Add(life)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tokens[token] = Access{Email: email, Scopes: scopes, Expiry: s.opts.Now().Add(s.opts.Life)}
+	s.tokens[value] = a
 	s.counts.AccessToken++
-	return map[string]any{"access_token": token, "expires_in": int64(s.opts.Life / time.Second), "token_type": "Bearer"}, nil
+	return value, nil
 }
 
 func (s *Server) knownScope(scope string) bool {

@@ -1,16 +1,23 @@
-// Package google is the source for a Google service account with a key file:
-// ID tokens (for Cloud Run and what checks Google's certificates), access tokens
-// (for Google APIs) and JWTs signed with the key itself (AIP-4111, IAP).
+// Package google is the source for Google's own ways to a token: a service
+// account's key (Source), another account's access token that impersonates a
+// service account (Impersonation), and the computer's application-default
+// credentials (Default). They make ID tokens (for Cloud Run and what checks
+// Google's certificates) and access tokens (for Google APIs); a key also makes
+// JWTs signed with itself (AIP-4111, IAP).
 //
-// It speaks the JWT bearer grant of RFC 7523 section 2.1 by its own small
-// request, the one mechanism for both kinds of token. The ready-made ones do not
-// fit: Google answers an ID token without an access token, which broker/oauth
-// rightly takes for an error; x/oauth2's errors hold the body; and neither shows
-// the answer's Date, which tells a wrong clock from a deleted key.
+// It sends its own small requests. The ready-made ones do not fit: Google
+// answers an ID token without an access token, which broker/oauth rightly takes
+// for an error; x/oauth2's errors hold the body, and it takes the addresses that
+// stand in a credentials file as they are; and neither shows the answer's Date,
+// which tells a wrong clock from a deleted key.
 //
-// Impersonation, federation and domain-wide delegation are left out. ParseKey
-// reads the file, CheckTokenURI says whether it may be used as it is, New makes
-// the Source. The package starts no goroutines.
+// Addresses are Google's, whatever a file says: one that names another is
+// refused. What a file may choose (where a federated identity's token comes from)
+// is in Credentials.Binding, which the user has agreed to. Domain-wide delegation,
+// programs that print tokens, and universes beside googleapis.com are left out.
+//
+// ParseKey and ParseCredentials read files; New, NewImpersonation and NewDefault
+// make the sources. The package starts no goroutines.
 package google
 
 import (
@@ -24,6 +31,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
@@ -45,9 +53,8 @@ type Options struct {
 // request's Kind: an ID token for Audience, an access token with Scopes, or a
 // self-signed JWT whose aud is Audience, or else Resource.
 type Source struct {
-	key    *Key
-	client *http.Client
-	now    func() time.Time
+	wire
+	key *Key
 }
 
 var _ token.Source = (*Source)(nil)
@@ -63,14 +70,7 @@ func New(opts Options) (*Source, error) {
 	if err := CheckTokenURI(opts.Key, opts.AllowTokenURI); err != nil {
 		return nil, err
 	}
-	client := *opts.Client
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	client.Jar = nil
-	s := &Source{key: opts.Key, client: &client, now: opts.Now}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	return s, nil
+	return &Source{wire: newWire(opts.Client, opts.Now), key: opts.Key}, nil
 }
 
 // Token returns a new token for req.
@@ -100,22 +100,26 @@ func (s *Source) idToken(ctx context.Context, req token.Request) (*token.Token, 
 	if ans.IDToken == "" {
 		return nil, s.oddAnswer("it has no ID token")
 	}
+	tok, why := idToken(s.now(), ans.IDToken, req.Audience)
+	if why != "" {
+		return nil, s.oddAnswer(why)
+	}
+	return tok, nil
+}
+
+// idToken makes the Token of an ID token, or says what is wrong with it.
+//
+// Unverified: it came from Google over TLS, and the server that it is for
+// verifies it. Only the expiry and the audience are read.
+func idToken(now time.Time, text, audience string) (*token.Token, string) {
 	var claims jwt.RegisteredClaims
-	// Unverified: it came from the token endpoint over TLS, and the server that
-	// it is for verifies it. Only the expiry and the audience are read.
-	if _, _, err := jwt.NewParser().ParseUnverified(ans.IDToken, &claims); err != nil || claims.ExpiresAt == nil {
-		return nil, s.oddAnswer("its ID token cannot be read")
+	if _, _, err := jwt.NewParser().ParseUnverified(text, &claims); err != nil || claims.ExpiresAt == nil || !visible(text) {
+		return nil, "its ID token cannot be read"
 	}
-	if !slices.Contains(claims.Audience, req.Audience) {
-		return nil, s.oddAnswer("its ID token is for another audience")
+	if !slices.Contains(claims.Audience, audience) {
+		return nil, "its ID token is for another audience"
 	}
-	now := s.now()
-	return &token.Token{
-		Value:  secret.New(ans.IDToken),
-		Scheme: "Bearer",
-		Issued: now,
-		Expiry: expiry(now, claims),
-	}, nil
+	return &token.Token{Value: secret.New(text), Scheme: "Bearer", Issued: now, Expiry: expiry(now, claims)}, ""
 }
 
 // expiry returns the token's exp by our clock: where iat shows that ours is off
@@ -134,23 +138,32 @@ func (s *Source) accessToken(ctx context.Context, req token.Request) (*token.Tok
 		return nil, hint.New(hint.Usage, "A Google access token needs a scope.", "Give --scope, such as https://www.googleapis.com/auth/cloud-platform.")
 	}
 	ans, err := s.exchange(ctx, req.Account, jwt.MapClaims{"scope": strings.Join(req.Scopes, " ")})
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case ans.AccessToken == "":
-		return nil, s.oddAnswer("it has no access token")
-	case ans.TokenType != "" && !strings.EqualFold(ans.TokenType, "Bearer"):
-		return nil, s.oddAnswer("its token is not a bearer token")
 	}
-	now := s.now()
-	tok := &token.Token{Value: secret.New(ans.AccessToken), Scheme: "Bearer", Issued: now, Scopes: slices.Clone(req.Scopes)}
-	if ans.Scope != "" {
-		tok.Scopes = strings.Fields(ans.Scope)
-	}
-	if ans.ExpiresIn > 0 {
-		tok.Expiry = now.Add(time.Duration(min(ans.ExpiresIn, maxExpiresIn)) * time.Second)
+	tok, why := ans.accessToken(s.now(), req.Scopes)
+	if why != "" {
+		return nil, s.oddAnswer(why)
 	}
 	return tok, nil
+}
+
+// accessToken makes the Token of an answer, or says what is wrong with it.
+func (a *answer) accessToken(now time.Time, scopes []string) (*token.Token, string) {
+	switch {
+	case a.AccessToken == "":
+		return nil, "it has no access token"
+	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "Bearer"):
+		return nil, "its token is not a bearer token"
+	}
+	tok := &token.Token{Value: secret.New(a.AccessToken), Scheme: "Bearer", Issued: now, Scopes: slices.Clone(scopes)}
+	if a.Scope != "" {
+		tok.Scopes = strings.Fields(a.Scope)
+	}
+	if a.ExpiresIn > 0 {
+		tok.Expiry = now.Add(time.Duration(min(a.ExpiresIn, maxExpiresIn)) * time.Second)
+	}
+	return tok, ""
 }
 
 // selfSigned makes a token without asking anybody.
@@ -175,7 +188,11 @@ func (s *Source) sign(now time.Time, claims jwt.MapClaims) (secret.Value, error)
 	claims["iss"] = s.key.Email
 	claims["iat"] = now.Unix()
 	claims["exp"] = now.Unix() + int64(jwtLife/time.Second)
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	method, err := oauth.SigningMethod(s.key.private, "RS256")
+	if err != nil {
+		return secret.Value{}, err
+	}
+	t := jwt.NewWithClaims(method, claims)
 	if s.key.KeyID != "" {
 		t.Header["kid"] = s.key.KeyID
 	}

@@ -2,6 +2,7 @@ package google
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -31,7 +32,22 @@ type Key struct {
 	TokenURI string // token_uri, the universe's own if the file has none; see CheckTokenURI
 	Universe string // universe_domain; googleapis.com if the file has none
 
-	private *rsa.PrivateKey
+	private crypto.Signer
+}
+
+// SignerKey returns the key of a service account whose private key rests
+// elsewhere: signer signs with it. keyID may be empty.
+func SignerKey(email, keyID string, signer crypto.Signer) (*Key, error) {
+	switch {
+	case !emailForm.MatchString(email):
+		return nil, hint.New(hint.Usage, "A key that signs elsewhere does not say whose it is.", "Give --email with the service account's e-mail address.")
+	case !keyIDForm.MatchString(keyID):
+		return nil, hint.New(hint.Usage, "This is not the id of a key.", "Give the id that Google shows for the uploaded key.")
+	}
+	if _, ok := signer.Public().(*rsa.PublicKey); !ok {
+		return nil, hint.New(hint.Usage, "The key that signs is not an RSA key; Google takes no other.", "Make one of the type rsa-2048 there.")
+	}
+	return &Key{Email: email, KeyID: keyID, TokenURI: defaultTokenURI, Universe: defaultUniverse, private: signer}, nil
 }
 
 // keyFile is the file's form. Fields beyond these (auth_uri, certificate

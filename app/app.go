@@ -24,13 +24,14 @@ import (
 	"keyporter/app/window"
 	"keyporter/assets"
 	"keyporter/broker/local"
+	"keyporter/internal/autostart"
 	"keyporter/internal/instance"
 	"keyporter/internal/notify"
 	"keyporter/internal/paths"
 )
 
 // ID names the application to the desktop.
-const ID = "dev.keyporter.Keyporter"
+const ID = autostart.TrayID
 
 // Options are the settings of Run.
 type Options struct {

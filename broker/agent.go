@@ -30,6 +30,8 @@ type AgentOptions struct {
 	Getenv     func(string) string // Required. os.Getenv.
 	Log        *slog.Logger        // Required.
 	Foreground bool                // Optional. Never end for want of clients.
+	// Try has a session with a server through a bridge. Optional.
+	Try func(ctx context.Context, server string) (*Tried, error)
 }
 
 // RunAgent is the agent process: it takes the lock, serves the local API and
@@ -66,7 +68,7 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 		OpenBrowser: func(ctx context.Context, url string, private bool) error {
 			return browser.Show(ctx, url, private, o.Getenv)
 		},
-		Notify: showNotice(desktop), Withdraw: desktop.Withdraw,
+		Notify: showNotice(desktop), Withdraw: desktop.Withdraw, Try: o.Try,
 	})
 	if err != nil {
 		return err

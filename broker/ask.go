@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // askLimit is how long a server that is being added may take to say what it
@@ -31,10 +33,12 @@ const probe = `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_me
 type answer struct {
 	status     int
 	challenges []oauth.Challenge
-	fields     []string // WWW-Authenticate, as sent
-	mcp        bool     // it answered in JSON-RPC, or with an event stream
-	location   string   // of a redirect
-	hello      hello    // of an open server
+	fields     []string             // WWW-Authenticate, as sent
+	mcp        bool                 // it answered in JSON-RPC, or with an event stream
+	location   string               // of a redirect
+	hello      hello                // of an open server
+	date       time.Time            // of the server's clock; zero: it does not say
+	tls        *tls.ConnectionState // nil: plain http
 }
 
 // ask asks a server that is being added what it wants. It returns what was seen,
@@ -78,8 +82,30 @@ func wantedKind(s *account.Server, challenges []oauth.Challenge) account.Kind {
 	return account.OAuth
 }
 
+// serverClient sends requests to a server, on the way that its record says; done
+// closes its connections.
+func (b *Broker) serverClient(s *account.Server) (client *http.Client, done func(), err error) {
+	if b.opt.HTTP != nil || s.Proxy == "" && s.CA == "" {
+		return b.httpClient(), func() {}, nil
+	}
+	t := b.transport.Clone()
+	if err := (network.Settings{Proxy: s.Proxy, CA: s.CA}).Apply(t); err != nil {
+		return nil, nil, err
+	}
+	return &http.Client{Transport: t, Timeout: requestLimit}, t.CloseIdleConnections, nil
+}
+
 // probe sends one request without a token to a server.
 func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) {
+	client, done, err := b.serverClient(s)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return probeBy(ctx, client, s)
+}
+
+func probeBy(ctx context.Context, client *http.Client, s *account.Server) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, strings.NewReader(probe))
 	if err != nil {
 		return nil, fmt.Errorf("ask server: its address is not valid")
@@ -91,7 +117,6 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
 	req.Header.Set("Mcp-Method", "server/discover")
-	client := b.httpClient()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := client.Do(req)
 	if err != nil {
@@ -99,7 +124,9 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 	}
 	defer res.Body.Close()
 	text := firstMessage(res)
+	date, _ := http.ParseTime(res.Header.Get("Date")) // zero if it is not one
 	return &answer{
+		date: date, tls: res.TLS,
 		status:     res.StatusCode,
 		challenges: oauth.ParseChallenges(res.Header),
 		fields:     res.Header.Values("WWW-Authenticate"),

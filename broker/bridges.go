@@ -17,6 +17,9 @@ import (
 // be made; after that the bridge hears that it is not there yet.
 const firstToken = 8 * time.Second
 
+// A joined bridge is one that runs.
+type joined struct{ server, program string }
+
 // Bridge joins a bridge to its server.
 func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*local.BridgeState) error) error {
 	s, err := lookupServer(b.config(), r.Server)
@@ -24,8 +27,10 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 		return err
 	}
 	name := s.Name
-	b.update(func() { b.bridges[name]++ })
+	j := &joined{server: name, program: programOf(ctx)}
+	b.update(func() { b.bridges[name]++; b.joined[j] = true })
 	defer b.update(func() {
+		delete(b.joined, j)
 		if b.bridges[name]--; b.bridges[name] == 0 {
 			delete(b.bridges, name)
 		}

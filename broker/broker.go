@@ -60,6 +60,10 @@ type Options struct {
 	// Optional.
 	Notify   func(ctx context.Context, n local.Notice, click func()) error
 	Withdraw func(ctx context.Context, id string) error
+
+	// Try has a session with a server through a bridge, for the doctor. Optional;
+	// nil leaves that check out.
+	Try func(ctx context.Context, server string) (*Tried, error)
 }
 
 // A Broker holds the accounts. Its methods are safe for concurrent use.
@@ -108,6 +112,7 @@ type Broker struct {
 	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for
 	notices      []*notice
 	bridges      map[string]int // by server
+	joined       map[*joined]bool
 	trays        int
 	seq          uint64
 	changed      chan struct{} // closed and replaced at each change
@@ -156,6 +161,7 @@ func New(opt Options) (*Broker, error) {
 		moveChecked: map[string]string{},
 		stepUps:     map[string]stepUp{},
 		bridges:     map[string]int{},
+		joined:      map[*joined]bool{},
 		changed:     make(chan struct{}),
 	}
 	b.life, b.end = context.WithCancel(context.Background())

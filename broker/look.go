@@ -62,9 +62,24 @@ func (b *Broker) look(ctx context.Context, s *account.Server) *finding {
 			"Check its address if this computer should be able to reach it."))
 	}
 	f.answer = ans
-	switch {
-	case f.refused():
+	if f.refused() {
 		return b.lookAtSignIn(ctx, s, f)
+	}
+	if f.judge(s); f.trouble != "" {
+		return f
+	}
+	f.open = true
+	// A server may answer a first message openly and want a sign-in later.
+	if s.Account == "" && b.discoverable(ctx, s) {
+		return f.want(local.WantsSignIn, account.OAuth, "It lets everybody connect, and signs people in for some of what it does.")
+	}
+	return f.want(local.WantsNothing, "", "It is open: no sign-in is needed.")
+}
+
+// judge says what is wrong with an answer that is no refusal.
+func (f *finding) judge(s *account.Server) *finding {
+	ans, host := f.answer, hostOf(s.URL)
+	switch {
 	case ans.status == http.StatusNotFound && !ans.mcp:
 		return f.wrong(local.TroubleNotFound, hint.New(hint.Failed, fmt.Sprintf("%s answered that there is nothing at this path (404).", host),
 			"Check the path; servers often use /mcp."))
@@ -75,12 +90,7 @@ func (b *Broker) look(ctx context.Context, s *account.Server) *finding {
 	case !ans.mcp && ans.status != http.StatusBadRequest:
 		return f.wrong(local.TroubleNotMCP, hint.New(hint.Failed, fmt.Sprintf("%s did not answer like an MCP server.", host), "Check the address; servers often use the path /mcp."))
 	}
-	f.open = true
-	// A server may answer a first message openly and want a sign-in later.
-	if s.Account == "" && b.discoverable(ctx, s) {
-		return f.want(local.WantsSignIn, account.OAuth, "It lets everybody connect, and signs people in for some of what it does.")
-	}
-	return f.want(local.WantsNothing, "", "It is open: no sign-in is needed.")
+	return f
 }
 
 // lookAtSignIn finds out how a server that refused the question lets people in.

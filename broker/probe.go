@@ -89,7 +89,11 @@ func (b *Broker) greet(ctx context.Context, s *account.Server) hello {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
-	client := b.httpClient()
+	client, done, err := b.serverClient(s)
+	if err != nil {
+		return hello{}
+	}
+	defer done()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := client.Do(req)
 	if err != nil {

@@ -228,8 +228,11 @@ func (b *Broker) httpClient() *http.Client {
 	if rt == nil {
 		rt = b.transport
 	}
-	return &http.Client{Transport: rt, Timeout: 30 * time.Second}
+	return &http.Client{Transport: rt, Timeout: requestLimit}
 }
+
+// requestLimit bounds one request to an address that the user chose.
+const requestLimit = 30 * time.Second
 
 // oauthClient makes a client for what s may name. s may be nil; also are
 // addresses that the user typed for an account.

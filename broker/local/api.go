@@ -126,6 +126,11 @@ type Broker interface {
 	// UninstallClient takes our entries out again.
 	UninstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
 
+	// Doctor makes the checks of this computer, of the servers and of the MCP
+	// clients, and calls show with each when it is done, in their order. What is
+	// wrong is part of a check; the error is for a call that failed.
+	Doctor(ctx context.Context, r DoctorRequest, show func(*Check) error) error
+
 	// UseVault moves the vault's identity to the other back end.
 	UseVault(ctx context.Context, r UseVault) error
 	// Unlock opens a vault that is locked.

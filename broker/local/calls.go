@@ -146,6 +146,10 @@ func (c *Client) UninstallClient(ctx context.Context, r InstallRequest) (*Instal
 	return uninstallClient.one(ctx, c, r)
 }
 
+func (c *Client) Doctor(ctx context.Context, r DoctorRequest, show func(*Check) error) error {
+	return doctor.each(ctx, c, r, show)
+}
+
 func (c *Client) UseVault(ctx context.Context, u UseVault) error {
 	_, err := useVault.one(ctx, c, u)
 	return err

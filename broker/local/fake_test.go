@@ -209,6 +209,11 @@ func (f *fake) UninstallClient(_ context.Context, r InstallRequest) (*Installed,
 	return called[*Installed](f, "UninstallClient", r)
 }
 
+func (f *fake) Doctor(_ context.Context, r DoctorRequest, show func(*Check) error) error {
+	f.note("Doctor", r)
+	return show(&Check{ID: CheckAgent, Result: CheckOK})
+}
+
 func (f *fake) UseVault(_ context.Context, u UseVault) error { f.note("UseVault", u); return nil }
 
 func (f *fake) Unlock(_ context.Context, u Unlock) error { f.note("Unlock", u); return nil }

@@ -49,6 +49,7 @@ var (
 	clients         = ask("clients", Broker.Clients)
 	installClient   = call("install-client", Broker.InstallClient)
 	uninstallClient = call("uninstall-client", Broker.UninstallClient)
+	doctor          = follow("doctor", Broker.Doctor)
 	useVault        = do("use-vault", Broker.UseVault)
 	unlock          = do("unlock", Broker.Unlock)
 	restoreVault    = ask("restore-vault", Broker.RestoreVault)
@@ -70,6 +71,7 @@ func routes() []route {
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,
+		doctor,
 		useVault, unlock, restoreVault,
 	}
 }

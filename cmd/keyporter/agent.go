@@ -37,7 +37,7 @@ and for looking at its log. It ends after 30 minutes without clients, unless
 			}
 			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 			return broker.RunAgent(c.Context(), broker.AgentOptions{
-				Paths: where, Version: version, Getenv: p.getenv, Log: log, Foreground: foreground,
+				Paths: where, Version: version, Getenv: p.getenv, Log: log, Foreground: foreground, Try: p.try,
 			})
 		},
 	}

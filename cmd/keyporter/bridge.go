@@ -180,38 +180,43 @@ func printContent(w io.Writer, c mcp.Content) {
 	}
 }
 
-// session connects to a server through a bridge in this process, with the SDK's
-// own client in front of it, and runs f. What the bridge would hold back until
-// somebody signs in is an error here.
+// session has a session with a server that is ready: what a bridge would hold
+// back until somebody signs in is an error here.
 func (p *program) session(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
 	return p.ask(ctx, func(l *local.Client) error {
 		if err := p.ready(ctx, l, name); err != nil {
 			return err
 		}
-		toBridge, fromClient := io.Pipe()
-		toClient, fromBridge := io.Pipe()
-		log := p.logger()
-		if p.getenv("KEYPORTER_LOG") == "" {
-			log = slog.New(slog.DiscardHandler) // what fails is said once, in words
-		}
-		ended := make(chan error, 1)
-		go func() {
-			err := joining.Run(ctx, joining.Options{
-				Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: log, Version: version,
-			})
-			fromBridge.Close()
-			toBridge.Close() // a client that still writes must not wait for a reader
-			ended <- err
-		}()
-		client := mcp.NewClient(&mcp.Implementation{Name: "keyporter", Version: version}, nil)
-		s, err := client.Connect(ctx, &mcp.IOTransport{Reader: toClient, Writer: fromClient}, nil)
-		if err == nil {
-			err = f(ctx, s)
-			s.Close()
-		}
-		fromClient.Close()
-		return errors.Join(inWords(err), <-ended)
+		return p.through(ctx, name, f)
 	})
+}
+
+// through connects to a server through a bridge in this process, with the SDK's
+// own client in front of it, and runs f.
+func (p *program) through(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
+	toBridge, fromClient := io.Pipe()
+	toClient, fromBridge := io.Pipe()
+	log := p.logger()
+	if p.getenv("KEYPORTER_LOG") == "" {
+		log = slog.New(slog.DiscardHandler) // what fails is said once, in words
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := joining.Run(ctx, joining.Options{
+			Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: log, Version: version,
+		})
+		fromBridge.Close()
+		toBridge.Close() // a client that still writes must not wait for a reader
+		ended <- err
+	}()
+	client := mcp.NewClient(&mcp.Implementation{Name: "keyporter", Version: version}, nil)
+	s, err := client.Connect(ctx, &mcp.IOTransport{Reader: toClient, Writer: fromClient}, nil)
+	if err == nil {
+		err = f(ctx, s)
+		s.Close()
+	}
+	fromClient.Close()
+	return errors.Join(inWords(err), <-ended)
 }
 
 // inWords gives an error that came as an answer its words: those of the bridge,

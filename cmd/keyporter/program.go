@@ -52,7 +52,7 @@ No key or token stands in a client's configuration.`,
 	group("servers", p.add(), p.list(), p.show(), p.set(), p.rename(), p.remove(), p.account(), p.login(), p.logout())
 	group("use", p.bridge(), p.tools(), p.call(), p.token(), p.log(), p.demo())
 	group("use", p.install(), p.uninstall(), p.clients())
-	group("agent", p.status(), p.start(), p.stop(), p.pause(), p.resume(), p.vault(), p.agent())
+	group("agent", p.doctor(), p.status(), p.start(), p.stop(), p.pause(), p.resume(), p.vault(), p.agent())
 	group("other", p.settings(), p.version(), p.completion(), p.help())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(root.Commands()[len(root.Commands())-1])

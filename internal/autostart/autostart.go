@@ -48,6 +48,20 @@ func (e *Entry) On() (bool, error) {
 	return e.enabled()
 }
 
+// TrayID names the entry of Keyporter's tray app.
+const TrayID = "dev.keyporter.Keyporter"
+
+// Starts returns the program that the entry starts, which may be another one than
+// e.Program or gone, or nothing where there is no entry or it is switched off. It
+// needs ID and Getenv only.
+func (e *Entry) Starts() (string, error) {
+	on, err := e.enabled()
+	if err != nil || !on {
+		return "", err
+	}
+	return e.starts()
+}
+
 // Set makes the program start at login, from where it is now, or no longer.
 func (e *Entry) Set(on bool) error {
 	if err := e.check(); err != nil {

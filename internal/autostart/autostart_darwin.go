@@ -52,6 +52,18 @@ func (e *Entry) set(on bool) error {
 `, on)
 }
 
+func (e *Entry) starts() (string, error) {
+	path, err := e.path()
+	if err != nil {
+		return "", err
+	}
+	b, err := read(path)
+	_, args, _ := strings.Cut(string(b), "<key>ProgramArguments</key>")
+	_, program, _ := strings.Cut(args, "<string>")
+	program, _, _ = strings.Cut(program, "</string>")
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(program), err
+}
+
 func escape(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
 }

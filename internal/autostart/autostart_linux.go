@@ -55,6 +55,21 @@ func (e *Entry) set(on bool) error {
 		"\nExec="+value(strings.Join(words, " "))+"\nTryExec="+value(e.Program)+"\nIcon="+value(e.ID)+"\nTerminal=false\n", on)
 }
 
+// starts reads TryExec, which is a path as it is.
+func (e *Entry) starts() (string, error) {
+	path, err := e.path()
+	if err != nil {
+		return "", err
+	}
+	b, err := read(path)
+	for line := range strings.Lines(string(b)) {
+		if program, ok := strings.CutPrefix(strings.TrimSpace(line), "TryExec="); ok {
+			return strings.ReplaceAll(program, `\\`, `\`), err
+		}
+	}
+	return "", err
+}
+
 // quote writes an argument of an Exec key (Desktop Entry Specification 1.5, "The
 // Exec key"); a percent sign would begin a field code.
 func quote(s string) string {

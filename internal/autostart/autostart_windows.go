@@ -54,6 +54,23 @@ func (e *Entry) set(on bool) error {
 	return k.SetStringValue(e.ID, strings.Join(words, " "))
 }
 
+func (e *Entry) starts() (string, error) {
+	k, err := registry.OpenKey(registry.CURRENT_USER, runKey, registry.QUERY_VALUE)
+	if err != nil {
+		return "", absent(err)
+	}
+	defer k.Close()
+	line, _, err := k.GetStringValue(e.ID)
+	if err != nil {
+		return "", absent(err)
+	}
+	words, err := windows.DecomposeCommandLine(line)
+	if err != nil || len(words) == 0 {
+		return "", err
+	}
+	return words[0], nil
+}
+
 // absent takes the error for a value or key that is not there away.
 func absent(err error) error {
 	if errors.Is(err, registry.ErrNotExist) {

@@ -182,17 +182,24 @@ const fresh = 24 * time.Hour
 
 // checkServer refuses an authorization server that a code cannot safely come from.
 func (f *Flow) checkServer() error {
-	as := f.Discovery.Server
 	if f.o.Device {
 		return f.checkDevice()
 	}
+	return CheckServer(f.Discovery, f.Preset, f.o.AssumePKCE)
+}
+
+// CheckServer refuses an authorization server that a code cannot safely come from.
+// assumePKCE is the user's word that it does S256 though its metadata does not say
+// so.
+func CheckServer(d *oauth.Discovery, preset *oauth.Preset, assumePKCE bool) error {
+	as := d.Server
 	switch {
 	case as.AuthorizationEndpoint == "":
-		return hint.New(hint.Refused, fmt.Sprintf("%s has no page to sign in at.", f.Issuer),
+		return hint.New(hint.Refused, fmt.Sprintf("%s has no page to sign in at.", as.Issuer),
 			"If it is for programs only, add the server with a client-credentials account.")
-	case !slices.Contains(as.CodeChallengeMethodsSupported, "S256") && !f.o.AssumePKCE && !f.Preset.AssumePKCE && !f.Discovery.Guessed:
+	case !slices.Contains(as.CodeChallengeMethodsSupported, "S256") && !assumePKCE && !preset.AssumePKCE && !d.Guessed:
 		// MCP authorization, authorization code protection: refuse.
-		return hint.New(hint.Refused, fmt.Sprintf("%s does not say that it protects sign-ins with PKCE (S256).", f.Issuer),
+		return hint.New(hint.Refused, fmt.Sprintf("%s does not say that it protects sign-ins with PKCE (S256).", as.Issuer),
 			"If you know that it does, as Entra ID and Cognito do, set the server up with --assume-pkce.")
 	}
 	return oauth.CheckBrowserURL(as.AuthorizationEndpoint)

@@ -105,7 +105,8 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 	return probeBy(ctx, client, s)
 }
 
-func probeBy(ctx context.Context, client *http.Client, s *account.Server) (*answer, error) {
+// probeBy is probe with a client of the caller's; more sets further header fields.
+func probeBy(ctx context.Context, client *http.Client, s *account.Server, more ...func(http.Header)) (*answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, strings.NewReader(probe))
 	if err != nil {
 		return nil, fmt.Errorf("ask server: its address is not valid")
@@ -117,6 +118,9 @@ func probeBy(ctx context.Context, client *http.Client, s *account.Server) (*answ
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
 	req.Header.Set("Mcp-Method", "server/discover")
+	for _, set := range more {
+		set(req.Header)
+	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := client.Do(req)
 	if err != nil {

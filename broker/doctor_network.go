@@ -123,7 +123,7 @@ func (r *reached) step() local.CheckID {
 		return local.CheckProxy
 	case r.refusal != 0: // it could not reach the server itself
 		return local.CheckConnection
-	case errors.As(r.err, &cert), errors.As(r.err, &record), errors.As(r.err, &alert):
+	case errors.As(r.err, &cert), errors.As(r.err, &record), errors.As(r.err, &alert), errors.Is(r.err, http.ErrSchemeMismatch):
 		return local.CheckTLS
 	case proxied && (r.connected == "" || errors.As(r.err, &op) && op.Op == "proxyconnect"):
 		return local.CheckProxy
@@ -173,7 +173,7 @@ func (x *examination) checkNetwork() {
 			return "none"
 		}
 		return r.via.Scheme + "://" + r.via.Host
-	}, r.proxyWords)
+	}, x.proxyWords)
 	step(local.CheckConnection, func() string {
 		switch {
 		case r.connected == "":
@@ -182,7 +182,7 @@ func (x *examination) checkNetwork() {
 			return fmt.Sprintf("through the proxy at %s, after %d ms", r.connected, r.took.Milliseconds())
 		}
 		return fmt.Sprintf("%s, after %d ms", r.connected, r.took.Milliseconds())
-	}, r.connectionWords(u))
+	}, func() error { return x.connectionWords(u) })
 	step(local.CheckTLS, func() string { return r.certificate(u) }, func() error { return x.certificateWords(u) })
 	if who := r.inspector(); who != "" && !failed {
 		last := x.checks[len(x.checks)-1]
@@ -192,7 +192,13 @@ func (x *examination) checkNetwork() {
 	}
 }
 
-func (r *reached) proxyWords() error {
+// direct goes around a proxy.
+func (x *examination) direct() string {
+	return fmt.Sprintf("keyporter set %s proxy=direct", quoteArg(x.s.Name))
+}
+
+func (x *examination) proxyWords() error {
+	r, direct := &x.reach, x.direct()
 	var worded *hint.Error
 	switch {
 	case errors.As(r.err, &worded):
@@ -202,23 +208,22 @@ func (r *reached) proxyWords() error {
 			"Set the proxy with its user name and password in the environment (HTTPS_PROXY), then keyporter stop and keyporter start.")
 	case r.refusal != 0:
 		return hint.New(hint.Refused, fmt.Sprintf("The proxy %s refuses connections to this server (%d).", r.via.Host, r.refusal),
-			"Ask your IT to allow it, or go around the proxy: keyporter set NAME proxy=direct")
+			"Ask your IT to allow it, or go around the proxy: "+direct)
 	case r.via != nil:
 		return hint.Wrap(r.err, hint.Unreachable, fmt.Sprintf("The proxy %s cannot be reached.", r.via.Host),
-			"Check the address in HTTPS_PROXY or in the server's proxy setting; without a proxy: keyporter set NAME proxy=direct")
+			"Check the address in HTTPS_PROXY or in the server's proxy setting; without a proxy: "+direct)
 	}
 	return hint.Wrap(r.err, hint.Failed, "The proxy setting cannot be understood.", "Look at HTTPS_PROXY and at the server's proxy setting.")
 }
 
-func (r *reached) connectionWords(u *url.URL) func() error {
-	return func() error {
-		if r.refusal != 0 {
-			return hint.New(hint.Unreachable, fmt.Sprintf("The proxy %s could not reach %s (%d).", r.via.Host, u.Host, r.refusal),
-				"Check the address; if only this computer can reach it, go around the proxy: keyporter set NAME proxy=direct")
-		}
-		return hint.Wrap(r.err, hint.Unreachable, fmt.Sprintf("Nothing answers at %s.", u.Host),
-			"Check that the server runs, that the port is right, and that no firewall or missing VPN is in between.")
+func (x *examination) connectionWords(u *url.URL) error {
+	r := &x.reach
+	if r.refusal != 0 {
+		return hint.New(hint.Unreachable, fmt.Sprintf("The proxy %s could not reach %s (%d).", r.via.Host, u.Host, r.refusal),
+			"Check the address; if only this computer can reach it, go around the proxy: "+x.direct())
 	}
+	return hint.Wrap(r.err, hint.Unreachable, fmt.Sprintf("Nothing answers at %s.", u.Host),
+		"Check that the server runs, that the port is right, and that no firewall or missing VPN is in between.")
 }
 
 // certificate says whose certificate was seen.
@@ -274,7 +279,7 @@ func (x *examination) certificateWords(u *url.URL) error {
 	case who != "" && !errors.As(r.err, &name):
 		return hint.Wrap(r.err, hint.Refused, fmt.Sprintf("%s opens the connection to %s and looks into it, and this computer does not trust its certificate.", who, u.Host),
 			fmt.Sprintf("Ask your IT for the root certificate of %s as a PEM file, then: %s (for all servers: SSL_CERT_FILE).", who, give))
-	case errors.As(r.err, &record):
+	case errors.As(r.err, &record), errors.Is(r.err, http.ErrSchemeMismatch):
 		return hint.Wrap(r.err, hint.Refused, fmt.Sprintf("%s does not speak TLS there.", u.Host), "Check the port of the address; https:// usually has 443.")
 	case errors.As(r.err, &name):
 		return hint.Wrap(r.err, hint.Refused, fmt.Sprintf("The certificate at %s belongs to another host.", u.Host),
@@ -322,10 +327,10 @@ func (x *examination) checkClock(ctx context.Context) {
 	if off > 0 && off <= time.Second { // the field is cut, not rounded
 		off = 0
 	}
-	seen := fmt.Sprintf("%s from the server's", off.Abs())
+	seen := duration(off) + " from the server's"
 	words := func(code hint.Code) *hint.Error {
 		which := map[bool]string{true: "ahead of", false: "behind"}[off > 0]
-		return hint.New(code, fmt.Sprintf("This computer's clock is %s %s the server's.", off.Abs(), which),
+		return hint.New(code, fmt.Sprintf("This computer's clock is %s %s the server's.", duration(off), which),
 			"Switch on automatic time in the settings of this computer; if its time is right, tell the owner of the server.")
 	}
 	switch {
@@ -339,6 +344,19 @@ func (x *examination) checkClock(ctx context.Context) {
 	default:
 		x.ok(local.CheckClock, "%s", seen)
 	}
+}
+
+// duration says how long something takes, as people do; its sign does not count.
+func duration(d time.Duration) string {
+	switch d = d.Abs().Round(time.Second); {
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
 // untrustedTime returns the Date of a server whose certificate is not trusted, or

@@ -2,10 +2,14 @@ package broker
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
+	"keyporter/broker/claims"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
@@ -94,7 +98,7 @@ func grantSeen(a *access, now time.Time) string {
 	}
 	seen := "a token of " + who
 	if left := a.expiry.Sub(now); !a.expiry.IsZero() {
-		seen += fmt.Sprintf(", good for %s", left.Round(time.Second))
+		seen += ", good for " + duration(left)
 	}
 	if a.renews {
 		return seen + ", renewed by itself"
@@ -113,15 +117,108 @@ func (x *examination) try(ctx context.Context) (*Tried, error) {
 	if err != nil && limit.Err() != nil && ctx.Err() == nil {
 		err = hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s did not finish the first exchange in %s.", x.s.Name, tripLimit), "Try again later, or ask the owner of the server.")
 	}
+	var worded *hint.Error
+	if err != nil && !errors.As(err, &worded) {
+		err = hint.Wrap(err, hint.Failed, fmt.Sprintf("A session with %s does not work.", x.s.Name), "Try again; if it stays so, give the details to the owner of the server.")
+	}
 	return tried, err
 }
 
-// checkClaims compares what is in the token with what the server expects.
+// checkClaims compares what is in the token with what the server expects. A server
+// that takes the token is right, whatever it looks like.
 func (x *examination) checkClaims(ctx context.Context, tok *local.Token, tripErr error) {
 	const id = local.CheckClaims
 	switch {
 	case x.waits(id, local.CheckGrant):
-	case tok == nil:
-		x.ok(id, "there is no token")
+		return
+	case tok == nil || tok.Scheme == "":
+		x.ok(id, "there is no token to look into")
+		return
 	}
+	if tripErr != nil {
+		x.offer(ctx, tok)
+	}
+	x.b.mu.Lock()
+	if a := x.b.standing(x.s); a.token != nil { // the session may have renewed it
+		x.sign.access = a
+	}
+	x.b.mu.Unlock()
+	a := x.sign.access
+	if a.token == nil {
+		x.ok(id, "there is no token to look into")
+		return
+	}
+	e := x.b.expected(ctx, x.s, a)
+	i := inspection(a.token, e)
+	seen := claimsSeen(i.Token)
+	if len(i.Findings) == 0 {
+		x.ok(id, "%s", seen)
+		return
+	}
+	problem := findingsHint(i.Findings)
+	if tripErr == nil || !e.Refused && !i.Findings[0].Certain {
+		x.note(id, seen, problem)
+		return
+	}
+	x.fail(id, seen, problem)
+}
+
+// findingsHint gives words to what is certain, or else to all that may be.
+func findingsHint(found []claims.Finding) *hint.Error {
+	what, do := []string{}, []string{}
+	for _, f := range found {
+		if f.Certain == found[0].Certain {
+			what, do = append(what, f.What), append(do, f.Do)
+		}
+	}
+	with := " Or: "
+	if found[0].Certain {
+		with = " "
+	}
+	return hint.New(hint.Refused, strings.Join(what, with), strings.Join(do, with))
+}
+
+// offer shows the server the token once more, in a question of its own, to hear the
+// words with which it refuses it: a bridge has renewed it, and asked for more
+// scopes, before it gave up. A token that is bound to a key (RFC 9449) is left to
+// bridges.
+func (x *examination) offer(ctx context.Context, tok *local.Token) {
+	if fresh, err := x.b.Token(ctx, local.TokenRequest{Name: x.s.Name}); err == nil {
+		tok = fresh
+	}
+	if strings.EqualFold(tok.Scheme, "DPoP") {
+		return
+	}
+	client, done, err := x.b.serverClient(x.s)
+	if err != nil {
+		return
+	}
+	defer done()
+	ans, err := probeBy(ctx, client, x.s, func(h http.Header) { h.Set(tok.Header, tok.FieldValue()) })
+	if err == nil && (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) {
+		x.b.noteRefused(x.s.Name, tok.Hash, ans.fields)
+	}
+}
+
+// claimsSeen says what a token says about itself.
+func claimsSeen(t claims.Token) string {
+	switch t.Form {
+	case claims.JWE:
+		return "encrypted (JWE)"
+	case claims.Opaque:
+		return "opaque: only its issuer can read it"
+	}
+	var m struct {
+		Issuer   string          `json:"iss"`
+		Audience json.RawMessage `json:"aud"`
+		Scope    string          `json:"scope"`
+	}
+	_ = json.Unmarshal(t.Claims, &m) // what is not there is not shown
+	seen := "JWT"
+	for _, part := range [][2]string{{" of ", m.Issuer}, {" for ", strings.Trim(string(m.Audience), `"`)}, {", scope ", m.Scope}} {
+		if part[1] != "" {
+			seen += part[0] + clip(claimedText(part[1]))
+		}
+	}
+	return seen
 }

@@ -223,16 +223,21 @@ func parseHello(text []byte) hello {
 // claimed takes control characters off a text that a server claims, and cuts it to
 // 40 characters.
 func claimed(s string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+	s = claimedText(s)
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:39]) + "…"
+	}
+	return s
+}
+
+// claimedText takes control characters off a text that comes from outside.
+func claimedText(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.In(r, unicode.Cf) || r == utf8.RuneError {
 			return -1
 		}
 		return r
 	}, s))
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:39]) + "…"
-	}
-	return s
 }
 
 // firstMessage returns the first message of an answer: its body, or the first

@@ -41,7 +41,8 @@ type world struct {
 	private bool     // the last one, in a private window
 	notices []local.Notice
 	clicks  []func()
-	user    string // who signs in when the agent opens a browser; empty: nobody
+	change  func(*Options) // nil: nothing is changed
+	user    string         // who signs in when the agent opens a browser; empty: nobody
 }
 
 // saysNo is a user who declines.
@@ -61,8 +62,14 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith changes the Broker's options first.
+func newWorldWith(t *testing.T, change func(*Options)) *world {
+	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, paths: paths.Paths{Config: dir, State: dir, Runtime: dir}, log: &lockedBuffer{}}
+	w := &world{t: t, paths: paths.Paths{Config: dir, State: dir, Runtime: dir}, log: &lockedBuffer{}, change: change}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -78,13 +85,17 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) start() {
 	w.t.Helper()
-	b, err := New(Options{
+	o := Options{
 		Paths: w.paths, Version: "test",
 		Log:         slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Vault:       vault.Options{Backend: vault.Passphrase, ScryptWorkFactor: 10},
 		Passphrase:  func(context.Context) (secret.Value, error) { return secret.New("passphrase " + word), nil },
 		OpenBrowser: w.browse, Notify: w.notify,
-	})
+	}
+	if w.change != nil {
+		w.change(&o)
+	}
+	b, err := New(o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

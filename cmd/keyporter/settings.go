@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"keyporter/assets"
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
@@ -17,7 +18,7 @@ func (p *program) settings() *cobra.Command {
 		Short:   "Show and change settings",
 		Example: "  keyporter settings get\n  keyporter settings set language=ja",
 	}
-	c.AddCommand(p.settingsGet(), p.settingsSet())
+	c.AddCommand(p.settingsGet(), p.settingsSet(), p.settingsDocument())
 	return c
 }
 
@@ -74,7 +75,10 @@ func (p *program) settingsSet() *cobra.Command {
 		Long: `Changes settings. An empty value puts the default back.
 
   language       system, en or ja: of windows, menus and notifications
-  notifications  on or off: desktop notifications; what waits stands in the tray either way`,
+  notifications  on or off: desktop notifications; what waits stands in the tray either way
+  client-metadata-url
+                 where your organisation has published Keyporter's client metadata;
+                 see keyporter settings client-metadata`,
 		Example: "  keyporter settings set language=ja notifications=off",
 		Args:    takes("settings of the form NAME=VALUE..."),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -93,6 +97,35 @@ func (p *program) settingsSet() *cobra.Command {
 				}
 				return p.printSettings(now, false)
 			})
+		},
+	}
+}
+
+// settingsDocument prints what has to be published at an address for it to be a
+// client id (OAuth Client ID Metadata Document). It asks nobody.
+func (p *program) settingsDocument() *cobra.Command {
+	return &cobra.Command{
+		Use:   "client-metadata URL",
+		Short: "Print the client metadata to publish at an address",
+		Long: `Prints the client ID metadata document that describes Keyporter to providers, for an
+administrator to publish at URL: https, public, with a path, as application/json. URL
+then is Keyporter's client id at each provider that reads such documents, so that nobody
+has to register it there. It counts once it stands in the settings, for one server
+(--client-metadata-url) or in a team's profile; until then no such id is used.`,
+		Example: `  keyporter settings client-metadata https://example.com/keyporter.json >keyporter.json
+  keyporter settings set client-metadata-url=https://example.com/keyporter.json`,
+		Args: takes("the address at which the document will be"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := account.CheckDocumentURL(args[0]); err != nil {
+				return err
+			}
+			document, err := assets.ClientMetadata(args[0])
+			if err != nil {
+				return hint.Wrap(err, hint.Usage, fmt.Sprintf("%q cannot be the address of a client ID metadata document.", printable(args[0])),
+					"Use a public https address with a path and nothing after it.")
+			}
+			_, err = p.stdout.Write(document)
+			return err
 		},
 	}
 }

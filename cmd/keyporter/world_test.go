@@ -35,13 +35,15 @@ func cmdWorld(ts *testscript.TestScript, neg bool, args []string) {
 	form := flags.String("tokens", "jwt", "jwt, jwe or opaque")
 	life := flags.Duration("life", time.Hour, "of access tokens")
 	offered := flags.String("offered", "", "the one scope that the MCP server asks for")
+	document := flags.String("document", "", "a client ID metadata document that the authorization server knows, as it knows of such")
 	if err := flags.Parse(args); err != nil || neg {
 		ts.Fatalf("usage: world [FLAG...]: %v", err)
 	}
-	as := fakeas.Start(scriptTB{ts}, fakeas.Options{
-		AccessLife: *life, EditToken: tokenForm(*form),
-		Clients: []fakeas.Client{{ID: "ci", Secret: word + "-ci", GrantTypes: []string{"client_credentials"}}},
-	})
+	known := []fakeas.Client{{ID: "ci", Secret: word + "-ci", GrantTypes: []string{"client_credentials"}}}
+	if *document != "" {
+		known = append(known, fakeas.Client{ID: *document, RedirectURIs: []string{"http://127.0.0.1/callback"}})
+	}
+	as := fakeas.Start(scriptTB{ts}, fakeas.Options{AccessLife: *life, EditToken: tokenForm(*form), Clients: known, CIMD: *document != ""})
 	google, err := fakegoogle.Start(fakegoogle.Options{})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(google.Close()) })

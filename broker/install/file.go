@@ -49,15 +49,30 @@ type Edit struct {
 
 // Install puts servers into the file at path, as entries that launch command.
 // Entries that are there already stay. t is what the last edit of this file
-// returned.
+// returned. The folder is made if the one around it is there.
 func (c *Client) Install(path string, t Trace, servers []string, command string) (Edit, error) {
-	return edit(path, t, keepCopy, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
+	made := os.Mkdir(filepath.Dir(path), 0o755) == nil
+	e, err := edit(path, t, keepCopy, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
+	switch {
+	case made && err == nil:
+		e.Trace.NoFolder = true
+	case made:
+		err = errors.Join(err, os.Remove(filepath.Dir(path)))
+	}
+	return e, err
 }
 
 // Uninstall takes our entries for the servers out of the file at path; nil means
 // all of ours.
 func (c *Client) Uninstall(path string, t Trace, servers []string) (Edit, error) {
-	return edit(path, t, keepCopy, func(text []byte) (change, error) { return c.uninstall(text, t, servers) })
+	if _, err := os.Stat(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+		return Edit{}, nil
+	}
+	e, err := edit(path, t, keepCopy, func(text []byte) (change, error) { return c.uninstall(text, t, servers) })
+	if err == nil && t.NoFolder && e.Trace == (Trace{}) {
+		_ = os.Remove(filepath.Dir(path)) // unless something else lies in it by now
+	}
+	return e, err
 }
 
 // A copying says what becomes of the text as it was.
@@ -139,7 +154,7 @@ func write(path string, old []byte, mode fs.FileMode, ch change, keep copying) (
 		if err := os.Remove(path + BackupSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", unwritable(path+BackupSuffix, err)
 		}
-	} else if old != nil {
+	} else if old != nil && !ch.remove { // what goes as a whole was ours as a whole
 		backup = path + BackupSuffix
 		if err := atomicfile.WriteFileMode(backup, old, mode); err != nil {
 			return "", unwritable(backup, err)

@@ -85,40 +85,61 @@ func TestFileThatWeMadeGoesAgain(t *testing.T) {
 	}
 }
 
+// formats are one client for each format, with a text that it can have.
+var formats = []struct{ client, text, broken string }{
+	{"claude-desktop", "{}", "{\n  oops\n}"}, {"codex", "# mine\n", "a = 1\n  = 2"}, {"goose", "# mine\n", "a: 1\n  : b: c"},
+}
+
 func TestLinkStaysALink(t *testing.T) {
+	for _, f := range formats {
+		t.Run(f.client, func(t *testing.T) { linkStaysALink(t, clientOf(t, f.client), f.text) })
+	}
+}
+
+func linkStaysALink(t *testing.T, c *Client, text string) {
 	dir := t.TempDir()
 	path, target := filepath.Join(dir, "link.json"), filepath.Join(dir, "dotfiles", "real.json")
-	writeFile(t, target, "{}", 0o600)
+	writeFile(t, target, text, 0o600)
 	if err := os.Symlink(filepath.Join("dotfiles", "real.json"), path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claude(t).Install(path, Trace{}, []string{"notes"}, command); err != nil {
+	e, err := c.Install(path, Trace{}, []string{"notes"}, command)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if fi, err := os.Lstat(path); err != nil || fi.Mode()&os.ModeSymlink == 0 || !strings.Contains(readString(t, target), "notes") {
 		t.Errorf("the link became %v (%v), its target holds %s", fi.Mode(), err, readString(t, target))
 	}
+	if _, err := c.Uninstall(path, e.Trace, nil); err != nil || readString(t, target) != text {
+		t.Errorf("after uninstall (%v) the target holds %q", err, readString(t, target))
+	}
 	if err := os.Remove(target); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := claude(t).Install(path, Trace{}, []string{"notes"}, command); err == nil || !strings.Contains(hint.Of(err).What, "leads nowhere") {
+	if _, err := c.Install(path, Trace{}, []string{"notes"}, command); err == nil || !strings.Contains(hint.Of(err).What, "leads nowhere") {
 		t.Errorf("a link without a target: %v", err)
 	}
 }
 
 func TestFilesThatMustNotBeEditedAreLeftAlone(t *testing.T) {
+	for _, f := range formats {
+		t.Run(f.client, func(t *testing.T) { leftAlone(t, clientOf(t, f.client), f.text, f.broken) })
+	}
+}
+
+func leftAlone(t *testing.T, c *Client, text, bad string) {
 	dir := t.TempDir()
 	broken, locked := filepath.Join(dir, "broken.json"), filepath.Join(dir, "locked.json")
-	writeFile(t, broken, "{\n  oops\n}", 0o600)
-	writeFile(t, locked, "{}", 0o444)
+	writeFile(t, broken, bad, 0o600)
+	writeFile(t, locked, text, 0o444)
 	for path, want := range map[string]string{
-		broken:                               "cannot be understood at line 2, column 3",
-		locked:                               "is read-only",
-		dir:                                  "cannot be read",
-		filepath.Join(dir, "none", "x.json"): "cannot be written",
+		broken: "cannot be understood at line 2, column 3",
+		locked: "is read-only",
+		dir:    "cannot be read",
+		filepath.Join(dir, "none", "none", "x.json"): "cannot be written",
 	} {
 		before, _ := os.ReadFile(path)
-		_, err := claude(t).Install(path, Trace{}, []string{"notes"}, command)
+		_, err := c.Install(path, Trace{}, []string{"notes"}, command)
 		if err == nil || !strings.Contains(hint.Of(err).What, want) || hint.Of(err).Do == "" {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -136,8 +157,9 @@ const editEnv = "KEYPORTER_TEST_EDIT"
 
 func TestMain(m *testing.M) {
 	if edit := os.Getenv(editEnv); edit != "" {
-		server, path, _ := strings.Cut(edit, " ")
-		c, err := Find("claude-desktop")
+		words := strings.SplitN(edit, " ", 3)
+		server, path := words[1], words[2]
+		c, err := Find(words[0])
 		if err == nil {
 			_, err = c.Install(path, Trace{}, []string{server}, command)
 		}
@@ -150,29 +172,134 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Twelve processes and twelve goroutines install at the same time, and no entry
-// is lost.
+// Six processes and six goroutines install at the same time, and no entry is
+// lost; nor is one left when all take theirs out again.
 func TestEditsAtTheSameTime(t *testing.T) {
+	for _, f := range formats {
+		t.Run(f.client, func(t *testing.T) { editsAtTheSameTime(t, clientOf(t, f.client), f.text) })
+	}
+}
+
+func editsAtTheSameTime(t *testing.T, c *Client, text string) {
 	path := filepath.Join(t.TempDir(), "config.json")
-	writeFile(t, path, `{"mcpServers": {"a": {}}}`, 0o600)
+	writeFile(t, path, text, 0o600)
+	first, err := c.Install(path, Trace{}, []string{"first"}, command)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
-	for i := range 12 {
+	for i := range 6 {
 		wg.Go(func() {
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=process-%d %s", editEnv, i, path))
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s process-%d %s", editEnv, c.ID, i, path))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
 		wg.Go(func() {
-			if _, err := claude(t).Install(path, Trace{}, []string{fmt.Sprintf("goroutine-%d", i)}, command); err != nil {
+			if _, err := c.Install(path, Trace{}, []string{fmt.Sprintf("goroutine-%d", i)}, command); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if got, err := claude(t).Servers(path); err != nil || len(got) != 24 {
-		t.Errorf("%d servers stand in the file (%v), want 24", len(got), err)
+	got, err := c.Servers(path)
+	if err != nil || len(got) != 13 {
+		t.Errorf("%d servers stand in the file (%v), want 13", len(got), err)
+	}
+	for _, s := range got {
+		wg.Go(func() {
+			if _, err := c.Uninstall(path, first.Trace, []string{s}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if left := readString(t, path); left != text {
+		t.Errorf("%q is left, want %q", left, text)
+	}
+}
+
+func TestClientsAreFoundOnEachSystem(t *testing.T) {
+	home := t.TempDir()
+	env := map[string]string{"HOME": home, "USERPROFILE": home}
+	getenv := func(name string) string { return env[name] }
+	const code = "User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json"
+	for id, want := range map[string]map[string]string{ // the last of the client's files on each system
+		"claude-code": {"": ".claude.json"},
+		"cursor":      {"": ".cursor/mcp.json"},
+		"vscode": {"linux": ".config/Code - Insiders/User/mcp.json", "darwin": "Library/Application Support/Code - Insiders/User/mcp.json",
+			"windows": "AppData/Roaming/Code - Insiders/User/mcp.json"},
+		"windsurf": {"": ".codeium/windsurf/mcp_config.json"},
+		"zed":      {"linux": ".config/zed/settings.json", "darwin": ".config/zed/settings.json", "windows": "AppData/Roaming/Zed/settings.json"},
+		"cline": {"linux": ".config/Windsurf/" + code, "darwin": "Library/Application Support/Windsurf/" + code,
+			"windows": "AppData/Roaming/Windsurf/" + code},
+		"gemini-cli":  {"": ".gemini/settings.json"},
+		"codex":       {"": ".codex/config.toml"},
+		"copilot-cli": {"": ".copilot/mcp-config.json"},
+		"lm-studio":   {"": ".cache/lm-studio/mcp.json"},
+		"goose":       {"linux": ".config/goose/config.yaml", "darwin": ".config/goose/config.yaml", "windows": "AppData/Roaming/Block/goose/config/config.yaml"},
+	} {
+		c := clientOf(t, id)
+		for _, system := range []string{"linux", "darwin", "windows"} {
+			path := want[system]
+			if path == "" {
+				path = want[""]
+			}
+			path = filepath.Join(home, filepath.FromSlash(path))
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if id == "claude-code" { // its file lies in the home folder itself
+				if got := c.filesOn(system, getenv); system == "linux" && len(got) > 0 {
+					t.Errorf("Claude Code, which was never started, has %q", got)
+				}
+				if err := os.MkdirAll(filepath.Join(home, ".claude"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := c.filesOn(system, getenv); len(got) == 0 || got[len(got)-1] != path {
+				t.Errorf("%s on %s: %q, want %q as the last", id, system, got, path)
+			}
+		}
+	}
+	env["CODEX_HOME"], env["CLAUDE_CONFIG_DIR"] = filepath.Join(home, "elsewhere"), filepath.Join(home, "elsewhere")
+	if err := os.Mkdir(env["CODEX_HOME"], 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for id, file := range map[string]string{"codex": "config.toml", "claude-code": ".claude.json"} {
+		if got := clientOf(t, id).filesOn("linux", getenv); !slices.Equal(got, []string{filepath.Join(home, "elsewhere", file)}) {
+			t.Errorf("%s, moved: %q", id, got)
+		}
+	}
+}
+
+func TestProjectsHaveAFileOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	for id, want := range map[string]string{"claude-code": ".mcp.json", "vscode": ".vscode/mcp.json", "codex": ".codex/config.toml"} {
+		if got, err := clientOf(t, id).ProjectFile(dir); err != nil || got != filepath.Join(dir, filepath.FromSlash(want)) {
+			t.Errorf("%s: %s, %v", id, got, err)
+		}
+	}
+	path, err := clientOf(t, "vscode").ProjectFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := clientOf(t, "vscode").Install(path, Trace{}, []string{"notes"}, command)
+	if err != nil || !strings.Contains(readString(t, path), "notes") {
+		t.Fatalf("into a folder that is not there yet: %v", err)
+	}
+	if _, err := clientOf(t, "vscode").Uninstall(path, e.Trace, nil); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%d things are left in the project", len(left))
+	}
+	if _, err := claude(t).ProjectFile(dir); hint.CodeOf(err) != hint.Usage {
+		t.Errorf("of Claude Desktop: %v", err)
+	}
+	if _, err := clientOf(t, "cursor").ProjectFile(filepath.Join(dir, "none")); hint.CodeOf(err) != hint.NotFound {
+		t.Errorf("in a folder that is not there: %v", err)
 	}
 }
 

@@ -47,9 +47,10 @@ type format interface {
 // entries, so that taking out the last one can leave the file as it was. The
 // zero value says that nothing had to be made.
 type Trace struct {
-	NoFile bool   `json:"no_file,omitempty"` // there was no file
-	Made   int    `json:"made,omitempty"`    // how many of the objects around the entries
-	Empty  string `json:"empty,omitempty"`   // the innermost object that was there, if it was empty; or the blank file
+	NoFolder bool   `json:"no_folder,omitempty"` // there was no folder
+	NoFile   bool   `json:"no_file,omitempty"`   // there was no file
+	Made     int    `json:"made,omitempty"`      // how many of the objects around the entries
+	Empty    string `json:"empty,omitempty"`     // the innermost object that was there, if it was empty; or the blank file
 }
 
 // A change is the outcome of an edit of a text.

@@ -3,8 +3,11 @@ package install
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,44 +29,65 @@ func claude(t testing.TB) *Client {
 	return c
 }
 
-// TestGoldenEdits compares whole files: as written, with Windows' line ends, and
-// with a byte order mark. Taking out gives the first text back.
+var update = flag.Bool("update", false, "rewrite the golden files with what comes out")
+
+// TestGoldenEdits compares whole files of each client: as written, with Windows'
+// line ends, and with a byte order mark. Taking out gives the first text back.
 func TestGoldenEdits(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) < 7 {
-		t.Fatalf("%d golden files, %v", len(files), err)
-	}
-	for _, f := range files {
-		a, err := txtar.ParseFile(f)
-		if err != nil {
-			t.Fatal(err)
+	for _, c := range Clients() {
+		files, err := filepath.Glob("testdata/" + c.ID + "/*.txtar")
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s has no golden files, %v", c.ID, err)
 		}
-		for form, as := range map[string]func([]byte) []byte{
-			"as it is": bytes.Clone,
-			"CRLF":     func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) },
-			"BOM":      func(b []byte) []byte { return slices.Concat(bom, b) },
-		} {
-			before, after := as(a.Files[0].Data), as(a.Files[1].Data)
-			if form == "CRLF" && len(bytes.TrimSpace(before)) < 10 {
-				continue // a file of one line has no line ends to follow
+		for _, f := range files {
+			a, err := txtar.ParseFile(f)
+			if err != nil {
+				t.Fatal(err)
 			}
-			t.Run(filepath.Base(f)+", "+form, func(t *testing.T) {
-				there, err := claude(t).install(before, Trace{}, []string{"notes", "sales"}, command)
+			if *update {
+				ch, err := c.install(a.Files[0].Data, Trace{}, []string{"notes", "Sales data"}, command)
 				if err != nil {
+					t.Fatalf("%s: %v", f, err)
+				}
+				a.Files[1].Data = ch.text
+				if err := os.WriteFile(f, txtar.Format(a), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(there.text, after) {
-					t.Errorf("installed:\n%s\nwant:\n%s", there.text, after)
+			}
+			for form, as := range map[string]func([]byte) []byte{
+				"as it is": bytes.Clone,
+				"CRLF":     func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\n"), []byte("\r\n")) },
+				"BOM":      func(b []byte) []byte { return slices.Concat(bom, b) },
+			} {
+				before, after := as(a.Files[0].Data), as(a.Files[1].Data)
+				if form == "CRLF" && len(bytes.TrimSpace(before)) < 10 {
+					continue // a file of one line has no line ends to follow
 				}
-				if again, err := claude(t).install(there.text, there.trace, []string{"notes", "sales"}, command); err != nil || len(again.changed) != 0 || again.trace != there.trace {
-					t.Errorf("a second install changed %q (%v, %+v)", again.changed, err, again.trace)
-				}
-				back, err := claude(t).uninstall(there.text, there.trace, nil)
-				if err != nil || !bytes.Equal(back.text, before) {
-					t.Errorf("uninstalled (%v):\n%q\nwant:\n%q", err, back.text, before)
-				}
-			})
+				t.Run(strings.TrimPrefix(f, "testdata/")+", "+form, func(t *testing.T) { goThereAndBack(t, c, before, after) })
+			}
 		}
+	}
+}
+
+func goThereAndBack(t *testing.T, c *Client, before, after []byte) {
+	servers := []string{"notes", "Sales data"}
+	there, err := c.install(before, Trace{}, servers, command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(there.text, after) {
+		t.Errorf("installed:\n%s\nwant:\n%s", there.text, after)
+	}
+	if again, err := c.install(there.text, there.trace, servers, command); err != nil || len(again.changed) != 0 || again.trace != there.trace {
+		t.Errorf("a second install changed %q (%v, %+v)", again.changed, err, again.trace)
+	}
+	moved, err := c.install(there.text, there.trace, servers, "/elsewhere/keyporter")
+	if err != nil || len(moved.changed) != 2 || bytes.Contains(moved.text, []byte(command)) {
+		t.Errorf("another command changed %q (%v):\n%s", moved.changed, err, moved.text)
+	}
+	back, err := c.uninstall(moved.text, there.trace, nil)
+	if err != nil || !bytes.Equal(back.text, before) {
+		t.Errorf("uninstalled (%v):\n%q\nwant:\n%q", err, back.text, before)
 	}
 }
 
@@ -194,7 +218,7 @@ func (w *writer) object(depth, n int, servers string) {
 // again, in other orders too. Nothing but the entries differs in between.
 func TestTakingOutGivesTheBytesBack(t *testing.T) {
 	c := claude(t)
-	for seed := range uint64(4000) {
+	for seed := range uint64(1200) {
 		w := &writer{Rand: rand.New(rand.NewPCG(seed, 1))}
 		w.gap()
 		w.object(0, w.IntN(4), []string{"mcpServers", ""}[w.IntN(2)])
@@ -286,14 +310,22 @@ func decoded(t *testing.T, text []byte) map[string]any {
 	return v
 }
 
-func FuzzTakingOutGivesTheBytesBack(f *testing.F) {
+func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{"{}", "{\"mcpServers\":{\"a\":1,// x\n}}", "\xef\xbb\xbf{\r\n}", "/**/{\"a\":{}}//", `{"mcpServers":{},"mcpServers":{"b":2}}`} {
 		f.Add([]byte(seed))
 	}
+	fuzz(f, "claude-desktop")
+}
+
+// fuzz installs into any text that is understood, and takes out again.
+func fuzz(f *testing.F, client string) {
+	c := clientOf(f, client)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c := claude(t)
 		ours, all, err := c.entries(text, c.path)
 		if err != nil || len(ours) > 0 || slices.Contains(all, "notes") || slices.Contains(all, "sales") {
+			return
+		}
+		if _, err := c.install(text, Trace{}, []string{"notes", "sales"}, command); errors.Is(err, errForm) {
 			return
 		}
 		roundTrip(t, c, text)

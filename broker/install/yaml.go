@@ -32,6 +32,9 @@ func (f yamlc) add(text []byte, path []string, key string, fields []field) ([]by
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n")) {
+		return nil, errForm // line ends of old Macs: what is added would join them
+	}
 	if v != nil && len(v.Members) == 0 {
 		return f.addFirst(text, around, path, key, fields)
 	}

@@ -80,7 +80,7 @@ func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.
 		if err := examine(a, p.Secret.Value, allow); err != nil {
 			return err
 		}
-		if email != a.Email {
+		if email != "" && email != a.Email {
 			return hint.New(hint.Usage, fmt.Sprintf("The new key belongs to %s and the account %q to %s.", clip(a.Email), a.Name, clip(email)),
 				"Use a key of the same service account, or add another account.")
 		}

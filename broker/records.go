@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"keyporter/broker/account"
 	"keyporter/broker/secret"
 	"keyporter/broker/source/authcode"
+	"keyporter/broker/team"
 	"keyporter/internal/hint"
 )
 
@@ -113,18 +115,38 @@ func (r *accountRecord) agrees(a *account.Account) error {
 	return nil
 }
 
+// missing returns an error when the account's secret is still to be given: one that
+// came from a team profile brought none.
+func (r *accountRecord) missing(a *account.Account) error {
+	if !r.Secret.IsZero() || a.Team == nil || !team.NeedsSecret(a) {
+		return nil
+	}
+	return hint.New(hint.SignInNeeded, fmt.Sprintf("The account %q came from the team profile %q and has no key or secret here yet.", a.Name, a.Team.Profile),
+		fmt.Sprintf("Give it yours: keyporter account rotate %s --key-file FILE", quoteArg(a.Name)))
+}
+
 // mayGoTo returns an error when the account's tokens may not go to the server.
 func (r *accountRecord) mayGoTo(accountName string, s *account.Server) error {
 	to, err := targetOf(s.URL)
 	if err != nil {
 		return err
 	}
-	for _, t := range r.Targets {
-		if t.covers(to) {
-			return nil
-		}
+	if r.covers(to) {
+		return nil
 	}
 	return needsBinding(accountName, s.Name, to)
+}
+
+// covers reports whether the account's tokens may go there.
+func (r *accountRecord) covers(to target) bool {
+	return slices.ContainsFunc(r.Targets, func(t target) bool { return t.covers(to) })
+}
+
+// elsewhere reports whether the record is of an account whose secret and sign-ins
+// are for another place than the one that config.json is to name.
+func (r *accountRecord) elsewhere(a *account.Account) bool {
+	return r.Kind != a.Kind || r.Issuer != a.Issuer || r.TokenEndpoint != a.TokenEndpoint || r.ClientID != a.ClientID ||
+		r.IDPTokenEndpoint != a.IDPTokenEndpoint || r.IDPClientID != a.IDPClientID
 }
 
 func needsBinding(accountName, server string, to target) error {
@@ -135,12 +157,9 @@ func needsBinding(accountName, server string, to target) error {
 
 // bind adds the target unless it is covered already.
 func (r *accountRecord) bind(to target) {
-	for _, t := range r.Targets {
-		if t.covers(to) {
-			return
-		}
+	if !r.covers(to) {
+		r.Targets = append(r.Targets, to)
 	}
-	r.Targets = append(r.Targets, to)
 }
 
 // A serverRecord is a server's own secrets and where they may go.

@@ -304,28 +304,41 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 	name := s.Name
 	orphan := ""
 	remove := func(cfg *account.Config, tx *vault.Tx) error {
-		s := cfg.Servers[name]
-		if s == nil {
-			return nil
-		}
-		delete(cfg.Servers, name)
-		if tx == nil {
-			return nil
-		}
-		tx.Delete(serverKey(name))
-		if a := cfg.Accounts[s.Account]; a != nil && a.Kind == account.OAuth && len(cfg.UsedBy(s.Account)) == 0 {
-			orphan = s.Account
-			b.deleteAccount(cfg, tx, s.Account)
+		if s := cfg.Servers[name]; s != nil {
+			orphan = b.deleteServer(cfg, tx, s)
 		}
 		return nil
 	}
 	if err := b.editServer(ctx, s, local.PutServer{}, remove); err != nil {
 		return err
 	}
-	b.cancelAttempt(name)
 	if orphan != "" {
 		b.cache.Drop(orphan)
 	}
+	b.forgetServer(name)
+	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
+	return b.saveMemory()
+}
+
+// deleteServer removes a server, its secrets, and the account that its sign-in
+// made if nothing else uses it, whose name it returns. tx is nil if there is no
+// vault.
+func (b *Broker) deleteServer(cfg *account.Config, tx *vault.Tx, s *account.Server) (orphan string) {
+	delete(cfg.Servers, s.Name)
+	if tx == nil {
+		return ""
+	}
+	tx.Delete(serverKey(s.Name))
+	if a := cfg.Accounts[s.Account]; a != nil && a.Kind == account.OAuth && len(cfg.UsedBy(s.Account)) == 0 {
+		b.deleteAccount(cfg, tx, s.Account)
+		return s.Account
+	}
+	return ""
+}
+
+// forgetServer lets go of what is in memory of a server that was removed.
+func (b *Broker) forgetServer(name string) {
+	b.cancelAttempt(name)
 	b.answersOf(name).remove()
 	b.update(func() {
 		delete(b.mem.Servers, name)
@@ -334,8 +347,6 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 		delete(b.stepUps, name)
 		b.dropNotice(name)
 	})
-	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
-	return b.saveMemory()
 }
 
 func isURL(s string) bool {

@@ -77,10 +77,33 @@ func (b *Broker) snapshot() *local.State {
 	for _, n := range b.cfg.AccountNames() {
 		s.Accounts = append(s.Accounts, b.accountState(b.cfg.Accounts[n]))
 	}
+	s.Profiles = b.profileStates()
 	for _, n := range b.notices {
 		s.Notices = append(s.Notices, n.Notice)
 	}
 	return s
+}
+
+// profileStates makes the rows of the profiles that were joined. b.mu is held.
+func (b *Broker) profileStates() []local.ProfileState {
+	list := []local.ProfileState{}
+	if b.vault == nil {
+		return list
+	}
+	for _, key := range b.vault.Keys(profilePrefix) {
+		var rec profileRecord
+		if readRecord(b.vault, key, &rec) != nil {
+			continue
+		}
+		st := local.ProfileState{Name: strings.TrimPrefix(key, profilePrefix), URL: rec.URL, Signer: personOf(&rec.Signer), JoinedAt: rec.JoinedAt, Servers: []string{}}
+		for _, n := range b.cfg.ServerNames() {
+			if m := b.cfg.Servers[n].Team; m != nil && m.Profile == st.Name {
+				st.Servers = append(st.Servers, n)
+			}
+		}
+		list = append(list, st)
+	}
+	return list
 }
 
 // backend names where the vault's identity is, or will be. b.mu is held.
@@ -132,6 +155,8 @@ func (b *Broker) accountState(a *account.Account) local.AccountState {
 		st.Origins = append(st.Origins, t.String())
 	}
 	if err := rec.agrees(a); err != nil {
+		st.State, st.Problem = local.ApprovalNeeded, hint.Of(err)
+	} else if err := rec.missing(a); err != nil {
 		st.State, st.Problem = local.ApprovalNeeded, hint.Of(err)
 	}
 	if a.Kind != account.OAuth {
@@ -230,6 +255,9 @@ func (b *Broker) standing(s *account.Server) *access {
 		return a.is(local.ApprovalNeeded, err)
 	}
 	if err := a.record.mayGoTo(s.Account, s); err != nil {
+		return a.is(local.ApprovalNeeded, err)
+	}
+	if err := a.record.missing(a.account); err != nil {
 		return a.is(local.ApprovalNeeded, err)
 	}
 	return b.withAccount(a, s)

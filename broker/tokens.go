@@ -304,6 +304,9 @@ func (b *Broker) tokenOfAccount(ctx context.Context, acct *account.Account) (*ac
 	if err := a.record.agrees(acct); err != nil {
 		return nil, nil, err
 	}
+	if err := a.record.missing(acct); err != nil {
+		return nil, nil, err
+	}
 	tok, err := b.cache.Token(ctx, b.lazySource(nil, a), b.tokenRequest(a, nil))
 	return a, tok, err
 }

@@ -94,8 +94,18 @@ type Account struct {
 	SecretRef     string `json:"secret_ref,omitempty"`
 	SecretThrough string `json:"secret_through,omitempty"`
 
+	Team *TeamMark `json:"team,omitempty"` // it came from a team profile
+
 	// Unknown keeps fields that this version does not know.
 	Unknown map[string]json.RawMessage `json:",embed"`
+}
+
+// A TeamMark says which entry of which team profile an entry is, and what of it
+// the profile says: that is what a new version of the profile may change.
+type TeamMark struct {
+	Profile string   `json:"profile"`
+	Name    string   `json:"name"`    // in the profile
+	Members []string `json:"members"` // as in config.json, sorted
 }
 
 // A SignIn says what a bridge may do when a sign-in is missing.
@@ -152,6 +162,8 @@ type Server struct {
 	Era           Era               `json:"era,omitempty"`            // empty is auto
 
 	ToolPolicy
+
+	Team *TeamMark `json:"team,omitempty"` // it came from a team profile
 
 	// Unknown keeps fields that this version does not know.
 	Unknown map[string]json.RawMessage `json:",embed"`

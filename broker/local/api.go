@@ -130,6 +130,16 @@ type Broker interface {
 	// clients, and calls show with each when it is done, in their order. What is
 	// wrong is part of a check; the error is for a call that failed.
 	Doctor(ctx context.Context, r DoctorRequest, show func(*Check) error) error
+	// ShareProfile makes a team profile of servers in the list. It holds no secret.
+	ShareProfile(ctx context.Context, r ShareRequest) (*SharedProfile, error)
+	// ReviewProfile reads a team profile and says all that joining it would do.
+	// Nothing is changed.
+	ReviewProfile(ctx context.Context, r ReviewRequest) (*Review, error)
+	// JoinProfile does what a review said, if that is still what it would do. A
+	// user has agreed to it.
+	JoinProfile(ctx context.Context, r JoinRequest) (*JoinedProfile, error)
+	// ForgetProfile leaves what came from a profile to the user.
+	ForgetProfile(ctx context.Context, n Name) error
 
 	// UseVault moves the vault's identity to the other back end.
 	UseVault(ctx context.Context, r UseVault) error
@@ -183,6 +193,7 @@ type State struct {
 	Accounts []AccountState  `json:"accounts"` // by name; never null
 	Notices  []Notice        `json:"notices"`  // what waits for the user; never null
 	Bridges  int             `json:"bridges"`  // how many are connected
+	Profiles []ProfileState  `json:"profiles"` // team profiles that were joined, by name; never null
 	Settings account.Choices `json:"settings"`
 	Problem  *hint.Error     `json:"problem,omitempty"` // config.json cannot be read, say
 }

@@ -150,6 +150,23 @@ func (c *Client) Doctor(ctx context.Context, r DoctorRequest, show func(*Check) 
 	return doctor.each(ctx, c, r, show)
 }
 
+func (c *Client) ShareProfile(ctx context.Context, r ShareRequest) (*SharedProfile, error) {
+	return shareProfile.one(ctx, c, r)
+}
+
+func (c *Client) ReviewProfile(ctx context.Context, r ReviewRequest) (*Review, error) {
+	return reviewProfile.one(ctx, c, r)
+}
+
+func (c *Client) JoinProfile(ctx context.Context, r JoinRequest) (*JoinedProfile, error) {
+	return joinProfile.one(ctx, c, r)
+}
+
+func (c *Client) ForgetProfile(ctx context.Context, n Name) error {
+	_, err := forgetProfile.one(ctx, c, n)
+	return err
+}
+
 func (c *Client) UseVault(ctx context.Context, u UseVault) error {
 	_, err := useVault.one(ctx, c, u)
 	return err

@@ -217,6 +217,20 @@ func (f *fake) UseVault(_ context.Context, u UseVault) error { f.note("UseVault"
 
 func (f *fake) Unlock(_ context.Context, u Unlock) error { f.note("Unlock", u); return nil }
 
+func (f *fake) ShareProfile(_ context.Context, r ShareRequest) (*SharedProfile, error) {
+	return called[*SharedProfile](f, "ShareProfile", r)
+}
+
+func (f *fake) ReviewProfile(_ context.Context, r ReviewRequest) (*Review, error) {
+	return called[*Review](f, "ReviewProfile", r)
+}
+
+func (f *fake) JoinProfile(_ context.Context, r JoinRequest) (*JoinedProfile, error) {
+	return called[*JoinedProfile](f, "JoinProfile", r)
+}
+
+func (f *fake) ForgetProfile(_ context.Context, n Name) error { f.note("ForgetProfile", n); return nil }
+
 func (f *fake) RestoreVault(context.Context) (*RestoredVault, error) {
 	return called[*RestoredVault](f, "RestoreVault", nil)
 }

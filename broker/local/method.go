@@ -50,6 +50,10 @@ var (
 	installClient   = call("install-client", Broker.InstallClient)
 	uninstallClient = call("uninstall-client", Broker.UninstallClient)
 	doctor          = follow("doctor", Broker.Doctor)
+	shareProfile    = call("share-profile", Broker.ShareProfile)
+	reviewProfile   = call("review-profile", Broker.ReviewProfile)
+	joinProfile     = call("join-profile", Broker.JoinProfile)
+	forgetProfile   = do("forget-profile", Broker.ForgetProfile)
 	useVault        = do("use-vault", Broker.UseVault)
 	unlock          = do("unlock", Broker.Unlock)
 	restoreVault    = ask("restore-vault", Broker.RestoreVault)
@@ -72,6 +76,7 @@ func routes() []route {
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,
 		doctor,
+		shareProfile, reviewProfile, joinProfile, forgetProfile,
 		useVault, unlock, restoreVault,
 	}
 }

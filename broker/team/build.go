@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyporter/broker/account"
+	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
@@ -26,22 +27,9 @@ type Options struct {
 	ClientSecrets map[string]secret.Plain
 }
 
-// A Left is something that a profile does not carry.
-type Left struct {
-	Server  string `json:"server,omitempty"`
-	Account string `json:"account,omitempty"`
-	What    string `json:"what"` // a member's name; of a header: headers.NAME; OwnAccount, OwnSecret
-}
-
-// What of Left, where it is no member's name.
-const (
-	OwnAccount = "own_account" // colleagues need an account of their own
-	OwnSecret  = "own_secret"  // colleagues need a key, secret or token of their own for it
-)
-
 // Build makes a profile of servers in the list, with templates of their accounts.
 // What it leaves out, it says.
-func Build(o Options) (*Profile, []Left, error) {
+func Build(o Options) (*Profile, []local.Left, error) {
 	if err := account.CheckName(o.Name); err != nil {
 		return nil, nil, err
 	}
@@ -55,7 +43,7 @@ func Build(o Options) (*Profile, []Left, error) {
 		Name: o.Name, Description: o.Description, IssuedAt: o.IssuedAt, ExpiresAt: o.ExpiresAt,
 		Servers: map[string]*account.Server{}, Accounts: map[string]*account.Account{}, ClientSecrets: map[string]string{},
 	}
-	var left []Left
+	var left []local.Left
 	for _, name := range o.Servers {
 		s := o.Config.Servers[name]
 		if s == nil {
@@ -71,11 +59,11 @@ func Build(o Options) (*Profile, []Left, error) {
 }
 
 // addServer adds what a profile carries of a server, and of its accounts.
-func (p *Profile) addServer(from *account.Server, o *Options) ([]Left, error) {
+func (p *Profile) addServer(from *account.Server, o *Options) ([]local.Left, error) {
 	own := *from
 	s := &own
-	var left []Left
-	note := func(what string) { left = append(left, Left{Server: from.Name, What: what}) }
+	var left []local.Left
+	note := func(what string) { left = append(left, local.Left{Server: from.Name, What: what}) }
 	for header := range from.Headers {
 		if likeCredential(header) {
 			s.Headers = maps.Clone(s.Headers)
@@ -91,7 +79,7 @@ func (p *Profile) addServer(from *account.Server, o *Options) ([]Left, error) {
 			s.Without(l.Account)
 		case a == nil || !p.addAccount(a, o, &left):
 			s.Without(l.Account)
-			note(OwnAccount)
+			note(local.OwnAccount)
 		}
 	}
 	carried := ServerMembers(s)
@@ -99,7 +87,7 @@ func (p *Profile) addServer(from *account.Server, o *Options) ([]Left, error) {
 		note(name)
 	}
 	if len(s.SecretHeaders) > 0 {
-		note(OwnSecret)
+		note(local.OwnSecret)
 	}
 	back, err := carried.server(from.Name)
 	if err != nil {
@@ -114,7 +102,7 @@ var notCarried = []string{"allow_http", "sign_in", "proxy", "ca"}
 
 // addAccount adds a template of an account and of those that it goes through. It
 // reports false for one that a profile cannot carry.
-func (p *Profile) addAccount(a *account.Account, o *Options, left *[]Left) bool {
+func (p *Profile) addAccount(a *account.Account, o *Options, left *[]local.Left) bool {
 	if p.Accounts[a.Name] != nil {
 		return true
 	}
@@ -134,7 +122,7 @@ func (p *Profile) addAccount(a *account.Account, o *Options, left *[]Left) bool 
 	if v, ok := o.ClientSecrets[a.Name]; ok && a.Kind == account.Google {
 		p.ClientSecrets[a.Name] = v.Reveal()
 	} else if NeedsSecret(a) {
-		*left = append(*left, Left{Account: a.Name, What: OwnSecret})
+		*left = append(*left, local.Left{Account: a.Name, What: local.OwnSecret})
 	}
 	return true
 }

@@ -7,45 +7,12 @@ import (
 	"strings"
 
 	"keyporter/broker/account"
+	"keyporter/broker/local"
 )
-
-// A Code says what a Concern is about. A code that a reader does not know is one
-// to be careful about.
-type Code string
-
-// The concerns.
-const (
-	AudienceElsewhere Code = "audience"       // tokens for Value, which is not the server, are sent to the server
-	ResourceElsewhere Code = "resource"       // the same, of a sign-in
-	IssuerElsewhere   Code = "issuer"         // Value, another place than the server, signs in or gets the account's secret
-	GoogleAccess      Code = "google_access"  // tokens that are good at Google's own APIs, for Value, are sent to the server
-	SeveralServers    Code = "several"        // tokens of Account go to a second place, Value
-	NoResource        Code = "no_resource"    // a sign-in does not say which server its tokens are for
-	SignInChanged     Code = "sign_in"        // Value changes how a sign-in is asked for
-	IDToken           Code = "id_token"       // the server gets the token that says who somebody is
-	PrivateHost       Code = "private_host"   // the server may send a sign-in to Value, in a private network
-	ThisComputer      Code = "this_computer"  // the server's address is on the computer that joins
-	SecretElsewhere   Code = "secret_ref"     // the account's secret is read at Value, with the member's own login
-	SignerChanged     Code = "signer_changed" // the profile was signed by somebody else before, who is Value
-	NoLongerSigned    Code = "unsigned_now"   // the profile was signed by Value before
-	SignerExpired     Code = "signer_expired" // the key of Value is no longer valid
-	SourceChanged     Code = "source_changed" // the profile came from Value before
-	Older             Code = "older"          // a newer version was joined before, of the day Value
-)
-
-// A Concern is something in a profile that could make somebody send a valid token
-// to a stranger, and is therefore agreed to by itself.
-type Concern struct {
-	Code    Code   `json:"code"`
-	Server  string `json:"server,omitempty"`  // the name of the server in the profile
-	Account string `json:"account,omitempty"` // and of the account
-	Value   string `json:"value,omitempty"`
-	Origin  string `json:"origin,omitempty"` // of the server: where the tokens go
-}
 
 // Concerns returns what is to be agreed to by itself, in a fixed order.
-func (p *Profile) Concerns() []Concern {
-	var all []Concern
+func (p *Profile) Concerns() []local.Concern {
+	var all []local.Concern
 	first := map[string]string{} // by account: the first origin that gets its tokens
 	for _, name := range p.ServerNames() {
 		s := p.Servers[name]
@@ -58,7 +25,7 @@ func (p *Profile) Concerns() []Concern {
 			}
 			all = append(all, ofAccount(a, name, origin)...)
 			if had, ok := first[a.Name]; ok && had != origin {
-				all = append(all, Concern{SeveralServers, name, a.Name, had, origin})
+				all = append(all, local.Concern{Code: local.SeveralServers, Server: name, Account: a.Name, Value: had, Origin: origin})
 			} else {
 				first[a.Name] = origin
 			}
@@ -66,46 +33,46 @@ func (p *Profile) Concerns() []Concern {
 	}
 	for _, name := range p.AccountNames() {
 		if a := p.Accounts[name]; a.SecretRef != "" {
-			all = append(all, Concern{Code: SecretElsewhere, Account: name, Value: a.SecretRef})
+			all = append(all, local.Concern{Code: local.SecretElsewhere, Account: name, Value: a.SecretRef})
 		}
 	}
 	return all
 }
 
 // ofServer returns the concerns about a server's own members.
-func ofServer(s *account.Server, origin string) []Concern {
-	var all []Concern
-	note := func(code Code, value string) {
-		all = append(all, Concern{Code: code, Server: s.Name, Value: value, Origin: origin})
+func ofServer(s *account.Server, origin string) []local.Concern {
+	var all []local.Concern
+	note := func(code local.ConcernCode, value string) {
+		all = append(all, local.Concern{Code: code, Server: s.Name, Value: value, Origin: origin})
 	}
 	if u, err := url.Parse(s.URL); err == nil && account.Loopback(u.Hostname()) {
-		note(ThisComputer, s.URL)
+		note(local.ThisComputer, s.URL)
 	}
 	if s.Issuer != "" && originOf(s.Issuer) != origin {
-		note(IssuerElsewhere, s.Issuer)
+		note(local.IssuerElsewhere, s.Issuer)
 	}
 	if s.Audience != "" && originOf(s.Audience) != origin {
-		note(AudienceElsewhere, s.Audience)
+		note(local.AudienceElsewhere, s.Audience)
 	}
 	if s.Resource != "" && originOf(s.Resource) != origin {
-		note(ResourceElsewhere, s.Resource)
+		note(local.ResourceElsewhere, s.Resource)
 	}
 	if s.NoResource {
-		note(NoResource, "")
+		note(local.NoResource, "")
 	}
 	if s.UseIDToken {
-		note(IDToken, "")
+		note(local.SendsIDToken, "")
 	}
 	if len(s.Preset) > 0 {
-		note(SignInChanged, "preset "+string(s.Preset))
+		note(local.SignInChanged, "preset "+string(s.Preset))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.AuthorizeParams)) {
 		if !slices.Contains(harmless, name) {
-			note(SignInChanged, name+"="+s.AuthorizeParams[name])
+			note(local.SignInChanged, name+"="+s.AuthorizeParams[name])
 		}
 	}
 	for _, host := range s.AllowHosts {
-		note(PrivateHost, host)
+		note(local.PrivateHost, host)
 	}
 	return all
 }
@@ -115,21 +82,23 @@ func ofServer(s *account.Server, origin string) []Concern {
 var harmless = []string{"access_type", "prompt", "hd", "login_hint", "domain_hint", "kc_idp_hint", "ui_locales", "display", "max_age"}
 
 // ofAccount returns the concerns about an account whose tokens go to a server.
-func ofAccount(a *account.Account, server, origin string) []Concern {
-	var all []Concern
-	note := func(code Code, value string) { all = append(all, Concern{code, server, a.Name, value, origin}) }
+func ofAccount(a *account.Account, server, origin string) []local.Concern {
+	var all []local.Concern
+	note := func(code local.ConcernCode, value string) {
+		all = append(all, local.Concern{Code: code, Server: server, Account: a.Name, Value: value, Origin: origin})
+	}
 	if a.Audience != "" && originOf(a.Audience) != origin {
-		note(AudienceElsewhere, a.Audience)
+		note(local.AudienceElsewhere, a.Audience)
 	}
 	for _, u := range []string{a.Issuer, a.TokenEndpoint, a.IDPTokenEndpoint} {
 		if u != "" && originOf(u) != origin {
-			note(IssuerElsewhere, u)
+			note(local.IssuerElsewhere, u)
 		}
 	}
 	switch a.Kind {
 	case account.Google, account.GoogleKey, account.GoogleImpersonate, account.GoogleADC:
 		if a.Audience == "" && !a.SelfSigned && !atGoogle(origin) {
-			note(GoogleAccess, strings.Join(a.Scopes, " "))
+			note(local.GoogleAccess, strings.Join(a.Scopes, " "))
 		}
 	}
 	return all

@@ -52,7 +52,8 @@ func AccountMembers(a *account.Account) members {
 	return pick(a, append([]string{"kind"}, accountMembers[a.Kind]...))
 }
 
-// pick returns those of a record's members that are in the list.
+// pick returns those of a record's members that are in the list; without a list,
+// all of them.
 func pick(record any, list []string) members {
 	b, err := jsonv2.Marshal(record, jsonv2.Deterministic(true))
 	m := members{}
@@ -62,7 +63,7 @@ func pick(record any, list []string) members {
 	if err != nil {
 		panic("team: a record has no JSON form: " + err.Error())
 	}
-	maps.DeleteFunc(m, func(name string, _ jsontext.Value) bool { return !slices.Contains(list, name) })
+	maps.DeleteFunc(m, func(name string, _ jsontext.Value) bool { return list != nil && !slices.Contains(list, name) })
 	return m
 }
 

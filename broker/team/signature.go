@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/crypto/ssh"
 
+	"keyporter/broker/local"
 	"keyporter/internal/hint"
 	"keyporter/internal/sshsig"
 )
@@ -59,31 +60,11 @@ func Sign(profile []byte, key ssh.Signer) ([]byte, error) {
 	return p.Encode()
 }
 
-// A Standing says what a profile's signature is worth here.
-type Standing string
-
-// The standings. One that is changed or cut off is none of them: such a profile
-// is not joined.
-const (
-	Unsigned Standing = "unsigned"
-	Known    Standing = "known"   // by a key of the list of signers
-	Unknown  Standing = "unknown" // by a key that is not in it
-	Expired  Standing = "expired" // by a key that is in it, but not for this day
-)
-
-// A Signer is who signed a profile.
-type Signer struct {
-	Standing    Standing `json:"standing"`
-	Name        string   `json:"name,omitempty"`        // as the list has it; of Known
-	Fingerprint string   `json:"fingerprint,omitempty"` // of the key, SHA256:…
-	Key         string   `json:"key,omitempty"`         // the public key, as in authorized_keys
-}
-
 // SignerOf checks a profile's signature. signers is the list of those who are
 // known. A signature that is not one of this profile is an error with words.
-func SignerOf(profile []byte, signature string, signers sshsig.Signers, now time.Time) (*Signer, error) {
+func SignerOf(profile []byte, signature string, signers sshsig.Signers, now time.Time) (*local.Signer, error) {
 	if signature == "" {
-		return &Signer{Standing: Unsigned}, nil
+		return &local.Signer{Standing: local.Unsigned}, nil
 	}
 	text, err := SignedText(profile)
 	if err != nil {
@@ -99,12 +80,12 @@ func SignerOf(profile []byte, signature string, signers sshsig.Signers, now time
 	case err != nil:
 		return nil, hint.Wrap(err, hint.Refused, "The profile's signature is cut off or damaged.", do)
 	}
-	s := &Signer{Standing: Known, Fingerprint: ssh.FingerprintSHA256(key), Key: string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)))}
+	s := &local.Signer{Standing: local.SignedKnown, Fingerprint: ssh.FingerprintSHA256(key), Key: string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)))}
 	switch s.Name, err = signers.Name(key, Namespace, now); {
 	case errors.Is(err, sshsig.ErrExpired):
-		s.Standing = Expired
+		s.Standing = local.SignedExpired
 	case err != nil:
-		s.Standing = Unknown
+		s.Standing = local.SignedUnknown
 	}
 	return s, nil
 }

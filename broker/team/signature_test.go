@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"keyporter/broker/local"
 	"keyporter/internal/hint"
 	"keyporter/internal/sshsig"
 )
@@ -90,20 +91,20 @@ func TestSignerIsToldApart(t *testing.T) {
 	stranger := string(ssh.MarshalAuthorizedKey(newSigner(t).PublicKey()))
 	for name, c := range map[string]struct {
 		list string
-		want Standing
+		want local.Standing
 		who  string
 	}{
-		"known":   {"lead@example.com " + public, Known, "lead@example.com"},
-		"unknown": {"lead@example.com " + stranger, Unknown, ""},
-		"nobody":  {"", Unknown, ""},
-		"expired": {`lead@example.com valid-before="20260601Z" ` + public, Expired, ""},
+		"known":   {"lead@example.com " + public, local.SignedKnown, "lead@example.com"},
+		"unknown": {"lead@example.com " + stranger, local.SignedUnknown, ""},
+		"nobody":  {"", local.SignedUnknown, ""},
+		"expired": {`lead@example.com valid-before="20260601Z" ` + public, local.SignedExpired, ""},
 	} {
 		s, err := SignerOf([]byte(text), p.Signature, list(t, c.list), now)
 		if err != nil || s.Standing != c.want || s.Name != c.who || s.Fingerprint != ssh.FingerprintSHA256(key.PublicKey()) {
 			t.Errorf("%s: %+v, %v; want %s by %q", name, s, err, c.want, c.who)
 		}
 	}
-	if s, err := SignerOf([]byte(text), "", nil, now); err != nil || s.Standing != Unsigned {
+	if s, err := SignerOf([]byte(text), "", nil, now); err != nil || s.Standing != local.Unsigned {
 		t.Errorf("unsigned: %+v, %v", s, err)
 	}
 }

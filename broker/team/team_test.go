@@ -14,6 +14,7 @@ import (
 
 	"keyporter/assets"
 	"keyporter/broker/account"
+	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
@@ -49,7 +50,7 @@ func rich() *account.Config {
 	return c
 }
 
-func build(t *testing.T, o Options) (*Profile, []Left, []byte) {
+func build(t *testing.T, o Options) (*Profile, []local.Left, []byte) {
 	t.Helper()
 	o.Name, o.IssuedAt = "Data team", now
 	p, left, err := Build(o)
@@ -82,10 +83,10 @@ func TestBuildCarriesWhatATeamShares(t *testing.T) {
 	if f := back.Servers["find"]; f.Headers["X-Tenant"] != "acme" || len(f.Headers) != 1 || len(f.SecretHeaders) != 1 {
 		t.Errorf("find = %+v", f)
 	}
-	want := []Left{
-		{Server: "batch", What: OwnAccount},
-		{Server: "find", What: "headers.X-Old-Api-Key"}, {Server: "find", What: OwnSecret},
-		{Account: "fixed", What: OwnSecret}, {Account: "me", What: OwnSecret},
+	want := []local.Left{
+		{Server: "batch", What: local.OwnAccount},
+		{Server: "find", What: "headers.X-Old-Api-Key"}, {Server: "find", What: local.OwnSecret},
+		{Account: "fixed", What: local.OwnSecret}, {Account: "me", What: local.OwnSecret},
 		{Server: "wiki", What: "ca"}, {Server: "wiki", What: "proxy"}, {Server: "wiki", What: "sign_in"},
 	}
 	for _, l := range left {
@@ -262,36 +263,36 @@ func TestHostileProfilesAreRefused(t *testing.T) {
 func TestConcerns(t *testing.T) {
 	for name, c := range map[string]struct {
 		server, acct string
-		want         []Code
+		want         []local.ConcernCode
 	}{
 		"own audience":       {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com"}`, nil},
 		"own audience, path": {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com/mcp"}`, nil},
-		"other audience":     {`"account":"a"`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []Code{AudienceElsewhere}},
-		"look-alike":         {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com.evil.example"}`, []Code{AudienceElsewhere}},
-		"IAP client id":      {`"account":"a"`, `{"kind":"google-key","audience":"123.apps.googleusercontent.com"}`, []Code{AudienceElsewhere}},
-		"second layer":       {`"also_accounts":{"X-Serverless-Authorization":"a"}`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []Code{AudienceElsewhere}},
-		"access token":       {`"account":"a"`, `{"kind":"google-key","scopes":["https://www.googleapis.com/auth/cloud-platform"]}`, []Code{GoogleAccess}},
-		"person's token":     {`"account":"a"`, `{"kind":"google","client_id":"x"}`, []Code{GoogleAccess}},
-		"issuer of sign-in":  {`"issuer":"https://id.example.com"`, plainAccount, []Code{IssuerElsewhere}},
+		"other audience":     {`"account":"a"`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"look-alike":         {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com.evil.example"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"IAP client id":      {`"account":"a"`, `{"kind":"google-key","audience":"123.apps.googleusercontent.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"second layer":       {`"also_accounts":{"X-Serverless-Authorization":"a"}`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"access token":       {`"account":"a"`, `{"kind":"google-key","scopes":["https://www.googleapis.com/auth/cloud-platform"]}`, []local.ConcernCode{local.GoogleAccess}},
+		"person's token":     {`"account":"a"`, `{"kind":"google","client_id":"x"}`, []local.ConcernCode{local.GoogleAccess}},
+		"issuer of sign-in":  {`"issuer":"https://id.example.com"`, plainAccount, []local.ConcernCode{local.IssuerElsewhere}},
 		"issuer at home":     {`"issuer":"https://s.example.com/realm"`, plainAccount, nil},
-		"issuer of account":  {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","issuer":"https://id.example.com"}`, []Code{IssuerElsewhere}},
-		"token endpoint":     {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","token_endpoint":"https://id.example.com/t"}`, []Code{IssuerElsewhere}},
-		"resource":           {`"resource":"https://bank.example.com"`, plainAccount, []Code{ResourceElsewhere}},
-		"audience of Auth0":  {`"audience":"urn:bank"`, plainAccount, []Code{AudienceElsewhere}},
-		"no resource":        {`"no_resource":true`, plainAccount, []Code{NoResource}},
-		"ID token":           {`"use_id_token":true`, plainAccount, []Code{IDToken}},
-		"parameter":          {`"authorize_params":{"claims":"{}"}`, plainAccount, []Code{SignInChanged}},
+		"issuer of account":  {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","issuer":"https://id.example.com"}`, []local.ConcernCode{local.IssuerElsewhere}},
+		"token endpoint":     {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","token_endpoint":"https://id.example.com/t"}`, []local.ConcernCode{local.IssuerElsewhere}},
+		"resource":           {`"resource":"https://bank.example.com"`, plainAccount, []local.ConcernCode{local.ResourceElsewhere}},
+		"audience of Auth0":  {`"audience":"urn:bank"`, plainAccount, []local.ConcernCode{local.AudienceElsewhere}},
+		"no resource":        {`"no_resource":true`, plainAccount, []local.ConcernCode{local.NoResource}},
+		"ID token":           {`"use_id_token":true`, plainAccount, []local.ConcernCode{local.SendsIDToken}},
+		"parameter":          {`"authorize_params":{"claims":"{}"}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
 		"harmless parameter": {`"authorize_params":{"hd":"example.com"}`, plainAccount, nil},
-		"preset":             {`"preset":{"no_resource":true}`, plainAccount, []Code{SignInChanged}},
-		"private host":       {`"allow_hosts":["10.0.0.1"]`, plainAccount, []Code{PrivateHost}},
-		"reference":          {`"account":"a"`, `{"kind":"static","secret_ref":"vault://v.example.com/x"}`, []Code{SecretElsewhere}},
+		"preset":             {`"preset":{"no_resource":true}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
+		"private host":       {`"allow_hosts":["10.0.0.1"]`, plainAccount, []local.ConcernCode{local.PrivateHost}},
+		"reference":          {`"account":"a"`, `{"kind":"static","secret_ref":"vault://v.example.com/x"}`, []local.ConcernCode{local.SecretElsewhere}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := Parse([]byte(entry(`{"url":"https://s.example.com/mcp",`+c.server+`}`, c.acct)))
 			if err != nil {
 				t.Fatal(hint.Of(err).Text())
 			}
-			var got []Code
+			var got []local.ConcernCode
 			for _, concern := range p.Concerns() {
 				got = append(got, concern.Code)
 			}
@@ -305,9 +306,9 @@ func TestConcerns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Concern{
-		{SeveralServers, "u", "a", "https://s.example.com", "https://u.example.com"},
-		{ThisComputer, "v", "", "http://127.0.0.1:1/mcp", "http://127.0.0.1:1"},
+	want := []local.Concern{
+		{Code: local.SeveralServers, Server: "u", Account: "a", Value: "https://s.example.com", Origin: "https://u.example.com"},
+		{Code: local.ThisComputer, Server: "v", Value: "http://127.0.0.1:1/mcp", Origin: "http://127.0.0.1:1"},
 	}
 	if got := p.Concerns(); !slices.Equal(got, want) {
 		t.Errorf("concerns = %+v, want %+v", got, want)
@@ -320,7 +321,7 @@ func TestClientSecretOnlyWhereItWasDeclared(t *testing.T) {
 	if !strings.Contains(string(text), "GOCSPX-public") || strings.Contains(string(text), word) {
 		t.Errorf("profile = %s", text)
 	}
-	if slices.Contains(left, Left{Account: "me", What: OwnSecret}) {
+	if slices.Contains(left, local.Left{Account: "me", What: local.OwnSecret}) {
 		t.Error("a client secret that is carried is said to be left out")
 	}
 	back, err := Parse(text)

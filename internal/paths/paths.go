@@ -72,6 +72,7 @@ func (p Paths) Make() error {
 
 func (p Paths) ConfigFile() string { return filepath.Join(p.Config, "config.json") }
 func (p Paths) SchemaFile() string { return filepath.Join(p.Config, "config.schema.json") }
+func (p Paths) Signers() string    { return filepath.Join(p.Config, "allowed_signers") }
 func (p Paths) Vault() string      { return filepath.Join(p.State, "vault.age") }
 func (p Paths) Identity() string   { return filepath.Join(p.State, "identity.age") }
 func (p Paths) StateFile() string  { return filepath.Join(p.State, "state.json") }

@@ -360,5 +360,10 @@ func (b *Broker) record(r local.AuditRecord) {
 
 // Log shows the audit log.
 func (b *Broker) Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error {
-	return b.audit.Read(ctx, r.Follow, show)
+	return b.audit.Read(ctx, r.Follow, func(rec *local.AuditRecord) error {
+		if rec.Time.Before(r.Since) {
+			return nil
+		}
+		return show(rec)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"keyporter/broker/local"
 )
@@ -89,6 +90,36 @@ func (c *Calls) Add(r *local.AuditRecord) {
 		c.records = slices.Clone(c.records[maxCalls:])
 	}
 	c.records = append(c.records, *r)
+}
+
+// lateness is how much later than others of its time a record may come: bridges
+// hand theirs over every few seconds.
+const lateness = time.Minute
+
+// Since returns from when on a log has to be read again that was broken off, and
+// how often each record from then on is there already. Both are zero for an empty
+// list.
+func (c *Calls) Since() (since time.Time, there map[local.AuditRecord]int) {
+	for i := range c.records {
+		if t := c.records[i].Time.Add(-lateness); t.After(since) {
+			since = t
+		}
+	}
+	there = map[local.AuditRecord]int{}
+	for i := range c.records {
+		if !c.records[i].Time.Before(since) {
+			there[SameRecord(&c.records[i])]++
+		}
+	}
+	return since, there
+}
+
+// SameRecord returns a record as a key: == tells apart times that are the same in
+// different zones.
+func SameRecord(r *local.AuditRecord) local.AuditRecord {
+	k := *r
+	k.Time = r.Time.Round(0).UTC()
+	return k
 }
 
 // Newest returns the records that fit the filter's words, newest first, at most

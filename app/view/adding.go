@@ -146,12 +146,20 @@ func ProposeName(address string, taken []string) string {
 	if account.Loopback(u.Hostname()) {
 		base = "local"
 	}
+	return FreeName(base, taken)
+}
+
+// FreeName returns base, or the first of base-2, base-3 … that is not taken.
+func FreeName(base string, taken []string) string {
 	name := base
 	for n := 2; slices.Contains(taken, name); n++ {
 		name = fmt.Sprintf("%s-%d", base, n)
 	}
 	return name
 }
+
+// DemoName is the name of the demo server, unless it is taken.
+const DemoName = "demo"
 
 // CheckName says in the window's language what is wrong with a name for a new
 // server, or "".

@@ -25,7 +25,7 @@ type Field struct {
 var fieldOrder = []string{
 	"client-id", "client-metadata-url", "issuer", "preset", "scope", "audience", "resource", "no-resource", "assume-pkce",
 	"authorize-param", "redirect-uri", "dpop", "use-id-token", "header", "token-header", "allow-host", "allow-http",
-	"allow-tool", "deny-tool", "read-only", "transport", "era", "sign-in",
+	"allow-tool", "deny-tool", "read-only", "transport", "era", "sign-in", "also-account", "proxy", "ca",
 }
 
 // fieldChoices are the values of fields that have a few only, the default first.
@@ -50,6 +50,12 @@ func FieldsOf(t *Texts, s *account.Server) []Field {
 		value, form := s.Get(k)
 		f := Field{Key: k, Label: t.Fields.label(k), Value: value, Switch: form == account.FormFlag, Lines: form == account.FormPairs, Choices: fieldChoices[k]}
 		switch {
+		case k == "also-account":
+			f.Help = t.Fields.AlsoAccountFor
+		case k == "proxy":
+			f.Help = t.Fields.ProxyFor
+		case k == "ca":
+			f.Help = t.Fields.CAFor
 		case form == account.FormPairs:
 			f.Help = t.Fields.Pairs
 		case k == "allow-tool", k == "deny-tool":
@@ -72,6 +78,7 @@ func (w *Fields) label(key string) string {
 		"authorize-param": w.AuthorizeParam, "redirect-uri": w.RedirectURI, "dpop": w.DPoP, "use-id-token": w.UseIDToken,
 		"header": w.Header, "token-header": w.TokenHeader, "allow-host": w.AllowHost, "allow-http": w.AllowHTTP,
 		"allow-tool": w.AllowTool, "deny-tool": w.DenyTool, "read-only": w.ReadOnly, "transport": w.Transport, "era": w.Era, "sign-in": w.SignInHow,
+		"also-account": w.AlsoAccount, "proxy": w.Proxy, "ca": w.CA,
 	}
 	return cmp.Or(labels[key], key)
 }
@@ -95,6 +102,9 @@ func SetFields(s *account.Server, fields []Field) (*account.Server, error) {
 			err = c.Set(f.Key, lines(f.Value)...)
 		case "header":
 			c.Headers = nil
+			err = c.Set(f.Key, lines(f.Value)...)
+		case "also-account":
+			c.AlsoAccounts = nil
 			err = c.Set(f.Key, lines(f.Value)...)
 		default:
 			err = c.Set(f.Key, strings.TrimSpace(f.Value))

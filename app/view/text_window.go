@@ -133,6 +133,12 @@ type Fields struct {
 	UseIDToken        string
 	Preset            string
 	PresetFor         string
+	AlsoAccount       string
+	AlsoAccountFor    string // HEADER=ACCOUNT, one a line
+	CA                string
+	CAFor             string // a file
+	Proxy             string
+	ProxyFor          string // an example
 	Globs             string // several patterns
 	Several           string // several, separated by spaces
 	Pairs             string // NAME=VALUE, one a line
@@ -369,6 +375,12 @@ var fieldsEN = Fields{
 	UseIDToken:        "Send the ID token instead",
 	Preset:            "Preset of the provider",
 	PresetFor:         "a name, or fields to change as JSON",
+	AlsoAccount:       "Accounts for further headers",
+	AlsoAccountFor:    "HEADER=ACCOUNT, one a line",
+	CA:                "Certificate authority of its own",
+	CAFor:             "path of a PEM file",
+	Proxy:             "Proxy",
+	ProxyFor:          "such as http://proxy.example.com:3128",
 	Globs:             "patterns such as get_*",
 	Several:           "several, separated by spaces",
 	Pairs:             "NAME=VALUE, one a line",
@@ -399,6 +411,12 @@ var fieldsJA = Fields{
 	UseIDToken:        "代わりに ID トークンを送る",
 	Preset:            "プロバイダーのプリセット",
 	PresetFor:         "名前、または変更する項目の JSON",
+	AlsoAccount:       "ほかのヘッダーに使うアカウント",
+	AlsoAccountFor:    "ヘッダー=アカウント を 1 行に 1 つ",
+	CA:                "独自の認証局",
+	CAFor:             "PEM ファイルのパス",
+	Proxy:             "プロキシ",
+	ProxyFor:          "例: http://proxy.example.com:3128",
 	Globs:             "get_* のようなパターン",
 	Several:           "複数の場合は空白で区切ります",
 	Pairs:             "名前=値 を 1 行に 1 つ",

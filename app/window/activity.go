@@ -29,7 +29,9 @@ type activityPage struct {
 	mu     sync.Mutex // guards what the log's goroutine fills
 	counts view.Counts
 	calls  view.Calls
-	due    bool // a drawing is on its way
+	there  map[local.AuditRecord]int // records that a log read again shows once more
+	due    bool                      // a drawing is on its way
+	broken bool                      // the log ended, for the UI goroutine
 
 	span   view.Span
 	spans  map[view.Span]*button
@@ -72,30 +74,60 @@ func (p *activityPage) open(ctx context.Context, _ view.Input) fyne.CanvasObject
 	p.list.OnSelected = func(int) { p.list.UnselectAll() }
 	top := container.NewVBox(container.NewBorder(nil, nil, nil, spans, heading(w.t.Window.Activity)), widget.NewSeparator(),
 		p.about, p.chart, container.NewBorder(nil, nil, nil, p.pause, find), p.said)
+	p.counts, p.calls = view.Counts{}, view.Calls{}
 	p.choose(p.span)
 	p.follow()
 	return container.NewBorder(top, nil, nil, nil, container.NewStack(p.list, container.NewCenter(container.New(fixedWidth(470), p.note))))
 }
 
-func (p *activityPage) update(view.Input) {}
+// logPause is how long a log that broke off is left alone while the agent seems to
+// be there.
+const logPause = 2 * time.Second
 
-// follow reads the log while the page is open. A connection that ends is taken up
-// again when the page is opened anew.
+// update takes a log that broke off up again, once there is an agent.
+func (p *activityPage) update(in view.Input) {
+	if p.broken && in.State != nil {
+		p.follow()
+	}
+}
+
+// follow reads the log while the page is open, from where it broke off. The agent
+// may have ended in between; what bridges did meanwhile they hand to the next one.
 func (p *activityPage) follow() {
+	p.broken = false
+	p.say(nil)
 	p.mu.Lock()
-	p.counts, p.calls = view.Counts{}, view.Calls{}
+	var since time.Time
+	since, p.there = p.calls.Since()
 	p.mu.Unlock()
 	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
-		return agent.Log(ctx, local.LogRequest{Follow: true}, func(r *local.AuditRecord) error {
+		return agent.Log(ctx, local.LogRequest{Follow: true, Since: since}, func(r *local.AuditRecord) error {
 			p.take(r)
 			return nil
 		})
-	}, func(err error) {
-		if err != nil {
-			p.said.Objects = []fyne.CanvasObject{p.w.problem(p.w.problemOf(err, ""))}
-			p.said.Refresh()
-		}
+	}, p.ended)
+}
+
+// ended says why the log ended. The state that comes with the next agent takes it
+// up again; if that has come already, a pause does.
+func (p *activityPage) ended(err error) {
+	p.broken = true
+	p.say(err)
+	p.w.o.After(logPause, func() {
+		fyne.Do(func() {
+			if p.ctx.Err() == nil {
+				p.update(p.w.in)
+			}
+		})
 	})
+}
+
+// say shows a problem above the list, or that there is none.
+func (p *activityPage) say(err error) {
+	p.said.RemoveAll()
+	if err != nil {
+		p.said.Add(p.w.problem(p.w.problemOf(err, "")))
+	}
 }
 
 // take takes a record on the log's goroutine. Records that come together are
@@ -103,6 +135,10 @@ func (p *activityPage) follow() {
 func (p *activityPage) take(r *local.AuditRecord) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if k := view.SameRecord(r); p.there[k] > 0 {
+		p.there[k]--
+		return
+	}
 	p.counts.Add(r)
 	p.calls.Add(r)
 	if p.due {

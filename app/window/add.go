@@ -47,8 +47,8 @@ type adder struct {
 	keyPath string // of a key file that is in the vault now
 }
 
-// addServer opens the sheet, with an address if one is known.
-func (w *Window) addServer(address string) *adder {
+// addServer opens the sheet, with an address and a name if they are known.
+func (w *Window) addServer(address, name string) *adder {
 	a := &adder{w: w, s: w.sheet(w.t.Add.Title, 580, 460), stop: func() {}, asking: func() {}}
 	a.s.closed = func() {
 		a.stop()
@@ -57,7 +57,7 @@ func (w *Window) addServer(address string) *adder {
 	a.address = w.entry(address, w.t.Add.Example)
 	a.address.OnChanged = func(string) { a.typed() }
 	a.address.OnSubmitted = func(string) { a.forward() }
-	a.name = w.entry("", "")
+	a.name, a.named = w.entry(name, ""), name != ""
 	a.name.OnChanged = func(string) {
 		a.named = true
 		a.check()
@@ -83,7 +83,8 @@ func (w *Window) addDemo() {
 			w.tell(w.problemOf(err, ""))
 			return
 		}
-		w.addServer(address)
+		w.demo = address
+		w.addServer(address, view.FreeName(view.DemoName, view.ServerNames(w.in)))
 	})
 }
 
@@ -97,7 +98,9 @@ func (a *adder) stepOne() {
 	a.choosing = false
 	a.next = w.strong(w.t.Window.Next, a.forward)
 	body := container.NewVBox(title(t.Address), a.address, a.finding, title(t.Name), a.name, a.wrong)
-	if w.o.Demo != nil {
+	if w.demo != "" && a.address.Text == w.demo {
+		body.Add(text(t.DemoRuns))
+	} else if w.o.Demo != nil {
 		demo := w.quiet(t.Demo, func() {
 			a.s.close()
 			w.addDemo()

@@ -33,7 +33,7 @@ func (p *serversPage) open(_ context.Context, in view.Input) fyne.CanvasObject {
 		}
 	}
 	p.stack = container.NewStack()
-	top := container.NewBorder(nil, nil, nil, w.strong(w.t.Servers.Add, func() { w.addServer("") }), heading(w.t.Window.Servers))
+	top := container.NewBorder(nil, nil, nil, w.strong(w.t.Servers.Add, func() { w.addServer("", "") }), heading(w.t.Window.Servers))
 	p.rows, p.ready = view.ServerRows(in), in.State != nil
 	p.arrange()
 	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, p.stack)
@@ -61,7 +61,7 @@ func (p *serversPage) empty() fyne.CanvasObject {
 	w := p.w
 	say := text(w.t.Servers.Empty)
 	say.Alignment = fyne.TextAlignCenter
-	box := container.NewVBox(say, container.NewCenter(w.strong(w.t.Servers.EmptyAdd, func() { w.addServer("") })))
+	box := container.NewVBox(say, container.NewCenter(w.strong(w.t.Servers.EmptyAdd, func() { w.addServer("", "") })))
 	if w.o.Demo != nil {
 		box.Add(container.NewCenter(w.quiet(w.t.Servers.EmptyDemo, w.addDemo)))
 	}

@@ -113,6 +113,7 @@ type Window struct {
 	banner *fyne.Container
 	told   *view.Problem // in banner
 	sheets []*sheet      // open, the top one last
+	demo   string        // address of the demo server, empty until it is started
 }
 
 // New returns a window that is closed. in is what it would show.
@@ -150,7 +151,7 @@ func (w *Window) OpenServer(name string) {
 func (w *Window) AddServer() {
 	w.Open()
 	if len(w.sheets) == 0 {
-		w.addServer("")
+		w.addServer("", "")
 	}
 }
 

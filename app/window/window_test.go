@@ -430,6 +430,54 @@ func TestSettingsAreTheAgents(t *testing.T) {
 	w.has("The file cannot be written.")
 }
 
+// TestActivityGoesOnWhereTheLogBrokeOff is an agent that ended and was started
+// again. Its log then holds what was shown, what came while nobody looked, and a
+// record that a bridge handed over late.
+func TestActivityGoesOnWhereTheLogBrokeOff(t *testing.T) {
+	w := english(t, some(), calls)
+	w.goTo(view.PageActivity)
+	w.elapse()
+	p := w.page.(*activityPage)
+	before := len(p.rows)
+
+	w.agent.brokenOff(hint.New(hint.Unreachable, "The agent is gone.", "Wait."))
+	w.see(nil)
+	w.elapse() // the pause, without an agent
+	w.has("The agent is gone.")
+	if n := len(w.agent.asked); n != 1 {
+		t.Fatalf("without an agent the log was asked for %d times", n)
+	}
+	newest := w.agent.log[len(w.agent.log)-1]
+	zone := time.FixedZone("", 9*60*60) // the same times, written in another zone
+	for i := range w.agent.log {
+		w.agent.log[i].Time = w.agent.log[i].Time.In(zone)
+	}
+	late, next, twin := newest, newest, newest
+	late.Time, late.Method = newest.Time.Add(-10*time.Second), "late"
+	next.Time, next.Method = newest.Time.Add(time.Second), "next"
+	w.agent.log = append(w.agent.log, late, next, twin)
+	w.see(some())
+	w.elapse()
+	if n := len(w.agent.asked); n != 2 || !w.agent.asked[1].Follow || w.agent.asked[1].Since.IsZero() {
+		t.Fatalf("the log was asked for as %+v", w.agent.asked)
+	}
+	if got := len(p.rows); got != before+3 {
+		t.Errorf("%d rows are %d now, want 3 more", before, got)
+	}
+	if strings.Contains(w.read(), "The agent is gone.") {
+		t.Error("the problem is over and stays")
+	}
+
+	w.agent.brokenOff(nil) // the log alone: the state says nothing
+	w.elapse()
+	if n := len(w.agent.asked); n != 3 {
+		t.Errorf("after the pause the log was asked for %d times, want 3", n)
+	}
+	if w.elapse(); len(p.rows) != before+3 {
+		t.Errorf("read again, %d rows are %d", before+3, len(p.rows))
+	}
+}
+
 func TestActivityFiltersPausesAndKeepsItsPlace(t *testing.T) {
 	w := english(t, some(), calls)
 	w.goTo(view.PageActivity)
@@ -545,4 +593,13 @@ func TestDemoIsOneClick(t *testing.T) {
 	w := english(t, none(), google)
 	w.tap("Or try the demo server on this computer")
 	w.has("{http://127.0.0.1:38470/mcp}")
+	w.has("{demo}")
+	w.has("Sign in as alice.")
+	w.elapse() // the address answered, with a name of its own
+	w.has("{demo}")
+	state := none()
+	state.Servers = []local.ServerState{{Name: "demo", State: local.Ready}}
+	w = english(t, state, google)
+	w.addDemo()
+	w.has("{demo-2}")
 }

@@ -3,6 +3,7 @@ package window
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -54,6 +55,8 @@ type agent struct {
 	fail         error
 	settings     map[string]string
 	token        string
+	asked        []local.LogRequest
+	brokenOff    func(error) // ends the log that is followed, nil without one
 }
 
 func (a *agent) note(format string, args ...any) {
@@ -111,11 +114,22 @@ func (a *agent) Token(context.Context, local.TokenRequest) (*local.Token, error)
 func (a *agent) Answers(context.Context, local.Name) (*local.Answers, error) {
 	return &local.Answers{Results: map[string]json.RawMessage{"tools/list": json.RawMessage(a.tools)}}, nil
 }
-func (a *agent) Log(_ context.Context, _ local.LogRequest, show func(*local.AuditRecord) error) error {
+
+// errStays is how a log that is followed goes on after Ask has returned.
+var errStays = errors.New("the log goes on")
+
+func (a *agent) Log(_ context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error {
+	a.asked = append(a.asked, r)
 	for i := range a.log {
+		if a.log[i].Time.Before(r.Since) {
+			continue
+		}
 		if err := show(&a.log[i]); err != nil {
 			return err
 		}
+	}
+	if r.Follow {
+		return errStays
 	}
 	return nil
 }
@@ -137,7 +151,12 @@ func (b back) Ask(ctx context.Context, work func(context.Context, session.Desk) 
 		done(b.w.lost)
 		return
 	}
-	done(work(ctx, &b.w.agent))
+	err := work(ctx, &b.w.agent)
+	if err == errStays {
+		b.w.agent.brokenOff = done
+		return
+	}
+	done(err)
 }
 
 // open shows the window in a language and a variant of the theme.

@@ -546,6 +546,9 @@ type AuditRecord struct {
 // LogRequest is the argument of Log.
 type LogRequest struct {
 	Follow bool `json:"follow,omitempty"`
+	// Since leaves out records of an earlier time. A bridge hands its records over
+	// a little late, so the order is not that of the times.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // UseVault is the argument of UseVault.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
@@ -28,7 +29,8 @@ func (b *Broker) ShowAccount(_ context.Context, n local.Name) (*account.Account,
 func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
 	a := p.Account
 	a.Name = p.Name
-	if err := examine(&a, p.Secret.Value, p.AllowTokenURI); err != nil {
+	credentials, err := b.examineNew(ctx, &a, &p)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.Check(); err != nil {
@@ -37,14 +39,20 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 	if err := b.checkEndpoints(&a); err != nil {
 		return nil, err
 	}
-	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+	err = b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
 		if cfg.Accounts[a.Name] != nil {
 			return hint.New(hint.Exists, fmt.Sprintf("There is an account named %q already.", a.Name),
 				"Choose another name, or give it a new secret with keyporter account rotate.")
 		}
+		if a.Kind == account.Google && cfg.Servers[a.Name] != nil {
+			return hint.New(hint.Exists, fmt.Sprintf("There is a server named %q, and keyporter login %s would mean that.", a.Name, quoteArg(a.Name)), "Choose another name.")
+		}
+		if err := checkThrough(cfg, &a); err != nil {
+			return err
+		}
 		cfg.Accounts[a.Name] = &a
 		rec := recordOf(&a)
-		rec.Secret, rec.AllowTokenURI, rec.AddedAt = p.Secret, p.AllowTokenURI, b.opt.Now()
+		rec.Secret, rec.AllowTokenURI, rec.AddedAt, rec.Credentials = p.Secret, p.AllowTokenURI, b.opt.Now(), credentials
 		return tx.Put(accountKey(a.Name), rec)
 	})
 	if err != nil {
@@ -56,37 +64,21 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 
 // RotateAccount replaces an account's secret.
 func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
-	var now *account.Account
-	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
-		a, err := lookupAccount(cfg, p.Name)
-		if err != nil {
+	before, now, rec, err := b.rotated(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	err = b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
+		var old accountRecord
+		if err := getRecord(tx, accountKey(p.Name), &old); err != nil {
 			return err
 		}
-		switch a.Kind {
-		case account.OAuth:
-			return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key; it is a sign-in.", a.Name), "Run keyporter login to sign in again.")
-		case account.Workload:
-			return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key here; its platform writes a new one into %s.", a.Name, a.TokenFile), "Nothing needs to be done.")
+		if cfg.Accounts[p.Name] == nil || !old.AddedAt.Equal(before) {
+			return hint.New(hint.Exists, fmt.Sprintf("The account %q was changed by somebody else meanwhile.", p.Name), "Look at it again with keyporter account show.")
 		}
-		var rec accountRecord
-		if err := getRecord(tx, accountKey(a.Name), &rec); err != nil {
-			return err
-		}
-		allow := rec.AllowTokenURI
-		if p.AllowTokenURI != "" {
-			allow = p.AllowTokenURI
-		}
-		email := a.Email
-		if err := examine(a, p.Secret.Value, allow); err != nil {
-			return err
-		}
-		if email != "" && email != a.Email {
-			return hint.New(hint.Usage, fmt.Sprintf("The new key belongs to %s and the account %q to %s.", clip(a.Email), a.Name, clip(email)),
-				"Use a key of the same service account, or add another account.")
-		}
-		rec.Secret, rec.AllowTokenURI, rec.AddedAt = p.Secret, allow, b.opt.Now()
-		now = a
-		return tx.Put(accountKey(a.Name), rec)
+		rec.Targets, rec.FoundIssuer, rec.AddedAt = old.Targets, old.FoundIssuer, b.opt.Now()
+		cfg.Accounts[p.Name] = now
+		return tx.Put(accountKey(p.Name), rec)
 	})
 	if err != nil {
 		return nil, err
@@ -94,6 +86,53 @@ func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.
 	b.forgetTokens(p.Name)
 	b.record(local.AuditRecord{Event: "account_rotate", Account: p.Name, Outcome: "ok"})
 	return b.stored(now), nil
+}
+
+// rotated returns an account and its record with another secret, and since when
+// it has had the present one.
+func (b *Broker) rotated(ctx context.Context, p local.PutAccount) (before time.Time, now *account.Account, rec accountRecord, err error) {
+	v, err := b.openedVault(ctx)
+	if err != nil {
+		return before, nil, rec, err
+	}
+	old, err := lookupAccount(b.config(), p.Name)
+	if err != nil {
+		return before, nil, rec, err
+	}
+	if err := hasSecret(old); err != nil {
+		return before, nil, rec, err
+	}
+	if err := readRecord(v, accountKey(p.Name), &rec); err != nil {
+		return before, nil, rec, err
+	}
+	a := *old
+	allow := rec.AllowTokenURI
+	if p.AllowTokenURI != "" {
+		allow = p.AllowTokenURI
+	}
+	if err := b.examineRotated(ctx, &a, &rec, &p, allow); err != nil {
+		return before, nil, rec, err
+	}
+	if a.Kind == account.GoogleKey && old.Email != a.Email && old.Email != "" {
+		return before, nil, rec, hint.New(hint.Usage, fmt.Sprintf("The new key belongs to %s and the account %q to %s.", clip(a.Email), a.Name, clip(old.Email)),
+			"Use a key of the same service account, or add another account.")
+	}
+	before = rec.AddedAt
+	rec.Secret, rec.AllowTokenURI = p.Secret, allow
+	return before, &a, rec, nil
+}
+
+// hasSecret returns an error for an account that has none to replace.
+func hasSecret(a *account.Account) error {
+	switch a.Kind {
+	case account.OAuth:
+		return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key; it is a sign-in.", a.Name), "Run keyporter login to sign in again.")
+	case account.Workload:
+		return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key here; its platform writes a new one into %s.", a.Name, a.TokenFile), "Nothing needs to be done.")
+	case account.GoogleImpersonate:
+		return hint.New(hint.Usage, fmt.Sprintf("The account %q has no key; it goes through the account %q.", a.Name, a.Through), "Nothing needs to be done.")
+	}
+	return nil
 }
 
 // RemoveAccount removes an account, its secret and its grants.
@@ -106,7 +145,7 @@ func (b *Broker) RemoveAccount(ctx context.Context, n local.Name) (*local.Remove
 		out.UsedBy = cfg.UsedBy(n.Name)
 		for _, s := range out.UsedBy {
 			changed := *cfg.Servers[s]
-			changed.Account = ""
+			changed.Without(n.Name)
 			cfg.Servers[s] = &changed
 		}
 		b.deleteAccount(cfg, tx, n.Name)
@@ -207,7 +246,7 @@ func examine(a *account.Account, v secret.Value, allowTokenURI string) error {
 		if v.IsZero() {
 			return hint.New(hint.Usage, "The client secret is empty.", "Check the file.")
 		}
-	case account.Enterprise:
+	case account.Enterprise, account.Google:
 		if v.IsZero() {
 			return hint.New(hint.Usage, "The client secret is empty.", "Check the file.")
 		}

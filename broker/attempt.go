@@ -105,7 +105,7 @@ func (b *Broker) abandon(ctx context.Context, at *attempt) {
 	for waited := false; ; {
 		news := b.news()
 		b.mu.Lock()
-		wanted := at.waiters > 0 || b.bridges[at.server] > 0
+		wanted := at.waiters > 0 || b.bridgesOf(at.server) > 0
 		b.mu.Unlock()
 		if wanted || waited {
 			timer.Reset(deserted)
@@ -123,6 +123,17 @@ func (b *Broker) abandon(ctx context.Context, at *attempt) {
 			}
 		}
 	}
+}
+
+// bridgesOf returns how many bridges wait for sign-ins of that name. b.mu is held.
+func (b *Broker) bridgesOf(name string) int {
+	n := b.bridges[name]
+	for server, bridges := range b.bridges {
+		if server != name && b.attemptName(server) == name {
+			n += bridges
+		}
+	}
+	return n
 }
 
 // finish ends an attempt. It says so to everybody who waits.
@@ -188,6 +199,9 @@ func (b *Broker) follow(ctx context.Context, at *attempt, joined bool, tell func
 
 // startSignIn begins a sign-in that no caller follows.
 func (b *Broker) startSignIn(s *account.Server, who asker) error {
+	b.mu.Lock()
+	s = b.signsIn(s)
+	b.mu.Unlock()
 	_, _, err := b.begin(s, local.SignInRequest{Name: s.Name, AgentOpen: true}, who)
 	return err
 }
@@ -220,7 +234,7 @@ func (b *Broker) CancelSignIn(_ context.Context, n local.Name) error {
 func (b *Broker) cancelAttempt(server string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at := b.attempts[server]; at != nil {
+	if at := b.attempts[b.attemptName(server)]; at != nil {
 		at.cancel()
 	}
 }
@@ -231,7 +245,7 @@ func (b *Broker) cancelAttempt(server string) {
 func (b *Broker) mayBegin(server string, who asker) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.attempts[server] != nil {
+	if server = b.attemptName(server); b.attempts[server] != nil {
 		return true
 	}
 	h := b.historyOf(server)
@@ -249,7 +263,7 @@ func (b *Broker) mayBegin(server string, who asker) bool {
 func (b *Broker) refusedLately(server string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := b.historyOf(server)
+	h := b.historyOf(b.attemptName(server))
 	if refusal(h.failure) && b.opt.Now().Sub(h.failed).Abs() < quiet {
 		return h.failure
 	}

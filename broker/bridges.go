@@ -85,7 +85,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed or renamed.", name), "Take it out of the MCP client's configuration, or put in its new name.")
 	}
 	a := b.standing(s)
-	if !a.ready() && b.attempts[name] != nil && !a.halted() {
+	if !a.ready() && b.attempts[b.attemptName(name)] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(name))
 	}
 	st := &local.BridgeState{
@@ -250,7 +250,7 @@ func (b *Broker) awaitUntil(ctx context.Context, server string, limit time.Durat
 func (b *Broker) failuresOf(server string) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := b.historyOf(server)
+	h := b.historyOf(b.attemptName(server))
 	return h.failures, h.failure
 }
 

@@ -83,6 +83,7 @@ type Broker struct {
 	installs   chan struct{}   // one slot: who holds it edits MCP clients' files
 	keeping    chan struct{}   // one slot: who holds it writes kept answers
 	transport  *http.Transport // for token requests to addresses that the user chose
+	direct     *http.Transport // the same, without a proxy
 
 	startedAt time.Time
 	stopped   chan struct{} // closed by Stop, after the bridges have left
@@ -148,6 +149,7 @@ func New(opt Options) (*Broker, error) {
 		installs:    make(chan struct{}, 1),
 		keeping:     make(chan struct{}, 1),
 		transport:   newTransport(),
+		direct:      newTransport(),
 		live:        map[string]*liveGrant{},
 		metadata:    map[string]keptMetadata{},
 		startedAt:   opt.Now(),
@@ -164,6 +166,7 @@ func New(opt Options) (*Broker, error) {
 		joined:      map[*joined]bool{},
 		changed:     make(chan struct{}),
 	}
+	b.direct.Proxy = nil
 	b.life, b.end = context.WithCancel(context.Background())
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
 	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
@@ -221,6 +224,7 @@ func (b *Broker) close() error {
 	b.end()
 	b.tasks.Wait()
 	b.transport.CloseIdleConnections()
+	b.direct.CloseIdleConnections()
 	err = errors.Join(err, b.saveMemory(), b.audit.Close())
 	b.mu.Lock()
 	v := b.vault

@@ -93,6 +93,13 @@ func (b *Broker) liveGrant(ctx context.Context, s *account.Server, key string) (
 // pre-registered client may have been replaced since, so it is the server's.
 func (b *Broker) grantAuth(v *vault.File, s *account.Server, g *grantRecord) oauth.ClientAuth {
 	auth := oauth.ClientAuth{Method: g.AuthMethod, ClientID: g.ClientID, Secret: g.ClientSecret.Value}
+	if g.Registration == ofAccount {
+		var rec accountRecord
+		if readRecord(v, accountKey(s.Account), &rec) == nil && rec.ClientID == g.ClientID {
+			auth.Secret, _ = b.secretOf(b.life, &rec) // without it the issuer says what is missing
+		}
+		return auth
+	}
 	var own serverRecord
 	if g.Registration == oauth.Preregistered && readRecord(v, serverKey(s.Name), &own) == nil && own.ClientID == g.ClientID {
 		auth.Secret = own.ClientSecret.Value

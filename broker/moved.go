@@ -18,7 +18,7 @@ import (
 // came from would bring nothing that the server takes. A sign-in at the new one
 // registers there anew; nothing of the old registration is used.
 func (b *Broker) checkMoved(ctx context.Context, s *account.Server, a *access, r local.TokenRequest) error {
-	if r.Refused == "" || a.grant == nil || s.Issuer != "" || a.token == nil || a.token.Hash() != r.Refused {
+	if r.Refused == "" || a.grant == nil || a.record.Kind != account.OAuth || s.Issuer != "" || a.token == nil || a.token.Hash() != r.Refused {
 		return nil
 	}
 	b.mu.Lock()

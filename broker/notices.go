@@ -24,7 +24,7 @@ type notice struct {
 func (b *Broker) raiseNotice(server string) {
 	var show *local.Notice // a copy
 	b.update(func() {
-		if b.attempts[server] != nil {
+		if b.attempts[b.attemptName(server)] != nil {
 			return
 		}
 		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Server == server })
@@ -56,7 +56,7 @@ func (b *Broker) raiseNotice(server string) {
 // noticeClicked is the user's click on a notification that the agent showed: a
 // person wants to sign in, so the browser opens.
 func (b *Broker) noticeClicked(server string) {
-	s, err := lookupServer(b.config(), server)
+	s, err := b.signInServer(server)
 	if err != nil {
 		return
 	}
@@ -70,7 +70,7 @@ func (b *Broker) noticeClicked(server string) {
 // dropNotice withdraws the notices of a server. b.mu is held.
 func (b *Broker) dropNotice(server string) {
 	b.notices = slices.DeleteFunc(b.notices, func(n *notice) bool {
-		if n.Server != server {
+		if n.Server != server && b.attemptName(n.Server) != server {
 			return false
 		}
 		b.withdraw(n)

@@ -128,6 +128,11 @@ func (p *place) auth(id string, v secret.Value) oauth.ClientAuth {
 	return auth
 }
 
+func (b *Broker) clientAuth(ctx context.Context, p *place, r *accountRecord) (oauth.ClientAuth, error) {
+	v, err := b.secretOf(ctx, r)
+	return p.auth(r.ClientID, v), err
+}
+
 // clientCredentials makes the source of a client-credentials account.
 func (b *Broker) clientCredentials(ctx context.Context, s *account.Server, a *access) (token.Source, error) {
 	p, err := b.placeOf(ctx, s, a)
@@ -135,16 +140,18 @@ func (b *Broker) clientCredentials(ctx context.Context, s *account.Server, a *ac
 		return nil, err
 	}
 	r := &a.record
-	auth := p.auth(r.ClientID, r.Secret.Value)
-	switch a.account.AuthMethod {
-	case oauth.AuthPrivateKeyJWT:
+	var auth oauth.ClientAuth
+	if a.account.AuthMethod == oauth.AuthPrivateKeyJWT {
 		auth = oauth.ClientAuth{Method: oauth.AuthPrivateKeyJWT, ClientID: r.ClientID, Alg: a.account.Alg}
-		if auth.Key, err = clientcred.ParsePrivateKey(r.Secret.Value); err != nil {
-			return nil, err
+		auth.Key, auth.KeyID, err = b.privateKey(ctx, r)
+	} else {
+		auth, err = b.clientAuth(ctx, p, r)
+		if a.account.AuthMethod != "" {
+			auth.Method = a.account.AuthMethod
 		}
-	case "":
-	default:
-		auth.Method = a.account.AuthMethod
+	}
+	if err != nil {
+		return nil, err
 	}
 	src, err := clientcred.New(clientcred.Options{Client: p.client, Endpoint: p.endpoint, Issuer: p.issuer, Auth: auth, Now: b.opt.Now})
 	return p.named(s, src, err)
@@ -157,6 +164,10 @@ func (b *Broker) enterprise(ctx context.Context, s *account.Server, a *access) (
 		return nil, err
 	}
 	r := &a.record
+	auth, err := b.clientAuth(ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
 	subject := func(ctx context.Context) (enterprise.Subject, error) {
 		v, err := b.idToken(ctx, r)
 		return enterprise.Subject{Token: v}, err
@@ -164,7 +175,7 @@ func (b *Broker) enterprise(ctx context.Context, s *account.Server, a *access) (
 	src, err := enterprise.New(enterprise.Options{
 		Client: p.client, Subject: subject, Now: b.opt.Now,
 		IdPEndpoint: r.IDPTokenEndpoint, IdPAuth: oauth.ClientAuth{Method: oauth.AuthNone, ClientID: r.IDPClientID},
-		Issuer: p.issuer, Endpoint: p.endpoint, Auth: p.auth(r.ClientID, r.Secret.Value),
+		Issuer: p.issuer, Endpoint: p.endpoint, Auth: auth,
 	})
 	return p.named(s, src, err)
 }

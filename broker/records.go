@@ -73,15 +73,35 @@ type accountRecord struct {
 	IDPClientID      string `json:"idp_client_id,omitempty"`
 	TokenFile        string `json:"token_file,omitempty"`
 	Through          string `json:"through,omitempty"`
+
+	Scopes          []string `json:"scopes,omitempty"` // of the kinds whose tokens are Google's, where they are a key to much
+	TargetPrincipal string   `json:"target_principal,omitempty"`
+	Delegates       []string `json:"delegates,omitempty"`
+	Credentials     string   `json:"credentials,omitempty"` // GoogleADC: google.Credentials.Binding of the file
+	SecretRef       string   `json:"secret_ref,omitempty"`
+	SecretThrough   string   `json:"secret_through,omitempty"`
 }
 
 // recordOf returns the vault's record of a new account, without its secret.
 func recordOf(a *account.Account) accountRecord {
-	return accountRecord{
+	rec := accountRecord{
 		Kind: a.Kind, Issuer: a.Issuer, TokenEndpoint: a.TokenEndpoint, ClientID: a.ClientID,
 		Audience: a.Audience, SelfSigned: a.SelfSigned, Header: a.Header, Targets: []target{},
 		IDPTokenEndpoint: a.IDPTokenEndpoint, IDPClientID: a.IDPClientID, TokenFile: a.TokenFile, Through: a.Through,
+		TargetPrincipal: a.TargetPrincipal, Delegates: a.Delegates, SecretRef: a.SecretRef, SecretThrough: a.SecretThrough,
 	}
+	if bindsScopes(a.Kind) {
+		rec.Scopes = a.Scopes
+	}
+	if keyToGoogle(a) {
+		rec.Targets = []target{googleTarget}
+	}
+	return rec
+}
+
+// bindsScopes reports whether the scopes of a kind of account are in the vault too.
+func bindsScopes(k account.Kind) bool {
+	return k == account.Google || k == account.GoogleImpersonate || k == account.GoogleADC
 }
 
 // boundFields are the fields of config.json that are also in the vault, with the
@@ -99,7 +119,19 @@ func (r *accountRecord) boundFields(a *account.Account) [][3]string {
 		{"idp_client_id", r.IDPClientID, a.IDPClientID},
 		{"token_file", r.TokenFile, a.TokenFile},
 		{"through", r.Through, a.Through},
+		{"target_principal", r.TargetPrincipal, a.TargetPrincipal},
+		{"delegates", strings.Join(r.Delegates, " "), strings.Join(a.Delegates, " ")},
+		{"scopes", strings.Join(r.Scopes, " "), strings.Join(boundScopes(a), " ")},
+		{"secret_ref", r.SecretRef, a.SecretRef},
+		{"secret_through", r.SecretThrough, a.SecretThrough},
 	}
+}
+
+func boundScopes(a *account.Account) []string {
+	if bindsScopes(a.Kind) {
+		return a.Scopes
+	}
+	return nil
 }
 
 // agrees returns an error when config.json says something else about the account

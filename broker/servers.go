@@ -49,6 +49,9 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	}
 	moved := false
 	write := func(cfg *account.Config, tx *vault.Tx) error {
+		if err := meansGoogle(cfg, s.Name); err != nil && !exists {
+			return err
+		}
 		if old := cfg.Servers[s.Name]; old != nil {
 			moved = old.URL != s.URL
 		}
@@ -268,6 +271,9 @@ func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
 		}
 		if cfg.Servers[r.New] != nil {
 			return hint.New(hint.Exists, fmt.Sprintf("There is a server named %q already.", r.New), "Choose another name.")
+		}
+		if err := meansGoogle(cfg, r.New); err != nil {
+			return err
 		}
 		delete(cfg.Servers, r.Old)
 		s.Name = r.New

@@ -31,11 +31,55 @@ func (b *Broker) SignIn(ctx context.Context, r local.SignInRequest, tell func(*l
 		}
 		return tell(done)
 	}
-	at, joined, err := b.begin(s, r, person)
-	if err != nil {
-		return err
+	return b.signInEach(ctx, s, r, tell)
+}
+
+// signInEach signs in to s and then to what else the named server needs a sign-in
+// for: a server with two accounts may need two.
+func (b *Broker) signInEach(ctx context.Context, s *account.Server, r local.SignInRequest, tell func(*local.SignInEvent) error) error {
+	var last *local.SignInEvent
+	for done := map[string]bool{}; ; {
+		done[s.Account] = true
+		at, joined, err := b.begin(s, r, person)
+		if err != nil {
+			return err
+		}
+		err = b.follow(ctx, at, joined, func(ev *local.SignInEvent) error {
+			if ev.Done {
+				last = ev
+				return nil
+			}
+			return tell(ev)
+		})
+		if err != nil {
+			return err
+		}
+		next, err := b.signInServer(r.Name)
+		if err != nil {
+			return err
+		}
+		b.mu.Lock()
+		ready := b.standing(next).ready()
+		b.mu.Unlock()
+		if ready || done[next.Account] || last == nil {
+			break
+		}
+		if err := tell(&local.SignInEvent{Message: fmt.Sprintf("Signed in%s; one sign-in is left.", as(last.Identity))}); err != nil {
+			return err
+		}
+		s = next
 	}
-	return b.follow(ctx, at, joined, tell)
+	if last == nil {
+		return nil
+	}
+	return tell(last)
+}
+
+func as(identity string) string {
+	if identity == "" {
+		return ""
+	}
+	return " as " + clip(identity)
 }
 
 // signInServer finds what to sign in to: a server, or one that uses the account
@@ -44,9 +88,14 @@ func (b *Broker) signInServer(name string) (*account.Server, error) {
 	cfg := b.config()
 	s, err := lookupServer(cfg, name)
 	if err == nil {
-		return s, nil
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.signsIn(s), nil
 	}
 	if a := cfg.Accounts[name]; a != nil {
+		if a.Kind == account.Google {
+			return standaloneServer(a), nil
+		}
 		if a.Kind != account.OAuth {
 			return nil, hint.New(hint.Usage, fmt.Sprintf("The account %q is a %s; it needs no sign-in.", name, a.Kind.Words()), "")
 		}
@@ -68,7 +117,7 @@ func (b *Broker) alreadySignedIn(ctx context.Context, s *account.Server, r local
 	switch {
 	case a.halted():
 		return nil, a.problem
-	case a.account != nil && a.account.Kind != account.OAuth:
+	case a.account != nil && a.account.Kind != account.OAuth && a.account.Kind != account.Google:
 		if a.ready() {
 			return &local.SignInEvent{Done: true, Already: true, Identity: a.identity,
 				Message: fmt.Sprintf("%s uses the account %q and needs no sign-in.", s.Name, a.account.Name)}, nil
@@ -94,6 +143,9 @@ var errUnknownIssuer = errors.New("the issuer is new to the user")
 
 // signIn is one sign-in from beginning to end.
 func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r local.SignInRequest) error {
+	if b.isGoogleSignIn(s) {
+		return b.signInGoogle(ctx, at, s.Account, r.Switch, r.Device)
+	}
 	v, err := b.openedVault(ctx)
 	if err != nil {
 		return err
@@ -133,13 +185,7 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 		return err
 	}
 	defer flow.Close()
-	b.update(func() {
-		b.dropNotice(s.Name)
-		at.flow = flow
-		b.historyOf(s.Name).browser = b.opt.Now()
-		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer, UserCode: flow.UserCode, Private: r.Switch, Preset: presetWords(flow.Preset)})
-	})
-	grant, err := b.waitForBrowser(ctx, at, flow, r.Switch)
+	grant, err := b.followFlow(ctx, at, flow, r.Switch)
 	if err != nil {
 		b.dropRegistration(v, flow, err)
 		return err
@@ -147,10 +193,27 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if err := b.keepGrant(ctx, s, flow, grant, r.Bind); err != nil {
 		return err
 	}
-	b.update(func() {
-		at.events = append(at.events, &local.SignInEvent{Done: true, Identity: grant.Identity.String()})
-	})
+	b.signInDone(at, grant)
 	return nil
+}
+
+// signInDone tells of a sign-in that went well.
+func (b *Broker) signInDone(at *attempt, g *authcode.Grant) {
+	b.update(func() {
+		at.events = append(at.events, &local.SignInEvent{Done: true, Identity: g.Identity.String()})
+	})
+}
+
+// followFlow tells of a sign-in that is ready for the browser, and waits for it.
+// private is for a window that knows nobody.
+func (b *Broker) followFlow(ctx context.Context, at *attempt, flow *authcode.Flow, private bool) (*authcode.Grant, error) {
+	b.update(func() {
+		b.dropNotice(at.server)
+		at.flow = flow
+		b.historyOf(at.server).browser = b.opt.Now()
+		at.events = append(at.events, &local.SignInEvent{Open: flow.URL, Issuer: flow.Issuer, UserCode: flow.UserCode, Private: private, Preset: presetWords(flow.Preset)})
+	})
+	return b.waitForBrowser(ctx, at, flow, private)
 }
 
 // presetWords names a provider whose ways are known, with the reason, or nothing.

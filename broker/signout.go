@@ -19,7 +19,7 @@ func (b *Broker) SignOut(ctx context.Context, r local.SignOutRequest) error {
 		return err
 	}
 	a := b.config().Accounts[s.Account]
-	if a == nil || a.Kind != account.OAuth {
+	if a == nil || a.Kind != account.OAuth && a.Kind != account.Google {
 		return hint.New(hint.Usage, fmt.Sprintf("%s has no sign-in to end.", s.Name), "An account with a key or token is removed with keyporter account remove.")
 	}
 	b.cancelAttempt(s.Name)
@@ -41,7 +41,9 @@ func (b *Broker) SignOut(ctx context.Context, r local.SignOutRequest) error {
 	if err != nil {
 		return err
 	}
-	b.forgetTokens(a.Name)
+	for _, name := range append(above(b.config(), a.Name), a.Name) {
+		b.forgetTokens(name)
+	}
 	b.update(func() {
 		for _, g := range ended {
 			delete(b.mem.Rotations, g.Lineage)

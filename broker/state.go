@@ -159,7 +159,10 @@ func (b *Broker) accountState(a *account.Account) local.AccountState {
 	} else if err := rec.missing(a); err != nil {
 		st.State, st.Problem = local.ApprovalNeeded, hint.Of(err)
 	}
-	if a.Kind != account.OAuth {
+	if a.Kind != account.OAuth && a.Kind != account.Google {
+		if lacks := b.lacking(a); lacks != nil && st.State == local.Ready {
+			st.State, st.Problem = lacks.status, lacks.problem
+		}
 		return st
 	}
 	st.State = local.SignInNeeded
@@ -175,8 +178,10 @@ func (b *Broker) accountState(a *account.Account) local.AccountState {
 // identityOf says who an account is, where config.json knows it.
 func identityOf(a *account.Account) string {
 	switch a.Kind {
-	case account.GoogleKey:
+	case account.GoogleKey, account.GoogleADC:
 		return a.Email
+	case account.GoogleImpersonate:
+		return a.TargetPrincipal
 	case account.ClientCredentials, account.Enterprise, account.Workload:
 		return a.ClientID
 	}
@@ -212,7 +217,7 @@ func (a *access) halted() bool { return a.status == local.Paused || a.status == 
 // access is standing, with a sign-in under way shown. b.mu is held.
 func (b *Broker) access(s *account.Server) *access {
 	a := b.standing(s)
-	if b.attempts[s.Name] != nil && !a.halted() {
+	if b.attempts[b.attemptName(s.Name)] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(s.Name))
 	}
 	return a
@@ -287,18 +292,22 @@ func (b *Broker) withoutAccount(a *access, s *account.Server) *access {
 // is held.
 func (b *Broker) withAccount(a *access, s *account.Server) *access {
 	a.identity = identityOf(a.account)
-	if a.account.Kind == account.OAuth {
+	if a.account.Kind == account.OAuth || a.account.Kind == account.Google {
 		to, err := targetOf(s.URL)
 		if err != nil {
 			return a.is(local.Failed, err)
 		}
+		who := s.Name
+		if a.account.Kind == account.Google {
+			to, who = googleTarget, s.Account
+		}
 		var g grantRecord
 		if err := readRecord(b.vault, grantKey(s.Account, to), &g); err != nil {
-			return a.is(local.SignInNeeded, signInNeeded(s.Name, ""))
+			return a.is(local.SignInNeeded, signInNeeded(who, ""))
 		}
 		a.grant, a.identity, a.expiry, a.renews = &g, g.Identity.String(), g.Expiry, !g.RefreshToken.IsZero()
 		if !g.usable(b.opt.Now()) {
-			return a.is(local.SignInNeeded, signInNeeded(s.Name, g.SignedOut))
+			return a.is(local.SignInNeeded, signInNeeded(who, g.SignedOut))
 		}
 	} else {
 		a.renews = a.account.Kind != account.Static
@@ -307,6 +316,9 @@ func (b *Broker) withAccount(a *access, s *account.Server) *access {
 	if a.token != nil {
 		a.expiry = a.token.Expiry
 		return a.is(local.Ready, nil)
+	}
+	if lacks := b.lacking(a.account); lacks != nil {
+		return a.is(lacks.status, lacks.problem)
 	}
 	if p := b.problems[problemKey(s)]; p != nil {
 		switch p.Code {
@@ -317,6 +329,21 @@ func (b *Broker) withAccount(a *access, s *account.Server) *access {
 		}
 	}
 	return a.is(local.Ready, nil)
+}
+
+// lacking returns how an account stands that the account goes through, if that one
+// cannot give tokens as things are. b.mu is held.
+func (b *Broker) lacking(a *account.Account) *access {
+	for _, name := range beneath(a) {
+		t := b.cfg.Accounts[name]
+		if t == nil {
+			return (&access{}).is(local.Failed, hint.New(hint.NotFound, fmt.Sprintf("The account %q goes through the account %q, which does not exist.", a.Name, name), "Add it, or remove this account and add it again."))
+		}
+		if under := b.standing(standaloneServer(t)); t.Kind == account.Google && !under.ready() {
+			return under
+		}
+	}
+	return nil
 }
 
 // usable reports whether the grant can still give tokens without the user.

@@ -12,7 +12,6 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/oauth"
 	"keyporter/broker/source/google"
-	"keyporter/broker/source/static"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
 	"keyporter/internal/network"
@@ -145,12 +144,12 @@ func (b *Broker) clearProblem(key string) {
 func (b *Broker) tokenRequest(a *access, s *account.Server) token.Request {
 	req := token.Request{Account: a.account.Name, Kind: token.AccessToken}
 	switch r := &a.record; r.Kind {
-	case account.OAuth:
+	case account.OAuth, account.Google:
 		req.Issuer, req.ClientID, req.Resource = a.grant.Issuer, a.grant.ClientID, a.grant.Resource
 		if req.Resource == "" { // no resource parameter: tell the grants apart by where they may go
 			req.Audience = a.grant.Target.String()
 		}
-	case account.GoogleKey:
+	case account.GoogleKey, account.GoogleImpersonate, account.GoogleADC:
 		req.Audience, req.Scopes = r.Audience, a.account.Scopes
 		switch {
 		case r.SelfSigned:
@@ -201,10 +200,14 @@ func (b *Broker) lazySource(s *account.Server, a *access) token.Source {
 func (b *Broker) source(ctx context.Context, s *account.Server, a *access) (token.Source, error) {
 	r := &a.record
 	switch r.Kind {
-	case account.OAuth:
+	case account.OAuth, account.Google:
 		return b.grantSource(s, a), nil
+	case account.GoogleImpersonate:
+		return b.impersonation(a)
+	case account.GoogleADC:
+		return b.adc(a)
 	case account.GoogleKey:
-		key, err := google.ParseKey(r.Secret.Value)
+		key, err := b.googleKey(ctx, a.account.Email, r)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +219,7 @@ func (b *Broker) source(ctx context.Context, s *account.Server, a *access) (toke
 	case account.Workload:
 		return b.workload(ctx, s, a)
 	case account.Static:
-		return static.New(static.Options{Value: r.Secret.Value, Header: r.Header})
+		return b.fixed(ctx, r)
 	}
 	return nil, hint.New(hint.Failed, fmt.Sprintf("This Keyporter cannot use accounts of the kind %q.", r.Kind), "Update Keyporter.")
 }

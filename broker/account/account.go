@@ -152,6 +152,7 @@ type Server struct {
 	Headers       map[string]string `json:"headers,omitempty"`        // fixed header fields of every request
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
 	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
+	Further       bool              `json:"-"`                        // set in what Layers returns beyond the first
 	AlsoAccounts  map[string]string `json:"also_accounts,omitempty"`  // further accounts by the header in which their tokens go
 	AllowHosts    []string          `json:"allow_hosts,omitempty"`    // hosts that metadata may name although they are private
 	AllowHTTP     bool              `json:"allow_http,omitzero"`      // a bearer over plain http beyond loopback

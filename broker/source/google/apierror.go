@@ -102,9 +102,9 @@ func (i *Impersonation) refused(method string, c *Caller, e *APIError, ahead tim
 	case e.Status == http.StatusUnauthorized && ahead.Abs() > tolerance:
 		return hint.Wrap(e, hint.Refused, clockWords(ahead), "Set the clock of this computer, best by turning on automatic time.")
 	case e.Status == http.StatusUnauthorized:
-		return hint.Wrap(e, hint.Refused, fmt.Sprintf("Google does not accept the token of %s.", c.who()), "Sign in there again.")
+		return hint.Wrap(e, hint.Refused, fmt.Sprintf("Google does not accept the token of %s.", c.Who()), "Sign in there again.")
 	case e.Reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT", strings.Contains(e.Message, "insufficient authentication scopes"):
-		return hint.Wrap(e, hint.Refused, fmt.Sprintf("The token of %s may not be used to impersonate: it lacks the scope cloud-platform.", c.who()),
+		return hint.Wrap(e, hint.Refused, fmt.Sprintf("The token of %s may not be used to impersonate: it lacks the scope cloud-platform.", c.Who()),
 			"Sign in again and allow all that is asked for; on a Google Cloud machine, its administrator sets the access scope cloud-platform.")
 	case e.Status == http.StatusForbidden, e.Status == http.StatusNotFound:
 		return i.roleMissing(c, e)
@@ -131,21 +131,21 @@ func (i *Impersonation) roleMissing(c *Caller, e *APIError) error {
 		where, option = "the project "+project, " --project="+project
 	}
 	return hint.Wrap(e, hint.Refused,
-		fmt.Sprintf("Google does not let %s act as %s: the role Service Account Token Creator is missing there, or the service account does not exist.", c.who(), to),
+		fmt.Sprintf("Google does not let %s act as %s: the role Service Account Token Creator is missing there, or the service account does not exist.", c.Who(), to),
 		fmt.Sprintf("Ask an administrator of %s to run this%s: gcloud iam service-accounts add-iam-policy-binding %s%s --member=%s --role=roles/iam.serviceAccountTokenCreator",
-			where, chain, to, option, c.member()))
+			where, chain, to, option, c.Member()))
 }
 
-// who names the caller in a sentence.
-func (c *Caller) who() string {
+// Who names the caller in a sentence.
+func (c *Caller) Who() string {
 	if c.Identity == "" {
 		return "your account"
 	}
 	return clean(c.Identity, 100)
 }
 
-// member is the caller as IAM policies name it.
-func (c *Caller) member() string {
+// Member is the caller as IAM policies name it.
+func (c *Caller) Member() string {
 	switch {
 	case !emailForm.MatchString(c.Identity):
 		return "user:YOUR-ADDRESS"

@@ -43,6 +43,7 @@ type Agent interface {
 	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)
 	Inspect(ctx context.Context, r local.InspectRequest) (*local.Inspection, error)
 	Prove(ctx context.Context, r local.ProveRequest) (*local.Proof, error)
+	Sign(ctx context.Context, r local.SignRequest) (*local.Signature, error)
 	AwaitReady(ctx context.Context, r local.AwaitRequest) error
 	RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error)
 	StepUp(ctx context.Context, r local.StepUpRequest) (*local.Token, error)
@@ -70,7 +71,10 @@ type Options struct {
 	Transport http.RoundTripper // Optional. Instead of streamable.NewTransport.
 	Version   string            // Required. Of this program.
 	Now       func() time.Time  // Optional. Nil means time.Now.
-	MaxLine   int               // Optional. The largest message either way, in bytes; 0 means 64 MiB.
+	// Addresses are those of this computer, in any form that compares. Optional;
+	// nil means those that the system names.
+	Addresses func() string
+	MaxLine   int // Optional. The largest message either way, in bytes; 0 means 64 MiB.
 }
 
 func (o *Options) check() error {
@@ -85,6 +89,9 @@ func (o *Options) check() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Addresses == nil {
+		o.Addresses = addresses
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"keyporter/bridge/streamable"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // Codes of JSON-RPC 2.0 section 5.1. What the bridge itself has to say travels
@@ -122,6 +123,11 @@ func (b *bridge) errorFor(c *call, err error) []byte {
 		return b.object(hint.Wrap(err, hint.Unreachable, "The certificate of "+b.host()+" is not trusted on this computer.",
 			"If your network puts its own in place, give the server its certificate authority: keyporter set "+b.name()+" ca=FILE."), nil)
 	}
+	if v := b.link.view.Load(); v != nil && v.state != nil && v.state.Proxy == "" {
+		if h := v.state.Desktop.Unsupported(); h != nil {
+			return b.object(hint.Wrap(err, hint.Unreachable, "The server "+b.host()+" cannot be reached. "+h.What, h.Do), nil)
+		}
+	}
 	return b.object(hint.Wrap(err, hint.Unreachable, "The server "+b.host()+" cannot be reached.", "Check the network and try again."), nil)
 }
 
@@ -183,6 +189,8 @@ func statusHint(e *streamable.StatusError, host string) *hint.Error {
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		return hint.Wrap(cause, hint.Refused, "The server "+host+" refuses the token that was just renewed.", "Sign in again with Keyporter, or ask the server's owner.")
+	case e.Status == http.StatusProxyAuthRequired:
+		return network.LoginWanted("on the way to " + host)
 	case e.Status == http.StatusForbidden:
 		return forbidden(e, cause)
 	case e.Status == http.StatusNotFound:

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ type fakeAgent struct {
 	proofs    int
 	connects  int
 	refuse    error // what Connect says
+	pair      *tls.Certificate
 }
 
 func newAgent(url string) *fakeAgent {
@@ -153,6 +155,11 @@ func (a *fakeAgent) Inspect(_ context.Context, r local.InspectRequest) (*local.I
 	defer a.mu.Unlock()
 	a.inspected = append(a.inspected, r)
 	return &local.Inspection{Findings: a.findings}, nil
+}
+
+func (a *fakeAgent) Sign(_ context.Context, r local.SignRequest) (*local.Signature, error) {
+	signature, err := r.Signing.Sign(a.pair)
+	return &local.Signature{Signature: signature}, err
 }
 
 func (a *fakeAgent) Prove(_ context.Context, r local.ProveRequest) (*local.Proof, error) {

@@ -1,6 +1,11 @@
 package bridge
 
 import (
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -11,10 +16,12 @@ const (
 )
 
 // watchClock notices that the computer has slept: its clock has moved on without
-// the bridge. Connections may be dead by then without either end knowing, so those
-// that are idle are closed, and the server's own stream is asked for anew, from
-// where it was. Requests under way are left to the keep-alives of their connections.
+// the bridge; or that it is in another network: it has other addresses.
+// Connections may be dead by then without either end knowing, so those that are
+// idle are closed, and the server's own stream is asked for anew, from where it
+// was. Requests under way are left to the keep-alives of their connections.
 func (b *bridge) watchClock() {
+	where := b.opts.Addresses()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last := b.opts.Now().Round(0) // without the monotonic clock, which may stand still in sleep
@@ -25,13 +32,34 @@ func (b *bridge) watchClock() {
 		case <-tick.C:
 		}
 		now := b.opts.Now().Round(0)
-		if now.Sub(last) > lookEvery+sleptFor {
-			b.log.Debug("the computer has slept", "for", now.Sub(last))
+		here := b.opts.Addresses()
+		if now.Sub(last) > lookEvery+sleptFor || here != where {
+			b.log.Debug("the computer has slept or changed its network", "for", now.Sub(last), "moved", here != where)
 			b.http.CloseIdle()
 			b.woke.fire()
 		}
-		last = now
+		last, where = now, here
 	}
+}
+
+// addresses are those from which other computers are reached: of every interface
+// but the loopback, without the temporary ones of IPv6, which come and go, so by
+// network.
+func addresses() string {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return ""
+	}
+	networks := map[string]bool{}
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLoopback() && !p.Addr().IsLinkLocalUnicast() {
+			if p.Addr().Is6() {
+				p = p.Masked()
+			}
+			networks[p.String()] = true
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(networks)), " ")
 }
 
 // A pulse is an event that happens again and again. The zero value is ready.

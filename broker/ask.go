@@ -16,7 +16,6 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
-	"keyporter/internal/network"
 )
 
 // askLimit is how long a server that is being added may take to say what it
@@ -85,11 +84,15 @@ func wantedKind(s *account.Server, challenges []oauth.Challenge) account.Kind {
 // serverClient sends requests to a server, on the way that its record says; done
 // closes its connections.
 func (b *Broker) serverClient(s *account.Server) (client *http.Client, done func(), err error) {
-	if b.opt.HTTP != nil || s.Proxy == "" && s.CA == "" {
+	if b.opt.HTTP != nil || !hasWay(s) && s.Proxy == "" {
 		return b.httpClient(), func() {}, nil
 	}
+	way, err := b.way(s)
+	if err != nil {
+		return nil, nil, err
+	}
 	t := b.transport.Clone()
-	if err := (network.Settings{Proxy: s.Proxy, CA: s.CA}).Apply(t); err != nil {
+	if err := way.Apply(t); err != nil {
 		return nil, nil, err
 	}
 	return &http.Client{Transport: t, Timeout: requestLimit}, t.CloseIdleConnections, nil
@@ -199,7 +202,6 @@ func hostsOf(urls ...string) []string {
 // an answer's headers are.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  25 * time.Second,

@@ -35,6 +35,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 			delete(b.bridges, name)
 		}
 	})
+	b.lookAtDesktop()
 	b.prepare(ctx, s)
 	var last bridgeKey
 	for first := true; ; first = false {
@@ -62,7 +63,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 func (b *Broker) prepare(ctx context.Context, s *account.Server) {
 	ctx, cancel := context.WithTimeout(ctx, firstToken)
 	defer cancel()
-	if s.Account == "" && len(s.SecretHeaders) == 0 {
+	if s.Account == "" && len(s.SecretHeaders) == 0 && !hasWay(s) {
 		return
 	}
 	if _, err := b.openedVault(ctx); err != nil {
@@ -90,7 +91,8 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	}
 	st := &local.BridgeState{
 		Server: s.Name, URL: s.URL, Headers: s.Headers, SignIn: s.SignIn,
-		Status: a.status, Problem: a.problem, Era: s.Era, Transport: s.Transport, Proxy: s.Proxy, CA: s.CA, Tools: s.ToolPolicy,
+		Status: a.status, Problem: a.problem, Era: s.Era, Transport: s.Transport, Tools: s.ToolPolicy,
+		Proxy: s.Proxy, CA: s.CA, Desktop: b.desktop,
 	}
 	if m := b.mem.Servers[name]; (s.Era == "" || s.Era == account.EraAuto) && m != nil && m.EraOf == s.URL {
 		st.Era = m.Era
@@ -100,6 +102,16 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	}
 	if !a.ready() {
 		return st, nil
+	}
+	if b.vault != nil {
+		st.ProxyLogins = b.proxyLogins(s)
+	}
+	if s.ClientCert != "" {
+		var rec serverRecord
+		if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
+			return nil, err
+		}
+		st.ClientCert = rec.ClientCert
 	}
 	if len(s.SecretHeaders) > 0 && b.vault != nil {
 		var rec serverRecord
@@ -120,21 +132,24 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 
 // A bridgeKey tells two states of a bridge apart, secrets by their hash.
 type bridgeKey struct {
-	url, headers, secrets, token, problem, tools string
+	url, headers, secrets, token, problem, tools, proxy, ca, cert string
 
 	status    local.Status
 	signIn    account.SignIn
 	era       account.Era
 	transport account.Transport
-	way       network.Settings
+	desktop   network.Desktop
 }
 
 func keyOf(st *local.BridgeState) bridgeKey {
 	k := bridgeKey{url: st.URL, headers: fmt.Sprint(st.Headers), status: st.Status, signIn: st.SignIn,
-		era: st.Era, transport: st.Transport, way: network.Settings{Proxy: st.Proxy, CA: st.CA}, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
+		era: st.Era, transport: st.Transport, desktop: st.Desktop, proxy: st.Proxy, ca: st.CA, cert: st.ClientCert, tools: fmt.Sprintf("%q %q %t", st.Tools.AllowTools, st.Tools.DenyTools, st.Tools.ReadOnly)}
 	hashes := map[string]string{}
 	for h, v := range st.SecretHeaders {
 		hashes[h] = v.Hash()
+	}
+	for proxy, v := range st.ProxyLogins {
+		hashes[proxy] = v.Hash()
 	}
 	k.secrets = fmt.Sprint(hashes) // fmt sorts a map's keys
 	if st.Token != nil {

@@ -27,6 +27,7 @@ import (
 	"keyporter/broker/token"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 	"keyporter/internal/paths"
 )
 
@@ -84,6 +85,8 @@ type Broker struct {
 	keeping    chan struct{}   // one slot: who holds it writes kept answers
 	transport  *http.Transport // for token requests to addresses that the user chose
 	direct     *http.Transport // the same, without a proxy
+	looking    chan struct{}   // one slot: who holds it reads the desktop's settings
+	looked     chan struct{}   // closed when they have been read for the first time
 
 	startedAt time.Time
 	stopped   chan struct{} // closed by Stop, after the bridges have left
@@ -112,6 +115,8 @@ type Broker struct {
 	moveChecked  map[string]string         // by server: the hash of the refused token for which its issuer was looked up
 	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for
 	notices      []*notice
+	desktop      network.Desktop
+	desktopAt    time.Time      // when it was read last
 	bridges      map[string]int // by server
 	joined       map[*joined]bool
 	trays        int
@@ -150,6 +155,8 @@ func New(opt Options) (*Broker, error) {
 		keeping:     make(chan struct{}, 1),
 		transport:   newTransport(),
 		direct:      newTransport(),
+		looking:     make(chan struct{}, 1),
+		looked:      make(chan struct{}),
 		live:        map[string]*liveGrant{},
 		metadata:    map[string]keptMetadata{},
 		startedAt:   opt.Now(),
@@ -171,6 +178,8 @@ func New(opt Options) (*Broker, error) {
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
 	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
 	b.loadConfig()
+	b.transport.Proxy = b.proxyFor
+	b.lookAtDesktop()
 	b.openVault()
 	return b, nil
 }

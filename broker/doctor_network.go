@@ -37,7 +37,11 @@ type reached struct {
 
 // ask asks a server, on a connection of its own so that each step is seen.
 func (r *reached) ask(ctx context.Context, b *Broker, s *account.Server) {
-	way := network.Settings{Proxy: s.Proxy, CA: s.CA}
+	way, err := b.way(s)
+	if err != nil {
+		r.err, r.failed = err, local.CheckProxy
+		return
+	}
 	choose, err := way.Way()
 	if err != nil {
 		r.err, r.failed = err, local.CheckProxy
@@ -45,7 +49,9 @@ func (r *reached) ask(ctx context.Context, b *Broker, s *account.Server) {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL, http.NoBody)
 	if err == nil && b.opt.HTTP == nil {
-		r.via, err = choose(req)
+		if r.via, err = choose(req); r.via != nil {
+			r.via = &url.URL{Scheme: r.via.Scheme, Host: r.via.Host} // its login is nobody's business
+		}
 	}
 	if err != nil {
 		r.err, r.failed = err, local.CheckProxy
@@ -364,7 +370,8 @@ func duration(d time.Duration) string {
 func (x *examination) untrustedTime(ctx context.Context) time.Time {
 	t := newTransport()
 	defer t.CloseIdleConnections()
-	if (network.Settings{Proxy: x.s.Proxy}).Apply(t) != nil {
+	way, err := x.b.way(x.s)
+	if err != nil || (network.Settings{Proxy: way.Proxy, Desktop: way.Desktop, Logins: way.Logins}).Apply(t) != nil {
 		return time.Time{}
 	}
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}

@@ -200,7 +200,11 @@ type serverRecord struct {
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
 	ClientID      string                  `json:"client_id,omitempty"` // of the pre-registered client that ClientSecret belongs to
 	ClientSecret  secret.Plain            `json:"client_secret,omitzero"`
-	Issuer        string                  `json:"issuer,omitempty"` // the one that ClientSecret was first used at
+	Issuer        string                  `json:"issuer,omitempty"`      // the one that ClientSecret was first used at
+	ClientCert    string                  `json:"client_cert,omitempty"` // PEM, with its chain
+	ClientKey     secret.Plain            `json:"client_key,omitzero"`
+	Proxy         string                  `json:"proxy,omitempty"` // as the user set them; see ownSecrets
+	CA            string                  `json:"ca,omitempty"`
 }
 
 // mayUseSecret returns an error when the client secret may not be used for the
@@ -238,6 +242,11 @@ func accountKey(name string) string         { return "account/" + name }
 func serverKey(name string) string          { return "server/" + name }
 func grantPrefix(acct string) string        { return "grant/" + acct + "/" }
 func grantKey(acct string, t target) string { return grantPrefix(acct) + digest(t.String()) }
+
+// proxyKey is the key of the login of a proxy, by account.ProxyAddress.
+func proxyKey(address string) string { return proxyPrefix + address }
+
+const proxyPrefix = "proxy/"
 
 // issuersKey is the key of the list of issuers at which the user has signed in.
 const issuersKey = "issuers"

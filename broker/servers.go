@@ -11,6 +11,7 @@ import (
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // ShowServer returns a server's record.
@@ -39,12 +40,20 @@ func (b *Broker) SetServer(ctx context.Context, p local.PutServer) (*local.Added
 func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) (*local.AddedServer, error) {
 	s := p.Server
 	s.Name = p.Name
+	if p.ClientCert != nil {
+		pair, err := network.Pair(p.ClientCert.Chain, p.ClientCert.Key.Value)
+		if err != nil {
+			return nil, err
+		}
+		s.ClientCert = network.Fingerprint(pair)
+	}
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
 	out := &local.AddedServer{}
 	var seen *serverMemory
-	if !p.Offline {
+	// With a client certificate the server answers once that is in the vault.
+	if !p.Offline && p.ClientCert == nil {
 		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
 	moved := false
@@ -61,6 +70,9 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 		if err := b.putServerSecrets(cfg, tx, &s, p); err != nil {
 			return err
 		}
+		if err := b.putProxyLogin(tx, &s, p.ProxyLogin); err != nil {
+			return err
+		}
 		if err := b.bindServer(cfg, tx, &s, p.Bind); err != nil {
 			return err
 		}
@@ -69,6 +81,9 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	}
 	if err := b.editServer(ctx, &s, p, write); err != nil {
 		return nil, err
+	}
+	if !p.Offline && p.ClientCert != nil {
+		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
 	b.update(func() {
 		if seen != nil {
@@ -98,7 +113,7 @@ func eventOf(exists bool) string {
 // editServer runs write. A server that has no secret and no account needs no
 // vault, so it can be added where there is none yet.
 func (b *Broker) editServer(ctx context.Context, s *account.Server, p local.PutServer, write func(*account.Config, *vault.Tx) error) error {
-	if s.Account != "" || len(s.SecretHeaders) > 0 || p.ClientSecret != nil {
+	if s.Account != "" || len(s.SecretHeaders) > 0 || p.ClientSecret != nil || p.ProxyLogin != nil || hasWay(s) {
 		return b.edit(ctx, write)
 	}
 	if _, err := b.openedVault(ctx); err == nil {
@@ -122,7 +137,8 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 		if err := getRecord(tx, serverKey(s.Name), &rec); err != nil {
 			return err
 		}
-		keeps := len(rec.SecretHeaders) > 0 && len(s.SecretHeaders) > 0 || !rec.ClientSecret.IsZero() && p.ClientSecret == nil
+		keeps := len(rec.SecretHeaders) > 0 && len(s.SecretHeaders) > 0 || !rec.ClientSecret.IsZero() && p.ClientSecret == nil ||
+			s.ClientCert != "" && p.ClientCert == nil
 		if keeps && !rec.Target.covers(to) && !p.Bind {
 			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secrets of %s have not been allowed to go to %s.", s.Name, to),
 				"Repeat the command with --bind if they should.")
@@ -142,7 +158,10 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 	if s.Issuer != "" && !rec.ClientSecret.IsZero() {
 		rec.Issuer = s.Issuer
 	}
-	if len(rec.SecretHeaders) == 0 && rec.ClientSecret.IsZero() {
+	if err := rec.putWay(s, p.ClientCert); err != nil {
+		return err
+	}
+	if len(rec.SecretHeaders) == 0 && rec.ClientSecret.IsZero() && !hasWay(s) {
 		tx.Delete(serverKey(s.Name))
 		return nil
 	}

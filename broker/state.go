@@ -232,7 +232,7 @@ func (b *Broker) standing(s *account.Server) *access {
 		return a.is(local.Stopping, errStopped)
 	case b.mem.Paused:
 		return a.is(local.Paused, errPaused)
-	case s.Account == "" && len(s.SecretHeaders) == 0:
+	case s.Account == "" && len(s.SecretHeaders) == 0 && !hasWay(s):
 		return b.withoutAccount(a, s)
 	case b.vault == nil && b.vaultProblem != nil:
 		return a.is(local.Locked, b.vaultProblem)
@@ -358,10 +358,18 @@ func (g *grantRecord) usable(now time.Time) bool {
 // secret) may not go to the address that config.json now has. b.mu is held, the
 // vault is open.
 func (b *Broker) ownSecrets(s *account.Server) error {
+	var rec serverRecord
+	if hasWay(s) {
+		if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
+			rec = serverRecord{} // none: nothing was agreed to
+		}
+		if err := rec.agreesWay(s); err != nil {
+			return err
+		}
+	}
 	if len(s.SecretHeaders) == 0 {
 		return nil
 	}
-	var rec serverRecord
 	if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
 		return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secret headers of %s are not in the vault.", s.Name),
 			fmt.Sprintf("Give them again: keyporter set %s secret-header=NAME=FILE", quoteArg(s.Name)))

@@ -14,7 +14,6 @@ import (
 	"keyporter/broker/source/google"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
-	"keyporter/internal/network"
 )
 
 // Token returns a token for a server or an account, fresh enough to use.
@@ -243,15 +242,18 @@ func (b *Broker) oauthClient(s *account.Server, also ...string) (*oauth.Client, 
 	o := oauth.Options{Now: b.opt.Now, Log: b.opt.Log, Transport: b.opt.HTTP}
 	if s != nil {
 		o.ServerURL, o.AllowHosts, o.AllowHTTP = s.URL, s.AllowHosts, s.AllowHTTP
-		way := network.Settings{Proxy: s.Proxy, CA: s.CA}
-		var err error
-		if o.Proxy, err = way.Way(); err != nil {
-			return nil, err
-		}
-		if o.RootCAs, err = way.Roots(); err != nil {
-			return nil, err
-		}
 	}
+	way, err := b.way(s)
+	if err != nil {
+		return nil, err
+	}
+	if o.Proxy, err = way.Way(); err != nil {
+		return nil, err
+	}
+	if o.RootCAs, err = way.Roots(); err != nil {
+		return nil, err
+	}
+	o.Certificate = way.Certificate
 	o.AllowHosts = append(o.AllowHosts[:len(o.AllowHosts):len(o.AllowHosts)], hostsOf(also...)...)
 	return oauth.NewClient(o)
 }

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -82,12 +81,9 @@ func New(o Options) *Client {
 // NewTransport returns the HTTP transport of a bridge: many idle connections to
 // one host, no limit on how long an answer takes, pings on quiet HTTP/2 streams.
 func NewTransport() *http.Transport {
-	// A peer that is gone without a word is noticed within a minute.
-	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 20 * time.Second, Interval: 10 * time.Second, Count: 4}}
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer.DialContext,
+		DialContext:           dialer().DialContext,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   15 * time.Second,
 		ExpectContinueTimeout: time.Second,

@@ -37,6 +37,7 @@ func (c *Client) Listen(ctx context.Context, meta Meta, at *Position, sink Sink,
 			c.log.Debug("GET stream failed", "error", err)
 		case resp.StatusCode == http.StatusOK && mediaType(resp) == "text/event-stream":
 			opened = true
+			watch(resp)
 			before := at.id
 			if _, err := c.events(resp, at, never(sink)); err != nil && !broken(err) {
 				return err

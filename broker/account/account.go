@@ -159,6 +159,7 @@ type Server struct {
 	SignIn        SignIn            `json:"sign_in,omitempty"`        // empty is notify
 	Proxy         string            `json:"proxy,omitempty"`          // instead of the environment's; "direct" is none
 	CA            string            `json:"ca,omitempty"`             // path of a PEM file with certificate authorities beside the system's
+	ClientCert    string            `json:"client_cert,omitempty"`    // the SHA-256, in hex, of a client certificate; it and its key are in the vault
 	Transport     Transport         `json:"transport,omitempty"`      // empty is auto
 	Era           Era               `json:"era,omitempty"`            // empty is auto
 

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"net"
 	"net/url"
 	"strings"
 
@@ -23,7 +24,16 @@ func CheckProxy(s string) error {
 		return hint.New(hint.Usage, "This is not the address of a proxy.", "Write it like http://proxy.example:3128 (or https, or socks5), or direct for none.")
 	case u.User != nil:
 		return hint.New(hint.Usage, "The address of the proxy has a user name or password in it, which would be in a list of processes and a file.",
-			"Give it without; a proxy that wants a password can be set in the environment (HTTPS_PROXY).")
+			"Give it without, and both in a file: --proxy-login-file FILE")
 	}
 	return nil
+}
+
+// ProxyAddress is a proxy's address in one form, by which its login is kept.
+func ProxyAddress(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme]
+	}
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

@@ -17,6 +17,7 @@ import (
 	"keyporter/broker/claims"
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // APIVersion is the version of the local API, the first part of each path. It
@@ -78,6 +79,9 @@ type Broker interface {
 	// key stays in the agent. It signs for the address that the grant's tokens may
 	// go to and for nothing else.
 	Prove(ctx context.Context, r ProveRequest) (*Proof, error)
+	// Sign signs a bridge's TLS handshake with the key of the server's client
+	// certificate, which stays in the agent.
+	Sign(ctx context.Context, r SignRequest) (*Signature, error)
 
 	// Bridge joins a bridge to its server: it calls show with what the bridge
 	// needs now and after each change, until ctx is done.
@@ -361,8 +365,16 @@ type PutServer struct {
 	Server        account.Server          `json:"server"`
 	ClientSecret  *secret.Plain           `json:"client_secret,omitempty"`  // nil leaves it as it is
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"` // values of those named in the record; absent ones stay
+	ClientCert    *ClientCert             `json:"client_cert,omitempty"`    // nil leaves it as the record says
+	ProxyLogin    *secret.Plain           `json:"proxy_login,omitempty"`    // user:password for the proxy that the server is reached by
 	Bind          bool                    `json:"bind,omitempty"`           // the user agreed that the account's tokens go to this address
 	Offline       bool                    `json:"offline,omitempty"`        // ask the server nothing
+}
+
+// A ClientCert is a client certificate on its way into the vault, both parts PEM.
+type ClientCert struct {
+	Chain string       `json:"chain"`
+	Key   secret.Plain `json:"key"`
 }
 
 // AddedServer says what became of a server.
@@ -477,6 +489,17 @@ type Proof struct {
 	Proof string `json:"proof"`
 }
 
+// SignRequest is the argument of Sign.
+type SignRequest struct {
+	Server string `json:"server"`
+	network.Signing
+}
+
+// A Signature is what a handshake wanted.
+type Signature struct {
+	Signature []byte `json:"signature"`
+}
+
 // BridgeRequest is the argument of Bridge.
 type BridgeRequest struct {
 	Server string `json:"server"` // a name, or the URL of a server that was added
@@ -491,6 +514,9 @@ type BridgeState struct {
 	SignIn        account.SignIn          `json:"sign_in"`
 	Proxy         string                  `json:"proxy,omitempty"` // as in the server's record
 	CA            string                  `json:"ca,omitempty"`
+	Desktop       network.Desktop         `json:"desktop,omitzero"`       // the desktop's proxies
+	ProxyLogins   map[string]secret.Plain `json:"proxy_logins,omitempty"` // as in network.Settings
+	ClientCert    string                  `json:"client_cert,omitempty"`  // a client certificate and its chain, PEM; its key signs by Sign
 	Transport     account.Transport       `json:"transport,omitempty"`
 	Era           account.Era             `json:"era,omitempty"`         // as set, or else as remembered; empty: not known
 	Tools         account.ToolPolicy      `json:"tools,omitzero"`        // what clients see of the server

@@ -87,6 +87,10 @@ func (c *Client) Prove(ctx context.Context, r ProveRequest) (*Proof, error) {
 	return prove.one(ctx, c, r)
 }
 
+func (c *Client) Sign(ctx context.Context, r SignRequest) (*Signature, error) {
+	return sign.one(ctx, c, r)
+}
+
 func (c *Client) Bridge(ctx context.Context, r BridgeRequest, show func(*BridgeState) error) error {
 	return bridge.each(ctx, c, r, show)
 }

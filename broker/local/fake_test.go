@@ -153,6 +153,10 @@ func (f *fake) Inspect(_ context.Context, r InspectRequest) (*Inspection, error)
 	return called[*Inspection](f, "Inspect", r)
 }
 
+func (f *fake) Sign(_ context.Context, r SignRequest) (*Signature, error) {
+	return called[*Signature](f, "Sign", r)
+}
+
 func (f *fake) Prove(_ context.Context, r ProveRequest) (*Proof, error) {
 	return called[*Proof](f, "Prove", r)
 }

@@ -34,6 +34,7 @@ var (
 	getToken        = call("token", Broker.Token)
 	inspect         = call("inspect", Broker.Inspect)
 	prove           = call("prove", Broker.Prove)
+	sign            = call("sign", Broker.Sign)
 	bridge          = follow("bridge", Broker.Bridge)
 	awaitReady      = do("await-ready", Broker.AwaitReady)
 	requestSignIn   = call("request-sign-in", Broker.RequestSignIn)
@@ -71,7 +72,7 @@ func routes() []route {
 		probe, showServer, addServer, setServer, renameServer, removeServer,
 		showAccount, addAccount, rotateAccount, removeAccount,
 		signIn, pasteRedirect, cancelSignIn, signOut,
-		getToken, inspect, prove,
+		getToken, inspect, prove, sign,
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,

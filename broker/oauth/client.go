@@ -54,6 +54,10 @@ type Options struct {
 	// RootCAs verify servers' certificates. Optional; nil means the system's.
 	RootCAs *x509.CertPool
 
+	// Certificate is the user's for ServerURL's host, if that asks for one. Other
+	// hosts do not get it. Optional.
+	Certificate *tls.Certificate
+
 	// Proxy chooses the proxy for a request. Optional; nil means
 	// http.ProxyFromEnvironment.
 	Proxy func(*http.Request) (*url.URL, error)

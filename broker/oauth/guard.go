@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,6 +17,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // A rule says which addresses a Client may speak to (MCP security best
@@ -186,6 +188,10 @@ func plainHTTP(u *url.URL, named bool) error {
 type transport struct {
 	proxy           func(*http.Request) (*url.URL, error)
 	direct, proxied *http.Transport
+
+	// For the server's own host, if the user has a certificate for it.
+	host  string
+	known *transport
 }
 
 func newTransport(r *rule, o Options) *transport {
@@ -204,8 +210,20 @@ func newTransport(r *rule, o Options) *transport {
 	}
 	t.direct, t.proxied = base.Clone(), base
 	t.direct.DialContext = r.dialer(o.Resolver)
-	t.proxied.Proxy = t.proxy
+	t.proxied.Proxy, t.proxied.OnProxyConnectResponse = t.proxy, network.Refusal
+	if u, err := url.Parse(o.ServerURL); err == nil && o.Certificate != nil {
+		t.host = hostOf(u)
+		t.known = newTransport(r, withoutCertificate(o))
+		for _, own := range []*http.Transport{t.known.direct, t.known.proxied} {
+			own.TLSClientConfig.Certificates = []tls.Certificate{*o.Certificate}
+		}
+	}
 	return t
+}
+
+func withoutCertificate(o Options) Options {
+	o.Certificate = nil
+	return o
 }
 
 // dialer returns a dial function that checks each resolved address just before
@@ -227,6 +245,9 @@ func (r *rule) dialer(resolver *net.Resolver) func(context.Context, string, stri
 
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t.known != nil && hostOf(req.URL) == t.host {
+		return t.known.RoundTrip(req)
+	}
 	p, err := t.proxy(req)
 	if err != nil {
 		return nil, err
@@ -241,4 +262,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *transport) CloseIdleConnections() {
 	t.direct.CloseIdleConnections()
 	t.proxied.CloseIdleConnections()
+	if t.known != nil {
+		t.known.CloseIdleConnections()
+	}
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -29,8 +31,8 @@ var serverFlags = []struct{ name, help string }{
 	{"token-header", "`HEADER` in which the token goes, instead of Authorization"},
 	{"proxy", "`URL` of a proxy for this server, or direct for none"},
 	{"ca", "`FILE` (PEM) of certificate authorities, beside the system's"},
-	{"transport", "`HOW` to speak to the server: auto (default), http, or sse for servers of 2024"},
-	{"era", "`ERA` of the protocol: auto (default), legacy (to 2025-11-25), modern"},
+	{"transport", "`HOW` to speak to it: auto (default), http, or sse (of 2024)"},
+	{"era", "`ERA` of the protocol: auto (default), legacy, modern (2026-07-28)"},
 	{"sign-in", "`WHAT` to do when a sign-in is missing: notify (default), browser, never"},
 }
 
@@ -38,14 +40,14 @@ var serverLists = []struct{ name, help string }{
 	{"scope", "`SCOPE`, a permission to ask for; may be repeated"},
 	{"authorize-param", "`K=V` to add to the sign-in page's address; may be repeated"},
 	{"header", "`K=V`, a header of every request; may be repeated"},
-	{"allow-host", "private `HOST` that the server may send sign-ins to; may be repeated"},
+	{"allow-host", "private `HOST` that the server may send sign-ins to; repeatable"},
 	{"allow-tool", "`GLOB` of tools to show, with * and ?, and no others; repeatable"},
 	{"deny-tool", "`GLOB` of tools to hide; wins over --allow-tool; repeatable"},
 }
 
 var serverBools = []struct{ name, help string }{
-	{"no-resource", "do not name the server at the sign-in (some providers refuse it)"},
-	{"use-id-token", "send the ID token instead of the access token (some APIs want it)"},
+	{"no-resource", "do not name the server at the sign-in (some refuse it)"},
+	{"use-id-token", "send the ID token, not the access token (some APIs want it)"},
 	{"assume-pkce", "the provider does PKCE, which it does not say"},
 	{"read-only", "show only tools that the server calls read-only (its word, no boundary)"},
 	{"allow-http", "send tokens over http:// too; only on a network that you trust"},
@@ -53,8 +55,7 @@ var serverBools = []struct{ name, help string }{
 
 func (p *program) add() *cobra.Command {
 	var bind, offline bool
-	var clientSecret string
-	var secretHeaders []string
+	var files secretFiles
 	c := &cobra.Command{
 		Use:   "add NAME URL",
 		Short: "Add an MCP server",
@@ -72,7 +73,7 @@ Secrets are read from files (- is standard input), never from arguments.`,
 			if err := setFlags(&put.Server, c.Flags()); err != nil {
 				return err
 			}
-			if err := p.secrets(c.Context(), &put, clientSecret, secretHeaders); err != nil {
+			if err := p.secrets(c.Context(), &put, files); err != nil {
 				return err
 			}
 			return p.ask(c.Context(), func(l *local.Client) error {
@@ -93,8 +94,11 @@ Secrets are read from files (- is standard input), never from arguments.`,
 	for _, s := range serverBools {
 		f.Bool(s.name, false, s.help)
 	}
-	f.StringVar(&clientSecret, "client-secret-file", "", "`FILE` with the secret of --client-id")
-	f.StringArrayVar(&secretHeaders, "secret-header", nil, "`K=FILE`, a header whose value is secret; may be repeated")
+	f.StringVar(&files.clientSecret, "client-secret-file", "", "`FILE` with the secret of --client-id")
+	f.StringArrayVar(&files.headers, "secret-header", nil, "`K=FILE`, a header whose value is secret; may be repeated")
+	f.StringVar(&files.proxyLogin, "proxy-login-file", "", "`FILE` with user:password for the proxy, whatever names it")
+	f.StringVar(&files.clientCert, "client-cert", "", "`FILE` (PEM) with your certificate, for servers that ask for one")
+	f.StringVar(&files.clientKey, "client-key", "", "`FILE` (PEM) with its private key; both go into the vault")
 	f.BoolVar(&bind, "bind", false, "the account's tokens may go to this server's address")
 	f.BoolVar(&offline, "offline", false, "do not ask the server anything")
 	return c
@@ -155,19 +159,35 @@ func isServerFlag(name string) bool {
 	return false
 }
 
+// secretFiles name the files that hold a server's own secrets.
+type secretFiles struct {
+	clientSecret, proxyLogin, clientCert, clientKey string
+	headers                                         []string // NAME=FILE
+}
+
 // secrets reads the files that hold a server's own secrets.
-func (p *program) secrets(ctx context.Context, put *local.PutServer, clientSecret string, headers []string) error {
-	if clientSecret != "" {
+func (p *program) secrets(ctx context.Context, put *local.PutServer, files secretFiles) error {
+	if files.clientSecret != "" {
 		if put.Server.ClientID == "" {
 			return hint.New(hint.Usage, "A client secret belongs to a client id.", "Give --client-id too.")
 		}
-		v, err := p.readSecret(ctx, clientSecret)
+		v, err := p.readSecret(ctx, files.clientSecret)
 		if err != nil {
 			return err
 		}
 		put.ClientSecret = &v
 	}
-	for _, h := range headers {
+	if files.proxyLogin != "" {
+		v, err := p.readSecret(ctx, files.proxyLogin)
+		if err != nil {
+			return err
+		}
+		put.ProxyLogin = &v
+	}
+	if err := p.certificate(ctx, put, files); err != nil {
+		return err
+	}
+	for _, h := range files.headers {
 		name, file, ok := strings.Cut(h, "=")
 		if !ok || name == "" || file == "" {
 			return hint.New(hint.Usage, "A secret header is of the form NAME=FILE.", "The value stands in the file, so that it is in no list of processes: --secret-header X-API-Key=key.txt")
@@ -185,6 +205,37 @@ func (p *program) secrets(ctx context.Context, put *local.PutServer, clientSecre
 		put.SecretHeaders[name] = v
 	}
 	return nil
+}
+
+// certificate reads a client certificate and its key.
+func (p *program) certificate(ctx context.Context, put *local.PutServer, files secretFiles) error {
+	switch {
+	case files.clientCert == "" && files.clientKey == "":
+		return nil
+	case files.clientCert == "" || files.clientKey == "":
+		return hint.New(hint.Usage, "A client certificate and its private key belong together.", "Give both --client-cert and --client-key; they may name the same file.")
+	}
+	chain, err := os.ReadFile(files.clientCert)
+	if err != nil {
+		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", files.clientCert), "Check its name and who may read it.")
+	}
+	key, err := p.readSecret(ctx, files.clientKey)
+	if err != nil {
+		return err
+	}
+	put.ClientCert = &local.ClientCert{Chain: certificates(chain), Key: key}
+	return nil
+}
+
+// certificates returns the certificates of a PEM file, and no key that may be in it.
+func certificates(file []byte) string {
+	var all strings.Builder
+	for block, rest := pem.Decode(file); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			all.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
+		}
+	}
+	return all.String()
 }
 
 func contains(list []string, s string) bool {

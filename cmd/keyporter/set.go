@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,9 +21,10 @@ func (p *program) set() *cobra.Command {
 		Short: "Change a server's settings",
 		Long: `Changes settings of a server. The keys are url and the names of the flags of keyporter
 add, explained there. An empty value clears a setting. Secrets are read from files:
-secret-header=NAME=FILE and client-secret-file=FILE; secret-header=NAME= takes one away.
+secret-header=NAME=FILE, client-secret-file=FILE, proxy-login-file=FILE, and client-cert=FILE with
+client-key=FILE; secret-header=NAME= and client-cert= take one away.
 
-Keys: ` + wrapped(append(account.Keys(), "client-secret-file", "secret-header"), "      "),
+Keys: ` + wrapped(append(account.Keys(), "client-cert", "client-key", "client-secret-file", "proxy-login-file", "secret-header"), "      "),
 		Example: `  keyporter set sales url=https://sales.example.com/mcp
   keyporter set sales scope="mcp:read mcp:write" no-resource=true
   keyporter set sales account=etl --bind`,
@@ -70,25 +72,39 @@ func (p *program) changed(ctx context.Context, name string, s account.Server, pa
 		}
 		values[key] = append(values[key], value)
 	}
-	var clientSecret string
-	var headers []string
+	var files secretFiles
 	for _, key := range keys {
 		switch key {
 		case "client-secret-file":
-			clientSecret = values[key][0]
+			files.clientSecret = values[key][0]
+		case "proxy-login-file":
+			files.proxyLogin = values[key][0]
+		case "client-cert":
+			if files.clientCert = values[key][0]; files.clientCert == "" {
+				put.Server.ClientCert = ""
+			}
+		case "client-key":
+			files.clientKey = values[key][0]
 		case "secret-header":
 			for _, v := range values[key] {
 				if gone, empty := strings.CutSuffix(v, "="); empty {
 					put.Server.SecretHeaders = slices.DeleteFunc(slices.Clone(put.Server.SecretHeaders), func(h string) bool { return h == gone })
 					continue
 				}
-				headers = append(headers, v)
+				files.headers = append(files.headers, v)
 			}
 		default:
+			if key == "ca" && values[key][0] != "" { // the agent stands in another folder
+				path, err := filepath.Abs(values[key][0])
+				if err != nil {
+					return nil, err
+				}
+				values[key] = []string{path}
+			}
 			if err := put.Server.Set(key, values[key]...); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return put, p.secrets(ctx, put, clientSecret, headers)
+	return put, p.secrets(ctx, put, files)
 }

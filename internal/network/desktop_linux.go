@@ -1,0 +1,33 @@
+package network
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// readDesktop asks KDE's file where the desktop is KDE, and GNOME's settings
+// otherwise. A host that starts Keyporter may not say which desktop there is: then
+// KDE's file counts if it says anything.
+func readDesktop(ctx context.Context, getenv func(string) string) Desktop {
+	config := getenv("XDG_CONFIG_HOME")
+	if config == "" {
+		config = filepath.Join(getenv("HOME"), ".config")
+	}
+	desktop := strings.ToUpper(getenv("XDG_CURRENT_DESKTOP"))
+	if desktop == "" || strings.Contains(desktop, "KDE") {
+		text, err := os.ReadFile(filepath.Join(config, "kioslaverc"))
+		if d := kde(string(text)); err == nil && d != (Desktop{}) || strings.Contains(desktop, "KDE") {
+			return d
+		}
+	}
+	cmd := exec.CommandContext(ctx, "gsettings", "list-recursively", "org.gnome.system.proxy")
+	cmd.WaitDelay = readLimit
+	out, err := cmd.Output()
+	if err != nil {
+		return Desktop{} // no GNOME
+	}
+	return gnome(string(out))
+}

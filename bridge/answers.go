@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"keyporter/bridge/frame"
+	"keyporter/bridge/translate"
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
@@ -81,7 +82,11 @@ func (b *bridge) learn(c *call, f frame.Frame, msg []byte) []byte {
 		if shown := b.shown(result); len(shown) != len(f.Result) {
 			msg = frame.Set(msg, "result", shown)
 		}
-	case methodInitialize, methodDiscover, "prompts/list", "resources/list", "resources/templates/list":
+	case methodDiscover:
+		if c.modern() && translate.Choose(result) != "" {
+			b.back.newer.Store(true)
+		}
+	case methodInitialize, "prompts/list", "resources/list", "resources/templates/list":
 	default:
 		return msg
 	}

@@ -27,9 +27,10 @@ type call struct {
 	// Gets the answer in place of the client, for a request of the bridge's own.
 	// msg is the whole message, as the client would get it.
 	take func(answer frame.Frame, msg []byte) error
-	// Of a newer client, in a session with an older server; else nil.
-	over *session
-	own  atomic.Pointer[call] // of a newer client: the call as it goes over that session
+	// In a session of a newer client with an older server: the session, and the
+	// errand that the call is part of, if it is not the session's own.
+	over   *session
+	errand *errand
 
 	sent      atomic.Bool // it has gone to the server
 	listens   atomic.Bool // a modern subscription that was acknowledged to the client
@@ -46,15 +47,6 @@ type call struct {
 
 // modern reports whether the call is of 2026-07-28 or later.
 func (c *call) modern() bool { return c.version != "" }
-
-// told reports whether the server has to be told when the client takes the call
-// back: it is on its way in a session.
-func (c *call) told() bool {
-	if own := c.own.Load(); own != nil {
-		return own.sent.Load()
-	}
-	return !c.modern() && c.sent.Load()
-}
 
 // calls are the requests on their way.
 type calls struct {

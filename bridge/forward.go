@@ -68,14 +68,7 @@ func (b *bridge) through(c *call) error {
 	}
 	switch {
 	case c.modern():
-		s, err := b.older(c)
-		if err != nil {
-			return err
-		}
-		if s != nil {
-			return b.throughOlder(c, s)
-		}
-		return b.throughModern(c)
+		return b.throughEither(c)
 	case c.f.Method == methodInitialize:
 		return b.legacy.Load().begin(c)
 	}
@@ -245,7 +238,7 @@ func (b *bridge) deliverBatch(c *call, f frame.Frame) (done bool, err error) {
 // pass gives the client a message that is not the answer to c.
 func (b *bridge) pass(c *call, f frame.Frame) error {
 	if c != nil && c.over != nil {
-		return c.over.tell(f)
+		return c.over.tell(c, f)
 	}
 	if f.Kind == frame.Invalid {
 		b.log.Debug("message of the server is no JSON-RPC")
@@ -292,11 +285,8 @@ func (b *bridge) answer(c *call, f frame.Frame) error {
 // hand gives the client the answer that a request of the bridge's own got for c.
 func (b *bridge) hand(c *call, f frame.Frame, msg []byte) error {
 	c.answered = true
-	switch {
-	case c.take != nil:
+	if c.take != nil {
 		return c.take(f, msg)
-	case c.modern() && c.cancelled.Load():
-		return nil // nobody waits for it (2026-07-28 basic/patterns/cancellation)
 	}
 	return b.write(msg)
 }

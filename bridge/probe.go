@@ -20,14 +20,6 @@ const probeLimit = time.Second
 // older one the client is let go on with initialize at once. If it goes on without,
 // it is served as well as can be; see older.go.
 func (b *bridge) probe(c *call) error {
-	err := b.discovery(c)
-	if err != nil || c.outcome != "" {
-		b.doubtful()
-	}
-	return err
-}
-
-func (b *bridge) discovery(c *call) error {
 	ctx, cancel := context.WithTimeout(c.ctx, probeLimit)
 	defer cancel()
 	v, err := b.link.current(ctx)

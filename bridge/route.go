@@ -157,7 +157,7 @@ func (b *bridge) takeBack(f frame.Frame) bool {
 		return b.gate.remove(key) || b.legacy.Load() == nil
 	case c.f.Method == methodInitialize:
 		return true // it must not be cancelled
-	case !c.told():
+	case c.modern() || !c.sent.Load():
 		c.cancel(errCancelled)
 		return true
 	}

@@ -174,6 +174,9 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 			changed := make(chan struct{}, 8)
 			client := mcp.NewClient(&mcp.Implementation{Name: "host", Version: "1"}, &mcp.ClientOptions{
 				ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
+				ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+					return &mcp.ElicitResult{Action: "accept"}, nil
+				},
 			})
 			s, err := client.Connect(t.Context(), pipes(t, a), &mcp.ClientSessionOptions{ProtocolVersion: test.version})
 			if err != nil {
@@ -192,6 +195,9 @@ func TestSDKClientIsLedThroughTheSignIn(t *testing.T) {
 				t.Fatalf("ListTools after: %+v, %v", l, err)
 			}
 			callText(t, s, &mcp.CallToolParams{Name: "add", Arguments: map[string]any{"a": 2, "b": 3}}, "5")
+			if !test.options.Stateless {
+				callText(t, s, &mcp.CallToolParams{Name: "ask"}, "accept")
+			}
 		})
 	}
 }

@@ -23,9 +23,6 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 	if c.pending != nil {
 		return b.hold(c, entry, cause)
 	}
-	if c.modern() {
-		b.doubtful()
-	}
 	signIn := ""
 	if entry.state != nil {
 		signIn = string(entry.state.SignIn)
@@ -157,9 +154,7 @@ func (b *bridge) ofEra(c *call, list []byte) []byte {
 		}
 		return list
 	}
-	list = frame.Set(list, "resultType", []byte(`"complete"`))
-	list = frame.Set(list, "ttlMs", []byte("0"))
-	return frame.Set(list, "cacheScope", []byte(`"private"`))
+	return translate.Cacheable(list)
 }
 
 // subscribe keeps a modern client's subscription open until the server can take
@@ -172,6 +167,7 @@ func (b *bridge) subscribe(c *call, entry *view) error {
 		wanted = []byte("{}")
 	}
 	b.write(notification(noteAcknowledged, frame.Set(subscriptionMeta(c), "notifications", wanted)))
+	b.back.doubt.Store(true)
 	c.acked = true
 	c.listens.Store(true)
 	if _, err := b.link.await(c.ctx, entry.outdated); err != nil {
@@ -218,6 +214,9 @@ func notification(method string, params []byte) []byte {
 // reply answers a call in the server's place.
 func (b *bridge) reply(c *call, result []byte) error {
 	c.answered = true
+	if c.modern() {
+		b.back.doubt.Store(true)
+	}
 	f := frame.Frame{Raw: frame.NewResult(c.f.ID, result), Newline: true} // kept answers may have line breaks
 	return b.write(f.OneLine())
 }

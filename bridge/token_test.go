@@ -143,8 +143,9 @@ func TestATokenThatIsDueIsRenewedBesideTheRequest(t *testing.T) {
 	a := newAgent(serve(t, s))
 	now := time.Now()
 	a.state.Token = token("due", now.Add(-time.Second), now.Add(time.Hour))
-	asked := make(chan struct{})
+	came, asked := make(chan struct{}, 1), make(chan struct{})
 	a.token = func(local.TokenRequest) (*local.Token, error) {
+		came <- struct{}{}
 		<-asked // the request does not wait for this
 		return token("new", time.Time{}, time.Time{}), nil
 	}
@@ -153,6 +154,7 @@ func TestATokenThatIsDueIsRenewedBesideTheRequest(t *testing.T) {
 		h.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"ping"}`, i))
 		h.wantHas(`"result"`)
 	}
+	<-came
 	close(asked)
 	h.end()
 	if got := a.asked(); len(got) != 1 || got[0].Refused != "" {

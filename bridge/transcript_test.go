@@ -198,7 +198,11 @@ func play(t *testing.T, script string) string {
 			a.set(func(b *local.BridgeState) { *b = newAgent(b.URL).missing().state })
 		case strings.HasPrefix(line, "@event "):
 			s.say("%s", line)
-			s.last(false) <- strings.TrimPrefix(line, "@event ")
+			select {
+			case s.last(false) <- strings.TrimPrefix(line, "@event "):
+			case <-time.After(time.Minute):
+				t.Fatalf("no stream is open for %s", line)
+			}
 		case line == "@drop":
 			s.say("%s", line)
 			close(s.last(true))

@@ -14,14 +14,10 @@ import (
 var Ready = frame.Frame{Raw: []byte(`{"jsonrpc":"2.0","method":"notifications/initialized"}`), Kind: frame.Notification, Method: "notifications/initialized"}
 
 // Initialize returns the initialize request that stands for a newer client, out
-// of the metadata of one of its requests. What a server would have to ask the
-// client for is not offered: servers send newer clients no requests (2026-07-28
-// basic/patterns/mrtr). own serves if the client does not say who it is.
+// of the metadata of one of its requests. Tasks were others then (2026-07-28
+// changelog). own serves if the client does not say who it is.
 func Initialize(f frame.Frame, own []byte) (frame.Frame, error) {
-	caps := object(frame.Get(f.Meta, metaCapabilities))
-	for _, name := range []string{"sampling", "elicitation", "roots", "tasks"} {
-		caps = frame.Drop(caps, name)
-	}
+	caps := frame.Drop(Capabilities(f), "tasks")
 	if info := frame.Get(f.Meta, metaClient); len(info) > 0 && info[0] == '{' {
 		own = info
 	}
@@ -29,6 +25,9 @@ func Initialize(f frame.Frame, own []byte) (frame.Frame, error) {
 	params = frame.Set(frame.Set(params, "capabilities", caps), "clientInfo", own)
 	return frame.Scan(frame.Set([]byte(`{"jsonrpc":"2.0","id":"`+idPrefix+`initialize","method":"initialize"}`), "params", params))
 }
+
+// Capabilities returns what a newer client says in a request that it can do.
+func Capabilities(f frame.Frame) []byte { return object(frame.Get(f.Meta, metaCapabilities)) }
 
 // Plain returns a request or notification without the metadata that an older
 // server does not know. All other bytes stay as they are.
@@ -38,6 +37,34 @@ func Plain(f frame.Frame) (frame.Frame, error) {
 	}
 	meta := frame.DropAll(f.Meta, func(name string) bool { return strings.HasPrefix(name, metaPrefix) })
 	return frame.Scan(frame.Set(f.Raw, "params", frame.Set(f.Params, "_meta", meta)))
+}
+
+// Result returns the result of an older server as newer clients want it: they
+// insist on its kind (2026-07-28 basic).
+func Result(method string, result []byte) []byte {
+	switch method {
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read":
+		return Cacheable(result)
+	}
+	return frame.Set(result, "resultType", []byte(`"complete"`))
+}
+
+// Cacheable returns a result with the members that say how long it holds, of one
+// who does not know that (2026-07-28 server/utilities/caching).
+func Cacheable(result []byte) []byte {
+	result = frame.Set(result, "resultType", []byte(`"complete"`))
+	result = frame.Set(result, "ttlMs", []byte("0"))
+	return frame.Set(result, "cacheScope", []byte(`"private"`))
+}
+
+// Input returns a request of an older server as it stands in inputRequests. What
+// identified an address to open has left the protocol (2026-07-28 changelog).
+func Input(f frame.Frame) []byte {
+	r := frame.Set([]byte("{}"), "method", []byte(`"`+f.Method+`"`))
+	if f.Params == nil {
+		return r
+	}
+	return frame.Set(r, "params", frame.Drop(f.Params, "elicitationId"))
 }
 
 // Level returns the log level that a request asks for, as JSON, or nil.

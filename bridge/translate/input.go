@@ -30,6 +30,12 @@ func NeedsInput(result []byte) bool {
 	return kind == "input_required"
 }
 
+// MayAsk reports whether a result of a method may ask for more input (2026-07-28
+// basic/patterns/mrtr).
+func MayAsk(method string) bool {
+	return method == "tools/call" || method == "prompts/get" || method == "resources/read"
+}
+
 // A Round is one attempt at a request of the client.
 type Round struct {
 	Request frame.Frame // what goes to the server
@@ -50,7 +56,7 @@ func (s *Session) First(f frame.Frame) (*Round, error) {
 func (s *Session) Next(ctx context.Context, last *Round, f frame.Frame, result []byte) (*Round, error) {
 	wanted, state := frame.Get(result, "inputRequests"), frame.Get(result, "requestState")
 	switch {
-	case f.Method != "tools/call" && f.Method != "prompts/get" && f.Method != "resources/read":
+	case !MayAsk(f.Method):
 		return nil, odd("asks for input where it may not")
 	case last.number == maxRounds:
 		return nil, odd(fmt.Sprintf("asked for more input %d times without an answer", maxRounds))
@@ -96,7 +102,7 @@ func (s *Session) collect(ctx context.Context, wanted []byte) ([]byte, error) {
 	}
 	requests := map[string][]byte{}
 	for key, request := range frame.Members(wanted) {
-		if err := s.able(request); err != nil {
+		if err := Able(s.caps, request); err != nil {
 			return nil, err
 		}
 		requests[key] = request
@@ -128,16 +134,17 @@ func (s *Session) collect(ctx context.Context, wanted []byte) ([]byte, error) {
 	return answers, first
 }
 
-// able reports what keeps the client from answering a request of the server. A
-// server is not to ask for it (2026-07-28 basic/patterns/mrtr).
-func (s *Session) able(request []byte) error {
+// Able reports what keeps a client with these capabilities from answering a request
+// of the server. A server is not to ask for it (2026-07-28 basic/patterns/mrtr).
+func Able(caps, request []byte) error {
+	has := func(path ...string) bool { return bytes.HasPrefix(frame.Get(caps, path...), []byte("{")) }
 	method, _ := frame.Text(frame.Get(request, "method"))
 	lacks := ""
 	switch method {
 	case "elicitation/create":
-		form, url := s.has("elicitation", "form"), s.has("elicitation", "url")
+		form, url := has("elicitation", "form"), has("elicitation", "url")
 		switch mode, _ := frame.Text(frame.Get(request, "params", "mode")); {
-		case !s.has("elicitation"):
+		case !has("elicitation"):
 			lacks = "questions to the user (elicitation)"
 		case mode == "url" && !url:
 			lacks = "addresses that the user is to open (URL elicitation)"
@@ -145,11 +152,11 @@ func (s *Session) able(request []byte) error {
 			lacks = "forms (form elicitation)"
 		}
 	case "sampling/createMessage":
-		if !s.has("sampling") {
+		if !has("sampling") {
 			lacks = "questions to its model (sampling)"
 		}
 	case "roots/list":
-		if !s.has("roots") {
+		if !has("roots") {
 			lacks = "a list of its folders (roots)"
 		}
 	default:
@@ -160,11 +167,6 @@ func (s *Session) able(request []byte) error {
 	}
 	return hint.New(hint.Refused, "The server needs something from this MCP client that it does not have: "+lacks+".",
 		"Use the tool with another client, or without what makes the server ask.")
-}
-
-func (s *Session) has(path ...string) bool {
-	c := frame.Get(s.caps, path...)
-	return len(c) > 0 && c[0] == '{'
 }
 
 // ask sends the client one request and waits for its result.

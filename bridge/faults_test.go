@@ -257,10 +257,13 @@ func TestAfterSleepConnectionsAreMadeAnew(t *testing.T) {
 			<-r.Context().Done()
 		}
 		var slept atomic.Int64
+		var where atomic.Value
+		where.Store("192.0.2.1/24")
 		conns := &idleCounter{RoundTripper: memory{s}}
 		h := start(t, newAgent("http://127.0.0.1/mcp"), func(o *Options) {
 			o.Transport = conns
 			o.Now = func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }
+			o.Addresses = func() string { return where.Load().(string) }
 		})
 		h.open()
 		<-time.After(time.Minute)
@@ -271,6 +274,11 @@ func TestAfterSleepConnectionsAreMadeAnew(t *testing.T) {
 		<-time.After(lookEvery + time.Second)
 		if conns.n.Load() != 1 || streams.Load() != 2 || last.Load() != "e1" {
 			t.Errorf("after sleep: %d times closed, %d streams, the last from %q", conns.n.Load(), streams.Load(), last.Load())
+		}
+		where.Store("192.0.2.2/24")
+		<-time.After(lookEvery + time.Second)
+		if conns.n.Load() != 2 || streams.Load() != 3 {
+			t.Errorf("in another network: %d times closed, %d streams", conns.n.Load(), streams.Load())
 		}
 	})
 }

@@ -103,6 +103,21 @@ func TestDualNodeClientFallsBackForAnOlderServer(t *testing.T) {
 	}
 }
 
+// A client that speaks only the newer protocol sees a live server before anybody
+// has seen it, and does everything with it when it turns out to be an older one.
+func TestNewerNodeClientWorksWithAnOlderServerNobodyHasSeen(t *testing.T) {
+	t.Parallel()
+	h := openServer(t, peers.NodeServerEverything(t, peers.StreamableHTTP))
+	h.do("pause")
+	out := h.nodeClient("newer.mjs")
+	for _, name := range []string{"stand-in", "list-changed", "echo", "elicitation", "url-elicitation", "sampling", "roots",
+		"progress", "cancellation", "discover", "resource", "prompt", "error"} {
+		if !strings.Contains(out, "ok "+name+"\n") {
+			t.Errorf("%s was not seen to work:\n%s", name, out)
+		}
+	}
+}
+
 // keyporter set reaches bridges that run, and their clients hear of it.
 func TestToolsPolicyReachesARunningBridge(t *testing.T) {
 	t.Parallel()

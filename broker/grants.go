@@ -37,11 +37,23 @@ func (b *Broker) grantSource(s *account.Server, a *access) token.Source {
 		switch {
 		case errors.Is(err, token.ErrSignInNeeded):
 			b.endGrant(key, live.lineage, err)
+		case errors.Is(err, authcode.ErrClientRefused):
+			b.forgetLive(key, live) // the next try takes the secret that the vault has then
 		case err == nil && live.source.Grant().RefreshToken.Equal(before.Value):
 			b.notRotated(key, live.lineage)
 		}
 		return tok, err
 	})
+}
+
+// forgetLive lets the next renewal of a grant begin with what the vault has. A
+// refused one has redeemed nothing, so nothing is lost.
+func (b *Broker) forgetLive(key string, live *liveGrant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.live[key] == live {
+		delete(b.live, key)
+	}
 }
 
 // liveGrant returns the live grant of that key, made from the vault's record if
@@ -71,7 +83,8 @@ func (b *Broker) liveGrant(ctx context.Context, s *account.Server, key string) (
 	}
 	src, err := authcode.NewSource(authcode.SourceOptions{
 		Client: client, Grant: &g.Grant, Preset: preset, Auth: b.grantAuth(v, s, &g), Now: b.opt.Now,
-		BeforeRedeem: func(ctx context.Context) error { return b.beforeRedeem(ctx, v, key, g.Lineage) },
+		Preregistered: g.Registration == oauth.Preregistered,
+		BeforeRedeem:  func(ctx context.Context) error { return b.beforeRedeem(ctx, v, key, g.Lineage) },
 		Rotated: func(ctx context.Context, now *authcode.Grant) error {
 			return b.storeRotated(ctx, v, key, g.Lineage, now)
 		},

@@ -62,6 +62,9 @@ var others = map[string]string{
 	"bad_verification_code": InvalidGrant, "bad_refresh_token": InvalidGrant, "invalid_code": InvalidGrant, "code_already_used": InvalidGrant,
 	"invalid_refresh_token": InvalidGrant, "token_expired": InvalidGrant, "token_revoked": InvalidGrant, "invalid_rapt": InvalidGrant,
 	"incorrect_client_credentials": InvalidClient, "invalid_client_id": InvalidClient, "bad_client_secret": InvalidClient,
+	// OpenID Connect Core section 3.1.2.6, at the token endpoint: the person has to
+	// be there. Entra ID answers so when a rule asks for a second factor.
+	"interaction_required": InvalidGrant, "login_required": InvalidGrant, "consent_required": InvalidGrant, "account_selection_required": InvalidGrant,
 	"redirect_uri_mismatch": InvalidRequest, "bad_redirect_uri": InvalidRequest,
 }
 

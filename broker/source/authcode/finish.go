@@ -156,8 +156,8 @@ func (f *Flow) denied(answer *loopback.Response) error {
 	cause := oauth.NewError(answer.Error, answer.ErrorDescription)
 	what, do := fmt.Sprintf("%s refused the sign-in (%s).", f.Issuer, cause.Code), "Ask its administrator; the details have its own words."
 	switch code := cause.Code; {
-	case f.isTarget(cause):
-		what, do = fmt.Sprintf("%s does not know this server.", f.Issuer), f.targetHelp()
+	case isTarget(cause):
+		what, do = fmt.Sprintf("%s does not know this server.", f.Issuer), targetHelp(f.Preset)
 	case code == oauth.AccessDenied:
 		what, do = fmt.Sprintf("The sign-in at %s was declined.", f.Issuer), "Sign in again and agree, or ask the administrator for access."
 	case code == oauth.InvalidScope:
@@ -173,13 +173,13 @@ func (f *Flow) denied(answer *loopback.Response) error {
 
 // isTarget reports whether a provider refused the resource (RFC 8707 section 2);
 // Entra ID says so in the description only.
-func (f *Flow) isTarget(e *oauth.Error) bool {
+func isTarget(e *oauth.Error) bool {
 	return e.Code == oauth.InvalidTarget || strings.Contains(e.Description, "AADSTS9010010") || strings.Contains(e.Description, "AADSTS901002")
 }
 
-func (f *Flow) targetHelp() string {
-	if f.Preset.TargetHelp != "" {
-		return f.Preset.TargetHelp
+func targetHelp(p *oauth.Preset) string {
+	if p.TargetHelp != "" {
+		return p.TargetHelp
 	}
 	return "Try --no-resource, or --resource with the name it knows."
 }
@@ -196,8 +196,8 @@ func (f *Flow) explain(err error) error {
 	case e.Means(oauth.InvalidClient, oauth.UnauthorizedClient):
 		return hint.Wrap(&clientError{err}, hint.Refused, fmt.Sprintf("%s does not accept this client.", f.Issuer),
 			"Try again; if it happens again, check the client id and secret with its administrator.")
-	case f.isTarget(e):
-		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not know this server.", f.Issuer), f.targetHelp())
+	case isTarget(e):
+		return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s does not know this server.", f.Issuer), targetHelp(f.Preset))
 	}
 	return hint.Wrap(err, hint.Refused, fmt.Sprintf("%s did not complete the sign-in.", f.Issuer), "Sign in again.")
 }

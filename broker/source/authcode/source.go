@@ -46,6 +46,10 @@ type SourceOptions struct {
 	// oauth.FindPreset knows.
 	Preset *oauth.Preset
 
+	// Preregistered says that the client was given to the user, who may give it a
+	// new secret. Optional.
+	Preregistered bool
+
 	Now func() time.Time // Optional. nil is time.Now.
 }
 
@@ -202,7 +206,14 @@ func (s *Source) refresh(ctx context.Context) (*Grant, error) {
 			return nil, fmt.Errorf("refresh token: %w", err)
 		}
 	}
-	res, err := s.o.Client.Token(ctx, g.TokenEndpoint, s.o.Auth, s.form(g))
+	form := s.form(g)
+	res, err := s.o.Client.Token(ctx, g.TokenEndpoint, s.o.Auth, form)
+	if oauth.CodeOf(err) == oauth.InvalidScope && form.Has("scope") {
+		// What was granted is not on offer any more: take what there is (RFC 6749
+		// section 6). The refresh token has not been redeemed.
+		form.Del("scope")
+		res, err = s.o.Client.Token(ctx, g.TokenEndpoint, s.o.Auth, form)
+	}
 	if err != nil {
 		return nil, s.failed(g, err)
 	}

@@ -2,11 +2,14 @@ package authcode
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -249,6 +252,7 @@ func TestWhatEndsAGrantAndWhatDoesNot(t *testing.T) {
 			}
 		})
 	}
+	t.Run("odd", oddRefusals)
 	t.Run("network", func(t *testing.T) {
 		w := newWorld(t, fakeas.Options{}, nil)
 		f, g, err := w.signIn(t, Options{}, "alice")
@@ -377,5 +381,96 @@ func TestSourceOptionsNameWhatIsMissing(t *testing.T) {
 		if _, err := NewSource(o); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s: got %v", field, err)
 		}
+	}
+}
+
+// Each error that a token endpoint may answer a refresh token with: whether the
+// grant ends, and what the person is told.
+func oddRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		code, description string
+		preregistered     bool
+		ends              bool
+		says              string
+	}{
+		{code: "invalid_grant", ends: true, says: "has ended"},
+		{code: "invalid_grant", description: "reauth related error (invalid_rapt)", ends: true, says: "wants to see you again"},
+		{code: "invalid_rapt", ends: true, says: "wants to see you again"},
+		{code: "token_revoked", ends: true, says: "has ended"},
+		{code: "interaction_required", description: "AADSTS50076", ends: true, says: "has ended"},
+		{code: "login_required", ends: true, says: "has ended"},
+		{code: "unsupported_grant_type", ends: true, says: "has ended"},
+		{code: "invalid_client", ends: true, says: "no longer accepts this client"},
+		{code: "invalid_client", preregistered: true, says: "client-secret-file"},
+		{code: "unauthorized_client", preregistered: true, says: "client id or its secret"},
+		{code: "invalid_target", says: "--no-resource"},
+		{code: "invalid_request", description: "AADSTS9010010: the resource", says: "no longer knows this server"},
+		{code: "invalid_scope", says: "no longer gives the permissions"},
+		{code: "invalid_request", says: "refused to renew"},
+		{code: "access_denied", says: "refused to renew"},
+		{code: "something_else", says: "refused to renew"},
+		{code: "temporarily_unavailable", says: "problem of its own"},
+		{code: "slow_down", says: "problem of its own"},
+	} {
+		t.Run(strings.TrimSpace(tt.code+" "+tt.description), func(t *testing.T) {
+			var asked atomic.Int32
+			w := newWorld(t, fakeas.Options{Wrap: func(endpoint string, next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if endpoint != fakeas.Token || r.FormValue("grant_type") != "refresh_token" {
+						next.ServeHTTP(w, r)
+						return
+					}
+					asked.Add(1)
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(http.StatusBadRequest)
+					_ = json.NewEncoder(w).Encode(map[string]string{"error": tt.code, "error_description": tt.description})
+				})
+			}}, nil)
+			f, g, err := w.signIn(t, Options{}, "alice")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := w.source(t, f, g, &vault{}, func(o *SourceOptions) { o.Preregistered = tt.preregistered })
+			_, err = s.Token(t.Context(), access)
+			if errors.Is(err, token.ErrSignInNeeded) != tt.ends || !strings.Contains(hint.Of(err).Text(), tt.says) {
+				t.Errorf("got %v: %s", err, hint.Of(err).Text())
+			}
+			if kept := s.Grant().RefreshToken.Equal(g.RefreshToken.Value); kept == tt.ends && tt.code != "invalid_client" {
+				t.Errorf("the refresh token is kept: %v", kept)
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("the provider was asked %d times", n)
+			}
+			noSecret(t, "error", err.Error()+hint.Of(err).Text())
+		})
+	}
+}
+
+func TestScopesThatAreNotOnOfferAnyMoreAreLeftOut(t *testing.T) {
+	var scopes []string
+	w := newWorld(t, fakeas.Options{Wrap: func(endpoint string, next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if endpoint == fakeas.Token && r.FormValue("grant_type") == "refresh_token" {
+				scopes = append(scopes, r.FormValue("scope"))
+				if r.FormValue("scope") != "" {
+					w.WriteHeader(http.StatusBadRequest)
+					_, _ = io.WriteString(w, `{"error":"invalid_scope"}`)
+					return
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}}, nil)
+	preset := &oauth.Preset{RepeatScope: true}
+	f, g, err := w.signIn(t, Options{Preset: preset}, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := w.source(t, f, g, &vault{}, func(o *SourceOptions) { o.Preset = preset })
+	if _, err := s.Token(t.Context(), access); err != nil {
+		t.Error(err)
+	}
+	if len(scopes) != 2 || scopes[0] == "" || scopes[1] != "" {
+		t.Errorf("asked with the scopes %q, want some and then none", scopes)
 	}
 }

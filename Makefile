@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop soak bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ test: ## everything that is checked, and the set-up it needs
 conformance: ## the official MCP conformance suite; writes docs/conformance.md
 	@scripts/setup go node
 	CGO_ENABLED=0 go test -count=1 -timeout 15m ./test/conformance -table
+
+soak: ## one grant under twenty bridges for a minute, and the agent killed 200 times
+	@scripts/setup go node
+	CGO_ENABLED=0 KEYPORTER_SOAK=1 go test -count=1 -timeout 60m -v \
+	  -run '^Test(TwentyBridgesShareOneGrantOfACertifiedProvider|AgentKilledBetweenRedeemingAndStoring)$$' ./test/e2e
 
 bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
 	@scripts/setup go node test

@@ -93,8 +93,9 @@ type Event struct {
 	ClientID  string    `json:"client_id"`
 	Resource  Resources `json:"resource"`
 	Scope     string    `json:"scope"`
-	Error     string    `json:"error"`  // of RFC 6749 section 5.2
-	Detail    string    `json:"detail"` // why, in the provider's words
+	Error     string    `json:"error"`   // of RFC 6749 section 5.2
+	Detail    string    `json:"detail"`  // why, in the provider's words
+	AtOnce    int       `json:"at_once"` // token requests that were under way at once so far, at most
 }
 
 // Resources are the resource parameters of a request.

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,51 +88,8 @@ func TestTwentyBridgesShareOneRotatingGrant(t *testing.T) {
 		},
 	}).signedIn(h)
 	w.mcp.SetLatency(50 * time.Millisecond) // twenty callers, not twenty busy loops
-
 	const renewals = 8
-	enough := func() bool { return w.as.Counters().Refreshed >= renewals }
-	bridges := make([]*host, 20)
-	for i := range bridges {
-		bridges[i] = h.launch("acme")
-	}
-	var made atomic.Int64
-	var lost sync.Map // what calls said that were not answered with the sum
-	var wg sync.WaitGroup
-	for i, c := range bridges {
-		greeting := c.begin("initialize", initializeParams)
-		wg.Go(func() {
-			if m, ok := c.await(greeting); !ok || m.Error != nil {
-				lost.Store("initialize: "+m.String(), true)
-				return
-			}
-			c.notify("notifications/initialized")
-			for n := i; !enough(); n++ {
-				m, ok := c.await(c.add(n, 1))
-				if made.Add(1); !ok || !containsAll(m.String(), fmt.Sprintf(`"sum":%d`, n+1)) {
-					lost.Store(m.String(), true)
-				}
-				if !ok {
-					return
-				}
-			}
-		})
-	}
-	wg.Go(func() {
-		for !enough() {
-			if r := h.run("token", "acme"); r.code != 0 {
-				lost.Store(h.said(r.err), true)
-			}
-			if r := h.run("call", "acme", "add", `{"a": 1, "b": 1}`); r.out != "2\n" {
-				lost.Store(r.out+h.said(r.err), true)
-			}
-			made.Add(2)
-		}
-	})
-	wg.Wait()
-	lost.Range(func(said, _ any) bool {
-		t.Errorf("a call was lost: %v", said)
-		return true
-	})
+	made := h.hammer(20, func() bool { return w.as.Counters().Refreshed >= renewals })
 	if t.Failed() {
 		for _, r := range w.mcp.Requests() { // agent.log has the same hashes
 			if r.Status == http.StatusUnauthorized {
@@ -141,11 +97,8 @@ func TestTwentyBridgesShareOneRotatingGrant(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range bridges {
-		c.close()
-	}
 	got := w.as.Counters()
-	t.Logf("%d calls, %d renewals", made.Load(), got.Refreshed)
+	t.Logf("%d calls, %d renewals", made, got.Refreshed)
 	if got.Signins != 1 || got.CodesUsed != 1 || got.InvalidGrant != 0 || got.Reused != 0 {
 		t.Errorf("the authorization server counted %+v", got)
 	}

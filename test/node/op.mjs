@@ -120,6 +120,8 @@ const configuration = {
 };
 
 const events = [];
+let now = 0; // token requests under way
+let most = 0;
 function record(event, ctx, error) {
   const { params, client } = ctx.oidc ?? {};
   events.push({
@@ -129,6 +131,7 @@ function record(event, ctx, error) {
     resource: params?.resource,
     scope: params?.scope,
     error: error?.error,
+    at_once: most,
     detail: error?.error_detail ?? error?.error_description,
   });
 }
@@ -153,6 +156,11 @@ server.listen(0, '127.0.0.1', () => {
       response.setHeader('Content-Type', 'application/json');
       response.end(JSON.stringify(events));
       return;
+    }
+    if (request.method === 'POST' && request.url === '/token') {
+      now += 1;
+      most = Math.max(most, now);
+      response.on('close', () => { now -= 1; });
     }
     serve(request, response);
   });

@@ -171,21 +171,42 @@ func (b *Broker) defaultSource(creds *google.Credentials) (*google.Default, erro
 
 // adcCredentials reads an account's file as it is now, which has to say the same
 // about where things go as when the user agreed to it. It returns nil for the
-// metadata server.
+// metadata server. An account that came from a team profile has the credentials of
+// whatever computer it is on, as long as they choose nothing themselves.
 func (b *Broker) adcCredentials(r *accountRecord, name string) (*google.Credentials, error) {
-	if r.TokenFile == "" {
-		return nil, nil
+	file := r.TokenFile
+	if file == "" {
+		if file = b.defaultCredentials(); file == "" {
+			return nil, nil
+		}
 	}
-	creds, err := readCredentials(r.TokenFile)
+	creds, err := readCredentials(file)
 	if err != nil {
 		return nil, err
 	}
-	if now := creds.Binding(); now != r.Credentials {
+	now := creds.Binding()
+	if r.TokenFile == "" && creds.Type != google.ExternalAccount {
+		return creds, nil
+	}
+	if now != r.Credentials {
 		return nil, hint.Wrap(errors.New(now), hint.ApprovalNeeded,
-			fmt.Sprintf("The Google credentials in %s are others than those that the account %q was added with, so no token is made.", r.TokenFile, name),
-			fmt.Sprintf("If that is right, run: keyporter account rotate %s --key-file %s", quoteArg(name), hint.Arg(r.TokenFile)))
+			fmt.Sprintf("The Google credentials in %s are others than those that the account %q was added with, so no token is made.", file, name),
+			fmt.Sprintf("If that is right, run: keyporter account rotate %s --key-file %s", quoteArg(name), hint.Arg(file)))
 	}
 	return creds, nil
+}
+
+// defaultCredentials returns the file of this computer's credentials, or "" if there
+// is none.
+func (b *Broker) defaultCredentials() string {
+	path := google.DefaultCredentialsFile(b.getenv)
+	if path == "" {
+		return ""
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return path
 }
 
 // maxCredentials is how large a file of credentials may be, in bytes.
@@ -208,11 +229,9 @@ func readCredentials(path string) (*google.Credentials, error) {
 // what they say. It returns what the user agrees to with them.
 func (b *Broker) examineADC(ctx context.Context, a *account.Account) (string, error) {
 	if a.TokenFile == "" {
-		path := google.DefaultCredentialsFile(b.getenv)
-		if _, err := os.Stat(path); path == "" || errors.Is(err, fs.ErrNotExist) {
+		if a.TokenFile = b.defaultCredentials(); a.TokenFile == "" {
 			return "", b.examineMachine(ctx, a)
 		}
-		a.TokenFile = path
 	}
 	if !filepath.IsAbs(a.TokenFile) {
 		return "", hint.New(hint.Usage, "The path of the file of credentials is not absolute.", "Give the whole path.")

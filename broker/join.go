@@ -89,6 +89,7 @@ func (b *Broker) joinAccount(cfg *account.Config, tx *vault.Tx, j *joinWork, nam
 			b.deleteAccount(cfg, tx, name)
 		} else {
 			rec.Secret, rec.AddedAt, rec.AllowTokenURI, rec.FoundIssuer, rec.TokenFile = old.Secret, old.AddedAt, old.AllowTokenURI, old.FoundIssuer, old.TokenFile
+			rec.Credentials = old.Credentials
 			rec.Targets = old.Targets
 		}
 	}

@@ -29,7 +29,7 @@ func (b *Broker) secretOf(ctx context.Context, r *accountRecord) (secret.Value, 
 	if r.SecretRef == "" {
 		return r.Secret.Value, nil
 	}
-	ref, err := reference.Parse(r.SecretRef)
+	ref, err := b.referenceOf(r)
 	if err != nil {
 		return secret.Value{}, err
 	}
@@ -42,12 +42,23 @@ func (b *Broker) signerOf(ctx context.Context, r *accountRecord) (crypto.Signer,
 	if r.SecretRef == "" {
 		return nil, nil, nil
 	}
-	ref, err := reference.Parse(r.SecretRef)
+	ref, err := b.referenceOf(r)
 	if err != nil || ref.Scheme != account.RefTransit {
 		return nil, ref, err
 	}
 	key, err := b.store(r.SecretThrough).Signer(ctx, ref)
 	return key, ref, err
+}
+
+// referenceOf reads an account's reference. One that came from a team profile may
+// name no address: then it is the member's own.
+func (b *Broker) referenceOf(r *accountRecord) (*reference.Ref, error) {
+	ref, err := reference.Parse(r.SecretRef)
+	if err != nil || !ref.Own() || ref.Address != "" {
+		return ref, err
+	}
+	ref.Address = reference.Address(b.getenv)
+	return ref, ref.CheckAddress()
 }
 
 // store reads with the logins of whoever uses this computer.

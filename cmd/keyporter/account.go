@@ -20,10 +20,14 @@ import (
 func (p *program) account() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "account",
-		Short: "Accounts: keys, client credentials, fixed tokens",
+		Short: "Accounts: Google, keys, client credentials, fixed tokens",
 		Long: `An account is a way to get tokens. Sign-ins make theirs by themselves
-(keyporter login); keys, client credentials and fixed tokens are added here.
-Secrets are read from files (- is standard input) and kept in the vault.`,
+(keyporter login); Google accounts, keys, client credentials and fixed tokens are added here.
+Secrets are read from files (- is standard input) and kept in the vault. In place of a file
+you can say where a secret rests, and it is read there each time, with your own login:
+  vault://MOUNT/PATH#FIELD     HashiCorp Vault or OpenBao (VAULT_ADDR, vault login)
+  vault-transit://MOUNT/KEY    a key there that signs and never leaves
+  gcpsm://PROJECT/SECRET       Google Secret Manager (--secret-through ACCOUNT)`,
 		Example: `  keyporter account add google-key etl --key-file key.json --audience https://sales-abc.run.app
   keyporter account list`,
 	}
@@ -32,7 +36,7 @@ Secrets are read from files (- is standard input) and kept in the vault.`,
 		Short:   "Add an account",
 		Example: "  keyporter account add static search --token-file token.txt",
 	}
-	add.AddCommand(p.addGoogleKey(), p.addClientCredentials(), p.addEnterprise(), p.addWorkload(), p.addStatic(), p.addOAuth())
+	add.AddCommand(p.addGoogle(), p.addGoogleKey(), p.addGoogleImpersonate(), p.addGoogleADC(), p.addClientCredentials(), p.addEnterprise(), p.addWorkload(), p.addStatic(), p.addOAuth())
 	c.AddCommand(add, p.accountList(), p.accountShow(), p.accountRemove(), p.accountRotate())
 	return c
 }
@@ -45,9 +49,12 @@ func (p *program) addGoogleKey() *cobra.Command {
 		Short: "A Google service account's key file",
 		Long: `Adds a Google service account by its key file. Say what tokens to make:
 --audience for ID tokens (Cloud Run), --scope for access tokens (Google APIs),
---self-signed for tokens signed with the key itself.`,
+--self-signed for tokens signed with the key itself. With a reference in place of the
+file (see keyporter account --help) the key never comes to this computer.`,
 		Example: `  keyporter account add google-key etl --key-file key.json --audience https://sales-abc.run.app
-  keyporter account add google-key bq --key-file key.json --scope https://www.googleapis.com/auth/bigquery`,
+  keyporter account add google-key bq --key-file key.json --scope https://www.googleapis.com/auth/bigquery
+  keyporter account add google-key etl --key-file 'vault-transit://transit/etl?kid=KEYID' \
+    --email etl@my-project.iam.gserviceaccount.com --audience https://sales-abc.run.app`,
 		Args: takes("a name for the account"),
 		RunE: func(c *cobra.Command, args []string) error { return p.putAccount(c.Context(), args[0], put, file) },
 	}
@@ -55,8 +62,15 @@ func (p *program) addGoogleKey() *cobra.Command {
 	c.Flags().StringVar(&put.Account.Audience, "audience", "", "make ID tokens for this `AUDIENCE`")
 	c.Flags().StringArrayVar(&put.Account.Scopes, "scope", nil, "make access tokens with this `SCOPE`; may be repeated")
 	c.Flags().BoolVar(&put.Account.SelfSigned, "self-signed", false, "sign tokens with the key itself, without asking Google")
+	c.Flags().StringVar(&put.Account.Email, "email", "", "the service account's `EMAIL`, for a key that signs where it rests")
 	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, a `URL`, if it is not Google's and you trust it")
+	secretThrough(c, &put)
 	return needs(c, "key-file")
+}
+
+// secretThrough is the flag of accounts whose secret may rest in Secret Manager.
+func secretThrough(c *cobra.Command, put *local.PutAccount) {
+	c.Flags().StringVar(&put.Account.SecretThrough, "secret-through", "", "Google `ACCOUNT` that reads a gcpsm:// reference; not needed if there is one only")
 }
 
 func (p *program) addClientCredentials() *cobra.Command {
@@ -88,6 +102,7 @@ func (p *program) addClientCredentials() *cobra.Command {
 	f.StringVar(&put.Account.Issuer, "issuer", "", "`URL` of the authorization server")
 	f.StringVar(&put.Account.TokenEndpoint, "token-endpoint", "", "`URL` where tokens come from, instead of --issuer")
 	f.StringArrayVar(&put.Account.Scopes, "scope", nil, "`SCOPE`, a permission to ask for; may be repeated")
+	secretThrough(c, &put)
 	return needs(c, "client-id")
 }
 
@@ -103,12 +118,15 @@ func (p *program) addStatic() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "token-file", "", "`FILE` with the token (required)")
 	c.Flags().StringVar(&put.Account.Header, "header", "", "`HEADER` of an API key; without it the token is sent as a bearer token")
+	secretThrough(c, &put)
 	return needs(c, "token-file")
 }
 
 func (p *program) putAccount(ctx context.Context, name string, put local.PutAccount, file string) error {
 	put.Name = name
-	if file != "" {
+	if account.IsReference(file) {
+		put.Account.SecretRef = p.located(file)
+	} else if file != "" {
 		v, err := p.readSecret(ctx, file)
 		if err != nil {
 			return err
@@ -219,7 +237,9 @@ func (p *program) showAccount(st *local.AccountState, a *account.Account, asJSON
 		{"State", standing(st.State, true, st.ExpiresAt, time.Now())},
 		{"Used by", strings.Join(st.UsedBy, ", ")}, {"Its tokens go to", strings.Join(st.Origins, ", ")},
 		{"Audience", a.Audience}, {"Scopes", strings.Join(a.Scopes, " ")}, {"Issuer", a.Issuer},
-		{"Key ends with", a.KeyID},
+		{"Key ends with", a.KeyID}, {"Secret rests in", a.SecretRef}, {"Read through", a.SecretThrough},
+		{"Acts as", a.TargetPrincipal}, {"Through", a.Through}, {"Delegates", strings.Join(a.Delegates, ", ")},
+		{"Credentials in", a.TokenFile},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], printable(row[1]))
@@ -260,20 +280,27 @@ func (p *program) accountRotate() *cobra.Command {
 	var file string
 	put := local.PutAccount{}
 	c := &cobra.Command{
-		Use:     "rotate ACCOUNT",
-		Short:   "Give an account a new key, secret or token",
-		Long:    "Replaces an account's secret. Where its tokens may go stays as it is.",
-		Example: "  keyporter account rotate etl --key-file new-key.json\n  keyporter account rotate search --token-file new-token.txt",
-		Args:    takes("an account's name"),
+		Use:   "rotate ACCOUNT",
+		Short: "Give an account a new key, secret or token",
+		Long: `Replaces an account's secret, or says where else it rests (see keyporter account --help).
+Where its tokens may go stays as it is. For the credentials of this computer (google-adc)
+the file is not read into the vault: you agree to use it as it is now.`,
+		Example: `  keyporter account rotate etl --key-file new-key.json
+  keyporter account rotate search --token-file new-token.txt
+  keyporter account rotate search --token-file vault://secret/team/search#token`,
+		Args: takes("an account's name"),
 		RunE: func(c *cobra.Command, args []string) error {
-			v, err := p.readSecret(c.Context(), file)
-			if err != nil {
-				return err
-			}
-			put.Name, put.Secret = args[0], v
+			put.Name = args[0]
 			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := p.newSecret(c.Context(), l, &put, file); err != nil {
+					return err
+				}
 				if _, err := l.RotateAccount(c.Context(), put); err != nil {
 					return err
+				}
+				if put.Secret.IsZero() {
+					fmt.Fprintf(p.stderr, "%s uses %s from now on.\n", args[0], printable(file))
+					return nil
 				}
 				fmt.Fprintf(p.stderr, "%s has its new secret. Delete the old one at its provider.\n", args[0])
 				return nil
@@ -290,5 +317,6 @@ func (p *program) accountRotate() *cobra.Command {
 	})
 	c.Flags().StringVar(&file, "key-file", "", "`FILE` with the new key, secret or token (required); --token-file,\n--client-secret-file and --private-key-file mean the same")
 	c.Flags().StringVar(&put.AllowTokenURI, "allow-token-uri", "", "the token_uri in the file, a `URL`, if it is not Google's and you trust it")
+	secretThrough(c, &put)
 	return needs(c, "key-file")
 }

@@ -42,6 +42,7 @@ that another program keeps fresh, or from an account that you signed in to.`,
 	f.StringVar(&put.Account.Through, "through", "", "`ACCOUNT` whose sign-in brings the ID token, instead of a file")
 	f.StringVar(&put.Account.Issuer, "issuer", "", "`URL` of the authorization server, if not the one that the server names")
 	f.StringArrayVar(&put.Account.Scopes, "scope", nil, "`SCOPE`, a permission to ask for; may be repeated")
+	secretThrough(c, &put)
 	return needs(c, "client-id", "client-secret-file", "idp-token-endpoint", "idp-client-id")
 }
 
@@ -103,13 +104,23 @@ func keptPath(field *string, path string) error {
 // addedAccount says what became of a new account.
 func (p *program) addedAccount(st *local.AccountState, put *local.PutAccount, file string) {
 	fmt.Fprintf(p.stderr, "Added %s (%s%s).", st.Name, st.Kind.Words(), after(", ", st.Identity))
-	if put.Secret.IsZero() {
+	switch {
+	case put.Account.SecretRef != "":
+		fmt.Fprintln(p.stderr, " Its secret stays where it is, and is read there each time.")
+	case put.Secret.IsZero():
 		fmt.Fprintln(p.stderr)
-	} else {
+	default:
 		fmt.Fprintln(p.stderr, " Its secret is in the vault now.")
 	}
-	if file != "" && file != "-" {
+	if file != "" && file != "-" && put.Account.SecretRef == "" {
 		fmt.Fprintf(p.stderr, "The file %s is not needed any more; delete it if no other program uses it.\n", file)
 	}
-	fmt.Fprintf(p.stderr, "Next: keyporter add NAME URL --account %s\n", hint.Arg(st.Name))
+	switch {
+	case st.Kind == account.Google:
+		fmt.Fprintf(p.stderr, "Next: keyporter login %s\n", hint.Arg(st.Name))
+	case st.Kind == account.GoogleADC && put.Account.Audience == "" && len(put.Account.Scopes) == 0:
+		fmt.Fprintf(p.stderr, "Next: keyporter account add google-impersonate NAME --as EMAIL --through %s --audience AUDIENCE\n", hint.Arg(st.Name))
+	default:
+		fmt.Fprintf(p.stderr, "Next: keyporter add NAME URL --account %s\n", hint.Arg(st.Name))
+	}
 }

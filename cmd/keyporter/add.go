@@ -41,7 +41,7 @@ var serverLists = []struct{ name, help string }{
 	{"authorize-param", "`K=V` to add to the sign-in page's address; may be repeated"},
 	{"header", "`K=V`, a header of every request; may be repeated"},
 	{"allow-host", "private `HOST` that the server may send sign-ins to; repeatable"},
-	{"also-account", "`HEADER=ACCOUNT`, a further account and its header; repeatable"},
+	{"also-account", "`H=ACCOUNT` whose tokens go in the header H, too; repeatable"},
 	{"allow-tool", "`GLOB` of tools to show, with * and ?, and no others; repeatable"},
 	{"deny-tool", "`GLOB` of tools to hide; wins over --allow-tool; repeatable"},
 }

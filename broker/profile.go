@@ -48,6 +48,12 @@ func (b *Broker) ReviewProfile(ctx context.Context, r local.ReviewRequest) (*loc
 	if err != nil {
 		return nil, err
 	}
+	if of, link, err := local.ParseProfileLink(r.URL); link {
+		if err != nil {
+			return nil, err
+		}
+		r = of
+	}
 	text, etag := r.Profile, ""
 	if r.Name != "" {
 		var joined profileRecord

@@ -36,7 +36,7 @@ const (
 // ReviewRequest is the argument of ReviewProfile: where a profile is.
 type ReviewRequest struct {
 	Profile []byte `json:"profile,omitempty"` // its text
-	URL     string `json:"url,omitempty"`     // or where it is read: https
+	URL     string `json:"url,omitempty"`     // or where it is read: https; or a keyporter link
 	Name    string `json:"name,omitempty"`    // or one that was joined from a URL: is there a new version
 }
 

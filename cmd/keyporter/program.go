@@ -26,12 +26,10 @@ func (p *program) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "keyporter",
 		Short: "Local auth broker for MCP clients",
-		Long: `Keyporter keeps your accounts and keys in the OS keyring and joins MCP clients
-such as Claude Desktop to remote MCP servers, with a fresh token on each request.
-No key or token stands in a client's configuration.`,
+		Long: `Keyporter keeps your accounts and keys in the OS keyring and joins MCP clients such as Claude
+Desktop to remote MCP servers. No key or token stands in a client's configuration.`,
 		Example: `  keyporter add notion https://mcp.notion.com/mcp
-  keyporter login notion
-  keyporter tools notion`,
+  keyporter login notion`,
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -49,7 +47,7 @@ No key or token stands in a client's configuration.`,
 			root.AddCommand(c)
 		}
 	}
-	group("servers", p.add(), p.list(), p.show(), p.set(), p.rename(), p.remove(), p.account(), p.login(), p.logout())
+	group("servers", p.add(), p.list(), p.show(), p.set(), p.rename(), p.remove(), p.account(), p.login(), p.logout(), p.share(), p.join())
 	group("use", p.bridge(), p.tools(), p.call(), p.token(), p.log(), p.demo())
 	group("use", p.install(), p.uninstall(), p.clients())
 	group("agent", p.doctor(), p.status(), p.start(), p.stop(), p.pause(), p.resume(), p.vault(), p.agent())

@@ -68,12 +68,13 @@ func runScripts(t *testing.T, dir string) {
 			// A program under the race detector ends a second late unless told otherwise.
 			env.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 			env.Defer(func() { stopAgents(env) })
-			return makeVault(env)
+			return makeVault(env.WorkDir, env.Getenv("KEYPORTER_HOME"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     cmdAwait,
 			"exits":     cmdExits,
 			"googlekey": cmdGoogleKey,
+			"home":      cmdHome,
 			"json":      cmdJSON,
 			"killagent": cmdKillAgent,
 			"keys":      cmdKeys,
@@ -85,13 +86,14 @@ func runScripts(t *testing.T, dir string) {
 	})
 }
 
-// makeVault makes the vault of $WORK/home, with little work for its passphrase.
-func makeVault(env *testscript.Env) error {
+// makeVault makes the vault of a home, under the passphrase of the script in work,
+// with little work for it.
+func makeVault(work, home string) error {
 	pass := "passphrase " + word
-	if err := os.WriteFile(filepath.Join(env.WorkDir, "passphrase"), []byte(pass+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(work, "passphrase"), []byte(pass+"\n"), 0o600); err != nil {
 		return err
 	}
-	p, err := pathsOf(env.Getenv("KEYPORTER_HOME"))
+	p, err := pathsOf(home)
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,19 @@ func makeVault(env *testscript.Env) error {
 		return err
 	}
 	return f.Close()
+}
+
+// cmdHome is "home NAME": the commands that follow are of another person, whose
+// home is that folder.
+func cmdHome(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: home NAME")
+	}
+	home := ts.MkAbs(args[0])
+	if _, err := os.Stat(home); err != nil {
+		ts.Check(makeVault(ts.Getenv("WORK"), home))
+	}
+	ts.Setenv("KEYPORTER_HOME", home)
 }
 
 func pathsOf(home string) (paths.Paths, error) {

@@ -38,7 +38,9 @@ func (p *program) readSecret(ctx context.Context, path string) (secret.Plain, er
 
 // readFile reads a file, or stdin if its name is "-", as far as a secret may go
 // and one byte more.
-func (p *program) readFile(path string) ([]byte, error) {
+func (p *program) readFile(path string) ([]byte, error) { return p.readSome(path, maxSecret) }
+
+func (p *program) readSome(path string, most int64) ([]byte, error) {
 	r := p.stdin
 	if path != "-" {
 		f, err := os.Open(path)
@@ -48,7 +50,7 @@ func (p *program) readFile(path string) ([]byte, error) {
 		defer f.Close()
 		r = f
 	}
-	return io.ReadAll(io.LimitReader(r, maxSecret+1))
+	return io.ReadAll(io.LimitReader(r, most+1))
 }
 
 // pathless takes the path, which the sentence names already, off a file error.

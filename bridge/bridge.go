@@ -71,6 +71,10 @@ type Options struct {
 	Transport http.RoundTripper // Optional. Instead of streamable.NewTransport.
 	Version   string            // Required. Of this program.
 	Now       func() time.Time  // Optional. Nil means time.Now.
+	// Parent is the process that the bridge was launched by. When it changes, the
+	// host is gone, whoever else may hold its end of Stdin. Optional; nil means that
+	// nobody looks.
+	Parent func() int
 	// Addresses are those of this computer, in any form that compares. Optional;
 	// nil means those that the system names.
 	Addresses func() string
@@ -120,10 +124,11 @@ type bridge struct {
 	modern atomic.Pointer[string] // the newest version that a modern client named
 	back   backward
 	tools  toolTable
-	woke   pulse       // the computer has slept
-	offer  atomic.Bool // the client has been shown the sign_in tool
-	stale  atomic.Bool // the client has been given lists in the server's place
-	asking atomic.Bool // the agent has been asked to open a browser, and has not answered
+	woke   pulse         // the computer has slept
+	orphan chan struct{} // closed when the host is gone
+	offer  atomic.Bool   // the client has been shown the sign_in tool
+	stale  atomic.Bool   // the client has been given lists in the server's place
+	asking atomic.Bool   // the agent has been asked to open a browser, and has not answered
 	keep   *keeper
 	audit  *auditor
 
@@ -140,7 +145,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
-	b := &bridge{opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
+	b := &bridge{orphan: make(chan struct{}), opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
 	b.ctx, b.stop = context.WithCancelCause(ctx)
 	defer b.stop(errClosing)
 	rest, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx for the goodbyes
@@ -171,6 +176,9 @@ func Run(ctx context.Context, opts Options) error {
 		if err == nil {
 			err = b.notInList()
 		}
+	case <-b.orphan:
+		b.finish()
+		b.stopReading(read)
 	case <-b.ctx.Done():
 		err = context.Cause(b.ctx)
 		b.stopReading(read)

@@ -20,8 +20,14 @@ const (
 // Connections may be dead by then without either end knowing, so those that are
 // idle are closed, and the server's own stream is asked for anew, from where it
 // was. Requests under way are left to the keep-alives of their connections.
+//
+// It also sees when the process is gone that launched the bridge.
 func (b *bridge) watchClock() {
 	where := b.opts.Addresses()
+	parent := 0
+	if b.opts.Parent != nil {
+		parent = b.opts.Parent()
+	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last := b.opts.Now().Round(0) // without the monotonic clock, which may stand still in sleep
@@ -30,6 +36,11 @@ func (b *bridge) watchClock() {
 		case <-b.ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if b.opts.Parent != nil && b.opts.Parent() != parent {
+			b.log.Info("the MCP client is gone")
+			close(b.orphan)
+			return
 		}
 		now := b.opts.Now().Round(0)
 		here := b.opts.Addresses()

@@ -45,7 +45,7 @@ keyporter demo for the piece of configuration that does.`,
 				defer c.Close()
 			}
 			err := joining.Run(c.Context(), joining.Options{
-				Connect: p.connect, Started: p.started, Server: args[0], Stdin: in, Stdout: out, Log: p.logger(), Version: version,
+				Connect: p.connect, Started: p.started, Server: args[0], Stdin: in, Stdout: out, Log: p.logger(), Version: version, Parent: os.Getppid,
 			})
 			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil // ended by its host

@@ -103,6 +103,7 @@ var faults = []struct {
 	{"cut behind the answer's event", cut(eventsHead + chunk("data: "+goodAnswer+"\n\n")), []string{goodAnswer}},
 	{"an event without its blank line", says(200, stream, "data: "+goodAnswer+"\n"), []string{`"error"`, "without an answer"}},
 	{"a stream that ends without the answer", says(200, stream, ": nothing\n\n"), []string{`"error"`, "without an answer"}},
+	{"a stream with broken JSON in the answer's place", says(200, stream, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\n\n"), []string{`"error"`, "broken JSON"}},
 	{"an empty JSON body", says(200, "application/json", ""), []string{`"error"`, "an empty body"}},
 	{"slow bytes of JSON", slowly("application/json", goodAnswer), []string{goodAnswer}},
 	{"slow bytes of a stream", slowly(stream, "event: message\r\ndata: "+goodAnswer+"\r\n\r\n"), []string{goodAnswer}},
@@ -121,6 +122,9 @@ var faults = []struct {
 	{"an error under no id", says(400, "application/json", `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"odd","data":{"x":1}}}`), []string{`"id":7`, `"code":-32000`, `"x":1`}},
 	{"400 in words", says(400, "text/plain", "what?"), []string{`"error"`, `"status":400`, "what?"}},
 	{"403 without a challenge", says(403, "text/plain", "no"), []string{`"error"`, "permission"}},
+	{"404 in words", says(404, "text/plain", "no page"), []string{`"error"`, `"status":404`}},
+	{"404 with a modern error for an unknown method", says(404, "application/json", `{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"Method not found"}}`), []string{`"code":-32601`}},
+	{"405", says(405, "text/plain", ""), []string{`"error"`, `"status":405`}},
 	{"413", says(413, "text/html", "<h1>too large</h1>"), []string{`"error"`, `"status":413`}},
 	{"429 without Retry-After", says(429, "text/plain", "slow down"), []string{`"error"`, "too many requests"}},
 	{"429 that asks for an hour", says(429, "text/plain", "", "Retry-After", "3600"), []string{`"error"`, `"retryAfter":"3600"`}},
@@ -141,6 +145,24 @@ var faults = []struct {
 	{"line breaks inside the answer", says(200, "application/json", "{\"jsonrpc\":\"2.0\",\r\n \"id\":7,\n\"result\":{}}"), []string{`"id":7`, `"result":{}`}},
 	{"nested too deeply", says(200, "application/json", `{"jsonrpc":"2.0","id":7,"result":`+strings.Repeat("[", 10000)+strings.Repeat("]", 10000)+`}`), []string{`"error"`}},
 	{"the token sent back in an error", echo, []string{`"error"`, "REDACTED"}},
+}
+
+// A server that sends no header until it has its result holds up no other call.
+func TestACallThatHangsHoldsUpNoOther(t *testing.T) {
+	let := make(chan struct{})
+	s := &server{session: "s1"}
+	s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+		if strings.Contains(body, `"faulty"`) {
+			<-let
+		}
+		answer(w, body, `{"ok":true}`)
+	}
+	h := start(t, newAgent(serve(t, s)))
+	h.open()
+	h.send(faultyCall, `{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"next"}}`)
+	h.want(`{"jsonrpc":"2.0","id":8,"result":{"ok":true}}`)
+	close(let)
+	h.want(goodAnswer)
 }
 
 func zipped(s string) http.HandlerFunc {

@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 // Probe asks a server that is not in the list what it wants.
@@ -155,9 +155,9 @@ func fits(a *account.Account, p *local.Probed, origin string) bool {
 var (
 	// cloudRun matches the first label of Cloud Run's host names: SERVICE-HASH-REGION
 	// (uc, ew …) before .a.run.app, and SERVICE-PROJECT before .REGION.run.app.
-	cloudRun = regexp.MustCompile(`^(.+?)(-[a-z0-9]{10}-[a-z]{1,3}|-[0-9]{6,})$`)
+	cloudRun = lazy.Regexp(`^(.+?)(-[a-z0-9]{10}-[a-z]{1,3}|-[0-9]{6,})$`)
 	// ordinary are parts of host names that tell nothing about the server.
-	ordinary = regexp.MustCompile(`^(www|api|app|mcp|server|gateway|remote|public|prod|dev|staging)$`)
+	ordinary = lazy.Regexp(`^(www|api|app|mcp|server|gateway|remote|public|prod|dev|staging)$`)
 )
 
 // proposeName makes a server's name from its address: the part of the host that
@@ -173,12 +173,12 @@ func proposeName(u *url.URL) string {
 			name += "-" + port
 		}
 	case strings.HasSuffix(host, ".run.app"):
-		if m := cloudRun.FindStringSubmatch(name); m != nil {
+		if m := cloudRun().FindStringSubmatch(name); m != nil {
 			name = m[1]
 		}
 	case len(labels) > 1:
 		for _, l := range labels[:len(labels)-1] {
-			if name = l; !ordinary.MatchString(l) {
+			if name = l; !ordinary().MatchString(l) {
 				break
 			}
 		}

@@ -11,10 +11,10 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 // A Kind is a way to tokens.
@@ -172,8 +172,8 @@ type Server struct {
 }
 
 var (
-	nameForm   = regexp.MustCompile(`^[\pL\pN][\pL\pN ._-]{0,62}[\pL\pN]$|^[\pL\pN]$`)
-	headerForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
+	nameForm   = lazy.Regexp(`^[\pL\pN][\pL\pN ._-]{0,62}[\pL\pN]$|^[\pL\pN]$`)
+	headerForm = lazy.Regexp("^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$")
 )
 
 // CheckName reports whether s can name a server or an account: 1 to 64 letters
@@ -181,7 +181,7 @@ var (
 // A name is a key of config.json, an argument of a command and a part of file
 // names.
 func CheckName(s string) error {
-	if !nameForm.MatchString(s) {
+	if !nameForm().MatchString(s) {
 		return hint.New(hint.Usage, fmt.Sprintf("%q cannot be a name.", clip(s)),
 			"Use 1 to 64 letters and digits; spaces, dots, dashes and underscores may stand inside.")
 	}
@@ -191,7 +191,7 @@ func CheckName(s string) error {
 // CheckHeader reports whether s is a header field name (RFC 9110 section 5.1)
 // that Keyporter does not set itself.
 func CheckHeader(s string) error {
-	if !headerForm.MatchString(s) {
+	if !headerForm().MatchString(s) {
 		return hint.New(hint.Usage, fmt.Sprintf("%q is not a header name.", clip(s)), "Use the name alone, such as X-API-Key.")
 	}
 	switch l := strings.ToLower(s); {

@@ -2,9 +2,9 @@ package account
 
 import (
 	"fmt"
-	"regexp"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 // maxLifetime is the longest life of an impersonated access token, in seconds:
@@ -12,7 +12,7 @@ import (
 // iam.allowServiceAccountCredentialLifetimeExtension names the service account.
 const maxLifetime = 12 * 3600
 
-var emailForm = regexp.MustCompile(`^[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9.-]{1,200}$`)
+var emailForm = lazy.Regexp(`^[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9.-]{1,200}$`)
 
 // checkGoogle reports what is wrong with an account of one of Google's kinds.
 func (a *Account) checkGoogle() error {
@@ -70,7 +70,7 @@ func (a *Account) checkImpersonation() error {
 		return hint.New(hint.Usage, "A token cannot live that long.", "Give --lifetime of at most 12h; more than 1h needs a policy of the organisation.")
 	}
 	for _, email := range append([]string{a.TargetPrincipal}, a.Delegates...) {
-		if !emailForm.MatchString(email) {
+		if !emailForm().MatchString(email) {
 			return hint.New(hint.Usage, fmt.Sprintf("%q is not a service account.", clip(email)),
 				"Give its whole e-mail address, such as etl@my-project.iam.gserviceaccount.com.")
 		}

@@ -2,9 +2,10 @@ package install
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
+
+	"keyporter/internal/lazy"
 )
 
 // yamlc is the format of YAML files with one document. Only what is written line
@@ -13,7 +14,7 @@ type yamlc struct{}
 
 var _ format = yamlc{}
 
-var plainScalar = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
+var plainScalar = lazy.Regexp(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
 
 // quote writes a string, bare where no reader could take it for anything else.
 func (yamlc) quote(s string) string {
@@ -21,7 +22,7 @@ func (yamlc) quote(s string) string {
 	case "true", "false", "null", "yes", "no", "on", "off", "y", "n":
 		return quote(s)
 	}
-	if plainScalar.MatchString(s) {
+	if plainScalar().MatchString(s) {
 		return s
 	}
 	return quote(s)

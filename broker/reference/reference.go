@@ -15,12 +15,12 @@ package reference
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	"keyporter/broker/account"
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 // A Ref says where a secret rests.
@@ -44,13 +44,13 @@ type Ref struct {
 }
 
 var (
-	mountForm   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
-	pathForm    = regexp.MustCompile(`^[A-Za-z0-9._ -]{1,200}(/[A-Za-z0-9._ -]{1,200})*$`)
-	placeForm   = regexp.MustCompile(`^[a-z0-9-]{0,40}$`)
-	wordForm    = regexp.MustCompile(`^[A-Za-z0-9_.:/-]{0,200}$`)
-	versionForm = regexp.MustCompile(`^([0-9]{0,10}|latest|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
-	projectForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]{0,99}$`)
-	secretForm  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	mountForm   = lazy.Regexp(`^[A-Za-z0-9._-]{1,100}$`)
+	pathForm    = lazy.Regexp(`^[A-Za-z0-9._ -]{1,200}(/[A-Za-z0-9._ -]{1,200})*$`)
+	placeForm   = lazy.Regexp(`^[a-z0-9-]{0,40}$`)
+	wordForm    = lazy.Regexp(`^[A-Za-z0-9_.:/-]{0,200}$`)
+	versionForm = lazy.Regexp(`^([0-9]{0,10}|latest|[A-Za-z][A-Za-z0-9_-]{0,62})$`)
+	projectForm = lazy.Regexp(`^[a-z0-9][a-z0-9.:-]{0,99}$`)
+	secretForm  = lazy.Regexp(`^[A-Za-z0-9_-]{1,255}$`)
 )
 
 // options are the words behind the question mark, by scheme.
@@ -86,7 +86,7 @@ func Parse(s string) (*Ref, error) {
 		Scheme: u.Scheme, Address: strings.TrimRight(q.Get("address"), "/"), Namespace: q.Get("namespace"), Location: q.Get("location"),
 		KeyID: q.Get("kid"), Version: q.Get("version"), Field: u.Fragment,
 	}
-	if !wordForm.MatchString(r.Namespace) || !wordForm.MatchString(r.KeyID) || !versionForm.MatchString(r.Version) {
+	if !wordForm().MatchString(r.Namespace) || !wordForm().MatchString(r.KeyID) || !versionForm().MatchString(r.Version) {
 		return nil, wrong(s, "What stands behind the question mark has odd characters.")
 	}
 	path := strings.Trim(u.Path, "/")
@@ -97,11 +97,11 @@ func Parse(s string) (*Ref, error) {
 	case account.RefGoogle:
 		return r, r.readGoogle(s, u.Host, path)
 	case account.RefTransit:
-		if !mountForm.MatchString(u.Host) || !mountForm.MatchString(path) || r.Field != "" {
+		if !mountForm().MatchString(u.Host) || !mountForm().MatchString(path) || r.Field != "" {
 			return nil, wrong(s, transitDo)
 		}
 	default:
-		if !mountForm.MatchString(u.Host) || !pathForm.MatchString(path) {
+		if !mountForm().MatchString(u.Host) || !pathForm().MatchString(path) {
 			return nil, wrong(s, vaultDo)
 		}
 	}
@@ -112,7 +112,7 @@ func Parse(s string) (*Ref, error) {
 func (r *Ref) readGoogle(s, host, path string) error {
 	r.Project = host
 	r.Secret, r.Version, _ = strings.Cut(path, "/")
-	if !projectForm.MatchString(r.Project) || !secretForm.MatchString(r.Secret) || !versionForm.MatchString(r.Version) || !placeForm.MatchString(r.Location) {
+	if !projectForm().MatchString(r.Project) || !secretForm().MatchString(r.Secret) || !versionForm().MatchString(r.Version) || !placeForm().MatchString(r.Location) {
 		return wrong(s, googleDo)
 	}
 	return nil

@@ -5,20 +5,22 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"keyporter/internal/lazy"
 )
 
 var (
 	// Values behind a word that announces one, whatever they look like.
-	announced = regexp.MustCompile(`(?i)\b(bearer|basic|dpop|token|secret|password|api[-_]?key|access_token|refresh_token|client_secret|code|assertion)([ \t]*[:=][ \t]*|[ \t]+(?:[A-Za-z]+[ \t]+)?)([A-Za-z0-9._~+/=-]{16,})`)
+	announced = lazy.Regexp(`(?i)\b(bearer|basic|dpop|token|secret|password|api[-_]?key|access_token|refresh_token|client_secret|code|assertion)([ \t]*[:=][ \t]*|[ \t]+(?:[A-Za-z]+[ \t]+)?)([A-Za-z0-9._~+/=-]{16,})`)
 	// Tokens and keys by their form: JWTs (RFC 7519), long runs of letters and
 	// digits.
-	jsonToken = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
-	longRun   = regexp.MustCompile(`[A-Za-z0-9_+=-]{40,}`)
+	jsonToken = lazy.Regexp(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
+	longRun   = lazy.Regexp(`[A-Za-z0-9_+=-]{40,}`)
 	// What follows the question mark of an address may be a key.
-	query = regexp.MustCompile(`(https?://[^\s?"']+)\?[^\s"',;)]+`)
+	query = lazy.Regexp(`(https?://[^\s?"']+)\?[^\s"',;)]+`)
 	// user:password@ of an address.
-	userinfo = regexp.MustCompile(`(https?://)[^\s/@"']+@`)
-	email    = regexp.MustCompile(`([\pL\pN])[\pL\pN._%+-]*@([\pL\pN.-]+\.\pL{2,})`)
+	userinfo = lazy.Regexp(`(https?://)[^\s/@"']+@`)
+	email    = lazy.Regexp(`([\pL\pN])[\pL\pN._%+-]*@([\pL\pN.-]+\.\pL{2,})`)
 )
 
 // Redact takes out of a text what names its user or could be a key: the home
@@ -30,12 +32,12 @@ func Redact(text string, getenv func(string) string) string {
 			text = strings.ReplaceAll(text, home, "~")
 		}
 	}
-	text = userinfo.ReplaceAllString(text, "$1…@")
-	text = query.ReplaceAllString(text, "$1?…")
-	text = jsonToken.ReplaceAllString(text, "…")
-	text = announced.ReplaceAllString(text, "$1$2…")
-	text = longRun.ReplaceAllString(text, "…")
-	text = email.ReplaceAllString(text, "$1…@$2")
+	text = userinfo().ReplaceAllString(text, "$1…@")
+	text = query().ReplaceAllString(text, "$1?…")
+	text = jsonToken().ReplaceAllString(text, "…")
+	text = announced().ReplaceAllString(text, "$1$2…")
+	text = longRun().ReplaceAllString(text, "…")
+	text = email().ReplaceAllString(text, "$1…@$2")
 	for _, name := range []string{"USER", "USERNAME", "LOGNAME"} {
 		if user := getenv(name); utf8.RuneCountInString(user) >= 3 && user != "root" {
 			text = regexp.MustCompile(`(^|[^\pL\pN])`+regexp.QuoteMeta(user)+`($|[^\pL\pN])`).ReplaceAllString(text, "${1}USER$2")

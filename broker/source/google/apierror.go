@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 // An APIError is what a Google API said in place of an answer (AIP-193).
@@ -55,17 +55,17 @@ func ReadAPIError(status int, body []byte) *APIError {
 }
 
 var (
-	projectForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]{0,99}$`)
+	projectForm = lazy.Regexp(`^[a-z0-9][a-z0-9.:-]{0,99}$`)
 	// Messages from before ErrorInfo name the project in words only.
-	projectIn = regexp.MustCompile(`project ([a-z0-9][a-z0-9.:-]{0,99}) before`)
+	projectIn = lazy.Regexp(`project ([a-z0-9][a-z0-9.:-]{0,99}) before`)
 )
 
 // Project returns the project that a disabled API was asked for in, or "".
 func (e *APIError) Project() string {
-	if p := strings.TrimPrefix(e.Metadata["consumer"], "projects/"); projectForm.MatchString(p) {
+	if p := strings.TrimPrefix(e.Metadata["consumer"], "projects/"); projectForm().MatchString(p) {
 		return p
 	}
-	if m := projectIn.FindStringSubmatch(e.Message); m != nil {
+	if m := projectIn().FindStringSubmatch(e.Message); m != nil {
 		return m[1]
 	}
 	return ""
@@ -147,7 +147,7 @@ func (c *Caller) Who() string {
 // Member is the caller as IAM policies name it.
 func (c *Caller) Member() string {
 	switch {
-	case !emailForm.MatchString(c.Identity):
+	case !emailForm().MatchString(c.Identity):
 		return "user:YOUR-ADDRESS"
 	case strings.HasSuffix(c.Identity, ".gserviceaccount.com"):
 		return "serviceAccount:" + c.Identity

@@ -100,7 +100,7 @@ func parseCredentials(file secret.Value, outer bool) (*Credentials, error) {
 		return nil, bad(fmt.Sprintf("The credentials belong to another cloud (%s), which Keyporter does not know.", clean(f.Universe, 60)), "Use credentials of Google Cloud.")
 	}
 	c := &Credentials{Type: f.Type, QuotaProject: f.QuotaProject, clientID: f.ClientID, clientSecret: secret.New(f.ClientSecret)}
-	if !projectForm.MatchString(c.QuotaProject) {
+	if !projectForm().MatchString(c.QuotaProject) {
 		c.QuotaProject = ""
 	}
 	switch f.Type {
@@ -146,7 +146,7 @@ func (c *Credentials) readImpersonated(f *credentialsFile) (err error) {
 	}
 	for _, d := range f.Delegates {
 		d = strings.TrimPrefix(d, "projects/-/serviceAccounts/")
-		if !emailForm.MatchString(d) {
+		if !emailForm().MatchString(d) {
 			return bad("The credentials name a delegate that is no service account.", newLogin)
 		}
 		c.delegates = append(c.delegates, d)
@@ -162,7 +162,7 @@ func principalOf(address string) (string, error) {
 	for _, method := range []string{":generateAccessToken", ":generateIdToken"} {
 		email = strings.TrimSuffix(email, method)
 	}
-	if !ok || !emailForm.MatchString(email) {
+	if !ok || !emailForm().MatchString(email) {
 		return "", elsewhere("impersonates", address)
 	}
 	return email, nil

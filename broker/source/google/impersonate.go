@@ -63,7 +63,7 @@ func NewImpersonation(o ImpersonationOptions) (*Impersonation, error) {
 		return nil, errors.New("impersonation: Caller is required")
 	}
 	for _, email := range append([]string{o.Principal}, o.Delegates...) {
-		if !emailForm.MatchString(email) {
+		if !emailForm().MatchString(email) {
 			return nil, errors.New("impersonation: Principal or one of Delegates is not the address of a service account")
 		}
 	}

@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"keyporter/broker/secret"
 	"keyporter/internal/hint"
+	"keyporter/internal/lazy"
 )
 
 const (
@@ -39,9 +39,9 @@ type Key struct {
 // elsewhere: signer signs with it. keyID may be empty.
 func SignerKey(email, keyID string, signer crypto.Signer) (*Key, error) {
 	switch {
-	case !emailForm.MatchString(email):
+	case !emailForm().MatchString(email):
 		return nil, hint.New(hint.Usage, "A key that signs elsewhere does not say whose it is.", "Give --email with the service account's e-mail address.")
-	case !keyIDForm.MatchString(keyID):
+	case !keyIDForm().MatchString(keyID):
 		return nil, hint.New(hint.Usage, "This is not the id of a key.", "Give the id that Google shows for the uploaded key.")
 	}
 	if _, ok := signer.Public().(*rsa.PublicKey); !ok {
@@ -65,9 +65,9 @@ type keyFile struct {
 }
 
 var (
-	emailForm    = regexp.MustCompile(`^[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9.-]{1,200}$`)
-	keyIDForm    = regexp.MustCompile(`^[A-Za-z0-9_-]{0,128}$`)
-	universeForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`)
+	emailForm    = lazy.Regexp(`^[A-Za-z0-9._%+-]{1,128}@[A-Za-z0-9.-]{1,200}$`)
+	keyIDForm    = lazy.Regexp(`^[A-Za-z0-9_-]{0,128}$`)
+	universeForm = lazy.Regexp(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`)
 )
 
 const getKey = "Get a new JSON key: Google Cloud console, IAM, Service accounts, the account, Keys, Add key."
@@ -93,11 +93,11 @@ func ParseKey(file secret.Value) (*Key, error) {
 	switch {
 	case k.Email == "":
 		return nil, bad("The key file has no client_email.", getKey)
-	case !emailForm.MatchString(k.Email):
+	case !emailForm().MatchString(k.Email):
 		return nil, bad("The client_email in the key file is not an e-mail address.", getKey)
-	case !keyIDForm.MatchString(k.KeyID):
+	case !keyIDForm().MatchString(k.KeyID):
 		return nil, bad("The private_key_id in the key file has an odd form.", getKey)
-	case !universeForm.MatchString(k.Universe):
+	case !universeForm().MatchString(k.Universe):
 		return nil, bad("The universe_domain in the key file is not a domain name.", getKey)
 	}
 	if k.TokenURI == "" {

@@ -52,7 +52,7 @@ func (d *Default) MachineAccount(ctx context.Context) (string, error) {
 		return "", err
 	}
 	email := strings.TrimSpace(string(text))
-	if !emailForm.MatchString(email) {
+	if !emailForm().MatchString(email) {
 		return "", oddAnswer("The metadata server", "it is no e-mail address")
 	}
 	return email, nil

@@ -10,6 +10,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 const (
@@ -71,7 +72,8 @@ func (b *builder) server(prefix string, sv *local.ServerState) Item {
 	key := prefix + sv.Name
 	sub := builder{in: b.in, t: b.t}
 	sub.text(key+"/status", b.status(c, sv))
-	if p := cmp.Or(sv.Problem, b.in.Failed[sv.Name]); p != nil && c != ready && c != signingIn {
+	// That a sign-in is missing, and where to do it, is what this menu says anyway.
+	if p := cmp.Or(sv.Problem, b.in.Failed[sv.Name]); p != nil && c != ready && c != signingIn && p.Code != hint.SignInNeeded {
 		sub.problem(key+"/problem", p)
 	}
 	sub.items = append(sub.items, Item{Key: key + "/line", Separator: true})

@@ -189,8 +189,13 @@ func (p *serverPage) load() {
 			p.tools.SetText(view.ToolsLine(w.t, tools))
 		}
 	})
+	p.readCalls()
+}
+
+// readCalls shows the server's last calls.
+func (p *serverPage) readCalls() {
 	var calls view.Calls
-	w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
+	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
 		return agent.Log(ctx, local.LogRequest{}, func(r *local.AuditRecord) error {
 			if r.Server == p.name {
 				calls.Add(r)
@@ -247,6 +252,7 @@ func (p *serverPage) lookAtTools() {
 			return
 		}
 		p.tools.SetText(view.ToolsLine(w.t, names))
+		p.readCalls() // among them those that have just looked
 	})
 }
 

@@ -115,7 +115,7 @@ func (p *serverPage) changeAccount() {
 		names = append(names, a.Name)
 		labels = append(labels, view.Name(a.Name))
 	}
-	s := w.sheet(t.ChangeTitle, 460, 220)
+	s := w.sheet(t.ChangeTitle, 480, 270)
 	choice := w.selector(labels, chosen, func(i int) { chosen = i })
 	save := w.strong(w.t.Window.Save, func() {
 		s.askAgent(func(ctx context.Context, agent session.Desk) error {

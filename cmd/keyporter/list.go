@@ -23,7 +23,7 @@ func (p *program) list() *cobra.Command {
 		Example: "  keyporter list\n  keyporter list --json",
 		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.ask(c.Context(), func(l *local.Client) error {
+			return p.askAgain(c.Context(), func(l *local.Client) error {
 				st, err := l.State(c.Context())
 				if err != nil {
 					return err
@@ -94,7 +94,7 @@ func (p *program) show() *cobra.Command {
 		Example: "  keyporter show notion",
 		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.ask(c.Context(), func(l *local.Client) error {
+			return p.askAgain(c.Context(), func(l *local.Client) error {
 				s, err := l.ShowServer(c.Context(), local.Name{Name: args[0]})
 				if err != nil {
 					return err

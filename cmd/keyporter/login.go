@@ -177,7 +177,7 @@ it keeps the server from accepting it, as far as that can be seen.`,
   keyporter token sales --claims`,
 		Args: takes("the name of a server or an account"),
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.ask(c.Context(), func(l *local.Client) error {
+			return p.askAgain(c.Context(), func(l *local.Client) error {
 				if claims {
 					return p.inspect(c.Context(), l, args[0])
 				}

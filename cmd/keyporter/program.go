@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -107,4 +108,14 @@ func (p *program) ask(ctx context.Context, f func(*local.Client) error) error {
 		return err
 	}
 	return f(c)
+}
+
+// askAgain is ask for what changes nothing: if the agent ends before it has
+// answered, the next one is asked.
+func (p *program) askAgain(ctx context.Context, f func(*local.Client) error) error {
+	err := p.ask(ctx, f)
+	if errors.Is(err, local.ErrAgentGone) && ctx.Err() == nil {
+		err = p.ask(ctx, f)
+	}
+	return err
 }

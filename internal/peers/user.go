@@ -14,7 +14,7 @@ import (
 )
 
 // A User is a person without a screen: it follows redirects, keeps cookies and
-// fills in the pages of oidc-provider (sign-in, consent, device code). Its zero
+// fills in the pages of oidc-provider and Keycloak (sign-in, consent, device code). Its zero
 // value is alice. It is safe for concurrent use; each visit has cookies of its own.
 type User struct {
 	Name string // Optional. Who signs in; empty is "alice".
@@ -91,6 +91,13 @@ func (u User) fill(fields url.Values) url.Values {
 	if fields.Has("login") {
 		fields.Set("login", u.name())
 		fields.Set("password", "password-SECRETWORD")
+	}
+	if fields.Has("username") {
+		fields.Set("username", u.name())
+		fields.Set("password", keycloakPassword)
+	}
+	if fields.Has("accept") { // a person clicks one of two buttons
+		fields.Del("cancel")
 	}
 	return fields
 }

@@ -185,7 +185,11 @@ func (f *Flow) checkServer() error {
 	if f.o.Device {
 		return f.checkDevice()
 	}
-	return CheckServer(f.Discovery, f.Preset, f.o.AssumePKCE)
+	if err := CheckServer(f.Discovery, f.Preset, f.o.AssumePKCE); err != nil {
+		return err
+	}
+	// A server elsewhere sends no browser into this computer or its network.
+	return f.o.Client.CheckEndpoint(f.Discovery.Server.AuthorizationEndpoint)
 }
 
 // CheckServer refuses an authorization server that a code cannot safely come from.

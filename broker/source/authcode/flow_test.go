@@ -521,7 +521,9 @@ func TestAuthorizationURL(t *testing.T) {
 }
 
 func TestUnsafeAuthorizationEndpointsAreNotOpened(t *testing.T) {
-	for _, endpoint := range []string{"file:///bin/sh", "http://as.example/a", "javascript:alert(1)", "https://as.example/$(id)\u0000", "--help", "https://as.example/a#b"} {
+	for _, endpoint := range []string{"file:///bin/sh", "http://as.example/a", "javascript:alert(1)", "https://as.example/$(id)\u0000", "--help", "https://as.example/a#b",
+		`https://as.example/a"&calc&"`, "https://as.example/a`id`", "https://u:p@as.example/", "data:text/html,x", "JaVaScRiPt:alert(1)", "https://-x.example/",
+		"https://10.1.2.3/authorize", "https://router/reboot", "http://localhost:1/admin", "https://169.254.169.254/latest"} {
 		w := newWorld(t, fakeas.Options{EditMetadata: func(m map[string]any) { m["authorization_endpoint"] = endpoint }}, nil)
 		f, err := Start(t.Context(), Options{Client: w.client, ServerURL: w.server})
 		if err == nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 	"unicode"
@@ -279,6 +280,11 @@ func (b *bridge) redact(s string) string {
 	}
 	if t := v.state.Token; t != nil && !t.Value.IsZero() {
 		s = strings.ReplaceAll(s, t.Value.Reveal(), "REDACTED")
+	}
+	for _, q := range v.state.SecretQuery {
+		if !q.IsZero() {
+			s = strings.ReplaceAll(strings.ReplaceAll(s, url.QueryEscape(q.Reveal()), "REDACTED"), q.Reveal(), "REDACTED")
+		}
 	}
 	for _, h := range v.state.SecretHeaders {
 		if !h.IsZero() {

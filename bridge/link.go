@@ -166,7 +166,7 @@ func (l *link) lost(err error) {
 		v := &view{err: hint.Of(err)}
 		if old != nil && old.state != nil {
 			s := *old.state
-			s.Token, s.SecretHeaders = nil, nil
+			s.Token, s.SecretHeaders, s.SecretQuery = nil, nil, nil
 			v.state = &s
 		}
 		l.show(v)
@@ -320,7 +320,13 @@ func (l *link) viewOf(s *local.BridgeState) *view {
 	for k, val := range s.SecretHeaders {
 		h.Set(k, val.Reveal())
 	}
-	v.cred = &streamable.Credentials{URL: u, Header: h, Bound: len(s.SecretHeaders) > 0}
+	for k, val := range s.SecretQuery {
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += url.QueryEscape(k) + "=" + url.QueryEscape(val.Reveal())
+	}
+	v.cred = &streamable.Credentials{URL: u, Header: h, Bound: len(s.SecretHeaders)+len(s.SecretQuery) > 0}
 	if t := s.Token; t != nil {
 		name := t.Header
 		if name == "" {

@@ -51,7 +51,7 @@ func (b *Broker) ask(ctx context.Context, s *account.Server) (*serverMemory, str
 		switch {
 		case s.Account != "":
 			return nil, fmt.Sprintf("It wants a token, and gets those of the account %q.", s.Account), nil
-		case len(s.SecretHeaders) > 0:
+		case s.HasSecrets():
 			return nil, "It lets in those who have a key, and gets the secret headers.", nil
 		}
 		b.update(func() { b.challenges[s.Name] = f.answer.fields })

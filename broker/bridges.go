@@ -63,7 +63,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 func (b *Broker) prepare(ctx context.Context, s *account.Server) {
 	ctx, cancel := context.WithTimeout(ctx, firstToken)
 	defer cancel()
-	if s.Account == "" && len(s.SecretHeaders) == 0 && !hasWay(s) {
+	if s.Account == "" && !s.HasSecrets() && !hasWay(s) {
 		return
 	}
 	if _, err := b.openedVault(ctx); err != nil {
@@ -113,7 +113,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 		}
 		st.ClientCert = rec.ClientCert
 	}
-	if len(s.SecretHeaders) > 0 && b.vault != nil {
+	if s.HasSecrets() && b.vault != nil {
 		var rec serverRecord
 		if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
 			return nil, err
@@ -121,6 +121,10 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 		st.SecretHeaders = map[string]secret.Plain{}
 		for _, h := range s.SecretHeaders {
 			st.SecretHeaders[h] = rec.SecretHeaders[h]
+		}
+		st.SecretQuery = map[string]secret.Plain{}
+		for _, name := range s.SecretQuery {
+			st.SecretQuery[name] = rec.SecretQuery[name]
 		}
 	}
 	st.NeedsToken = a.account != nil
@@ -147,6 +151,9 @@ func keyOf(st *local.BridgeState) bridgeKey {
 	hashes := map[string]string{}
 	for h, v := range st.SecretHeaders {
 		hashes[h] = v.Hash()
+	}
+	for name, v := range st.SecretQuery {
+		hashes["?"+name] = v.Hash()
 	}
 	for proxy, v := range st.ProxyLogins {
 		hashes[proxy] = v.Hash()

@@ -137,8 +137,8 @@ func (x *examination) needless() string {
 		return fmt.Sprintf("not needed for an account of the kind %s", a.Kind)
 	}
 	switch {
-	case len(x.s.SecretHeaders) > 0:
-		return "not needed: the server has secret headers"
+	case x.s.HasSecrets():
+		return "not needed: the server has secrets of its own"
 	case !x.found.refused():
 		return "not needed: the server answers everybody"
 	case wantedKind(x.s, x.found.answer.challenges) == account.GoogleKey, wantedKind(x.s, x.found.answer.challenges) == account.Static:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func (x *examination) tripSeen(t *Tried) string {
 func (x *examination) checkGrant(ctx context.Context) *local.Token {
 	const id = local.CheckGrant
 	a := x.sign.access
-	needed := x.s.Account != "" || len(x.s.SecretHeaders) > 0
+	needed := x.s.Account != "" || x.s.HasSecrets()
 	switch {
 	case x.waits(id, local.CheckAgent), needed && x.waits(id, local.CheckVault):
 		return nil
@@ -67,7 +68,7 @@ func (x *examination) checkGrant(ctx context.Context) *local.Token {
 			x.fail(id, "", a.problem)
 			return nil
 		}
-		x.ok(id, "secret headers: %s", strings.Join(x.s.SecretHeaders, ", "))
+		x.ok(id, "secrets of the server's own: %s", strings.Join(append(slices.Clone(x.s.SecretHeaders), x.s.SecretQuery...), ", "))
 		return nil
 	}
 	r := local.TokenRequest{Name: x.s.Name}

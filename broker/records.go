@@ -198,6 +198,7 @@ func (r *accountRecord) bind(to target) {
 type serverRecord struct {
 	Target        target                  `json:"target"`
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
+	SecretQuery   map[string]secret.Plain `json:"secret_query,omitempty"`
 	ClientID      string                  `json:"client_id,omitempty"` // of the pre-registered client that ClientSecret belongs to
 	ClientSecret  secret.Plain            `json:"client_secret,omitzero"`
 	Issuer        string                  `json:"issuer,omitempty"`      // the one that ClientSecret was first used at

@@ -113,7 +113,7 @@ func eventOf(exists bool) string {
 // editServer runs write. A server that has no secret and no account needs no
 // vault, so it can be added where there is none yet.
 func (b *Broker) editServer(ctx context.Context, s *account.Server, p local.PutServer, write func(*account.Config, *vault.Tx) error) error {
-	if s.Account != "" || len(s.SecretHeaders) > 0 || p.ClientSecret != nil || p.ProxyLogin != nil || hasWay(s) {
+	if s.Account != "" || s.HasSecrets() || p.ClientSecret != nil || p.ProxyLogin != nil || hasWay(s) {
 		return b.edit(ctx, write)
 	}
 	if _, err := b.openedVault(ctx); err == nil {
@@ -137,7 +137,7 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 		if err := getRecord(tx, serverKey(s.Name), &rec); err != nil {
 			return err
 		}
-		keeps := len(rec.SecretHeaders) > 0 && len(s.SecretHeaders) > 0 || !rec.ClientSecret.IsZero() && p.ClientSecret == nil ||
+		keeps := len(rec.SecretHeaders) > 0 && len(s.SecretHeaders) > 0 || len(rec.SecretQuery) > 0 && len(s.SecretQuery) > 0 || !rec.ClientSecret.IsZero() && p.ClientSecret == nil ||
 			s.ClientCert != "" && p.ClientCert == nil
 		if keeps && !rec.Target.covers(to) && !p.Bind {
 			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The secrets of %s have not been allowed to go to %s.", s.Name, to),
@@ -146,6 +146,9 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 	}
 	rec.Target = to
 	if rec.SecretHeaders, err = secretHeaders(s, rec.SecretHeaders, p.SecretHeaders); err != nil {
+		return err
+	}
+	if rec.SecretQuery, err = secretQuery(s, rec.SecretQuery, p.SecretQuery); err != nil {
 		return err
 	}
 	if rec.ClientID != s.ClientID {
@@ -161,7 +164,7 @@ func (b *Broker) putServerSecrets(cfg *account.Config, tx *vault.Tx, s *account.
 	if err := rec.putWay(s, p.ClientCert); err != nil {
 		return err
 	}
-	if len(rec.SecretHeaders) == 0 && rec.ClientSecret.IsZero() && !hasWay(s) {
+	if len(rec.SecretHeaders) == 0 && len(rec.SecretQuery) == 0 && rec.ClientSecret.IsZero() && !hasWay(s) {
 		tx.Delete(serverKey(s.Name))
 		return nil
 	}
@@ -183,6 +186,22 @@ func secretHeaders(s *account.Server, old, given map[string]secret.Plain) (map[s
 			return nil, hint.New(hint.Usage, fmt.Sprintf("The value of the secret header %s has more than one line or characters that a header cannot have.", h), "Check the file.")
 		}
 		out[h] = v
+	}
+	return out, nil
+}
+
+// secretQuery returns the values of the parameters that s names.
+func secretQuery(s *account.Server, old, given map[string]secret.Plain) (map[string]secret.Plain, error) {
+	out := map[string]secret.Plain{}
+	for _, name := range s.SecretQuery {
+		v, ok := given[name]
+		if !ok {
+			v, ok = old[name]
+		}
+		if !ok || v.IsZero() {
+			return nil, hint.New(hint.Usage, fmt.Sprintf("The parameter %s of the address has no value.", clip(name)), "Take it out of secret_query, or add the server again.")
+		}
+		out[name] = v
 	}
 	return out, nil
 }

@@ -232,7 +232,7 @@ func (b *Broker) standing(s *account.Server) *access {
 		return a.is(local.Stopping, errStopped)
 	case b.mem.Paused:
 		return a.is(local.Paused, errPaused)
-	case s.Account == "" && len(s.SecretHeaders) == 0 && !hasWay(s):
+	case s.Account == "" && !s.HasSecrets() && !hasWay(s):
 		return b.withoutAccount(a, s)
 	case b.vault == nil && b.vaultProblem != nil:
 		return a.is(local.Locked, b.vaultProblem)
@@ -367,7 +367,7 @@ func (b *Broker) ownSecrets(s *account.Server) error {
 			return err
 		}
 	}
-	if len(s.SecretHeaders) == 0 {
+	if !s.HasSecrets() {
 		return nil
 	}
 	if err := readRecord(b.vault, serverKey(s.Name), &rec); err != nil {
@@ -381,6 +381,11 @@ func (b *Broker) ownSecrets(s *account.Server) error {
 	if !rec.Target.covers(to) {
 		return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The address of %s was changed to %s, and its secret headers have not been allowed to go there.", s.Name, to),
 			fmt.Sprintf("If that is right, run: keyporter set %s url=%s --bind", quoteArg(s.Name), s.URL))
+	}
+	for _, name := range s.SecretQuery {
+		if _, ok := rec.SecretQuery[name]; !ok {
+			return hint.New(hint.ApprovalNeeded, fmt.Sprintf("The parameter %s of the address of %s is not in the vault.", clip(name), s.Name), "Remove the server and add it again.")
+		}
 	}
 	for _, h := range s.SecretHeaders {
 		if _, ok := rec.SecretHeaders[h]; !ok {

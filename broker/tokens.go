@@ -45,7 +45,7 @@ func unknownName(name string) error {
 // serverToken returns a token for a server. Refused and Challenge of r tell what
 // the server said to the last one.
 func (b *Broker) serverToken(ctx context.Context, s *account.Server, r local.TokenRequest) (*token.Token, error) {
-	if s.Account != "" || len(s.SecretHeaders) > 0 {
+	if s.Account != "" || s.HasSecrets() {
 		if _, err := b.openedVault(ctx); err != nil {
 			return nil, err
 		}

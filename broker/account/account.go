@@ -151,6 +151,7 @@ type Server struct {
 
 	Headers       map[string]string `json:"headers,omitempty"`        // fixed header fields of every request
 	SecretHeaders []string          `json:"secret_headers,omitempty"` // names only; the values are in the vault
+	SecretQuery   []string          `json:"secret_query,omitempty"`   // names of parameters of the address; the values are in the vault
 	TokenHeader   string            `json:"token_header,omitempty"`   // where the token goes; empty is Authorization
 	Further       bool              `json:"-"`                        // set in what Layers returns beyond the first
 	AlsoAccounts  map[string]string `json:"also_accounts,omitempty"`  // further accounts by the header in which their tokens go
@@ -247,6 +248,10 @@ func Origin(u *url.URL) string {
 	}
 	return u.Scheme + "://" + host + ":" + port
 }
+
+// HasSecrets reports whether the server has secrets of its own, which are in the
+// vault, beside those of its account.
+func (s *Server) HasSecrets() bool { return len(s.SecretHeaders) > 0 || len(s.SecretQuery) > 0 }
 
 // Check reports what is wrong with the record.
 func (s *Server) Check() error {

@@ -42,7 +42,7 @@ func (s *Server) Layers() []*Server {
 	for _, header := range slices.Sorted(maps.Keys(s.AlsoAccounts)) {
 		layer := *s
 		layer.Account, layer.TokenHeader = s.AlsoAccounts[header], header
-		layer.AlsoAccounts, layer.SecretHeaders, layer.Further = nil, nil, true
+		layer.AlsoAccounts, layer.SecretHeaders, layer.SecretQuery, layer.Further = nil, nil, nil, true
 		layers = append(layers, &layer)
 	}
 	return layers

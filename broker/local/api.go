@@ -365,6 +365,7 @@ type PutServer struct {
 	Server        account.Server          `json:"server"`
 	ClientSecret  *secret.Plain           `json:"client_secret,omitempty"`  // nil leaves it as it is
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"` // values of those named in the record; absent ones stay
+	SecretQuery   map[string]secret.Plain `json:"secret_query,omitempty"`   // the same for parameters of the address
 	ClientCert    *ClientCert             `json:"client_cert,omitempty"`    // nil leaves it as the record says
 	ProxyLogin    *secret.Plain           `json:"proxy_login,omitempty"`    // user:password for the proxy that the server is reached by
 	Bind          bool                    `json:"bind,omitempty"`           // the user agreed that the account's tokens go to this address
@@ -511,6 +512,7 @@ type BridgeState struct {
 	URL           string                  `json:"url"`
 	Headers       map[string]string       `json:"headers,omitempty"`
 	SecretHeaders map[string]secret.Plain `json:"secret_headers,omitempty"`
+	SecretQuery   map[string]secret.Plain `json:"secret_query,omitempty"` // parameters that the address gets
 	SignIn        account.SignIn          `json:"sign_in"`
 	Proxy         string                  `json:"proxy,omitempty"` // as in the server's record
 	CA            string                  `json:"ca,omitempty"`

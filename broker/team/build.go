@@ -98,7 +98,7 @@ func (p *Profile) addServer(from *account.Server, o *Options) ([]local.Left, err
 }
 
 // notCarried are the members of a server that belong to one computer or person.
-var notCarried = []string{"allow_http", "sign_in", "proxy", "ca", "client_cert"}
+var notCarried = []string{"allow_http", "sign_in", "proxy", "ca", "client_cert", "secret_query"}
 
 // addAccount adds a template of an account and of those that it goes through. It
 // reports false for one that a profile cannot carry.

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"slices"
 
 	"keyporter/internal/hint"
@@ -85,29 +86,57 @@ func (d *Document) Line(at int) int {
 // a secret: no copy of the file is kept, and one that an earlier edit kept is
 // removed.
 func (c *Client) Replace(path string, at []string, key, server, command string) (old []byte, err error) {
+	return c.replace(path, at, Entry{Key: key, Server: server, Command: command})
+}
+
+// ReplaceProgram is Replace for an entry that starts a program of this computer: in
+// its place keyporter starts it, with the secrets that it needs.
+func (c *Client) ReplaceProgram(path string, at []string, key, name, command string) (old []byte, err error) {
+	return c.replace(path, at, Entry{Key: key, Server: name, Command: command, verb: run})
+}
+
+func (c *Client) replace(path string, at []string, e Entry) (old []byte, err error) {
 	_, err = edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
-		if err := c.has(text, at, key); err != nil {
+		if err := c.has(text, at, e.Key); err != nil {
 			return change{}, err
 		}
-		out, was, err := c.format.replace(text, at, key, c.fields(Entry{Key: key, Server: server, Command: command}))
+		out, was, err := c.format.replace(text, at, e.Key, c.fields(e))
 		if err != nil {
 			return change{}, err
 		}
 		old = slices.Clone(was)
-		return change{text: out, changed: []string{server}}, c.check(out, text, at, key, true)
+		return change{text: out, changed: []string{e.Server}}, c.check(out, text, at, e.Key, true)
 	})
 	return old, err
+}
+
+// Swap puts a text in the place of another one, and reports false for a file that
+// holds neither. It serves to put back what a whole file held; no copy is kept.
+func Swap(path string, from, to []byte) (bool, error) {
+	swapped := false
+	_, err := edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
+		if swapped = bytes.Equal(text, to); swapped || !bytes.Equal(text, from) {
+			return change{}, nil
+		}
+		swapped = true
+		return change{text: to, changed: []string{path}}, nil
+	})
+	return swapped && err == nil, err
 }
 
 // PutBack puts back what Replace returned. The entry under that name has to be
 // one of ours.
 func (c *Client) PutBack(path string, at []string, key string, old []byte) error {
 	_, err := edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
-		ours, _, err := c.entries(text, at)
+		v, _, err := find(c.format, text, at)
 		if err != nil {
 			return change{}, err
 		}
-		if !slices.ContainsFunc(ours, func(e Entry) bool { return e.Key == key }) {
+		_, m := v.member(key)
+		if m == nil {
+			return change{}, errMoved
+		}
+		if _, ok := c.launch(m); !ok {
 			return change{}, errMoved
 		}
 		out, err := c.format.putBack(text, at, key, old)

@@ -12,6 +12,23 @@ type Entry struct {
 	Key     string // its name in the file
 	Server  string // the server that it launches a bridge for
 	Command string // absolute path of keyporter
+
+	verb verb // zero means bridge
+}
+
+// A verb is what keyporter is told to do.
+type verb string
+
+const (
+	bridge verb = ""
+	run    verb = "run" // start a program with its secrets
+)
+
+func (v verb) String() string {
+	if v == bridge {
+		return "bridge"
+	}
+	return string(v)
 }
 
 // A field is one field of an entry. Its value is a string, a bool, a list of
@@ -41,7 +58,7 @@ func (c *Client) fields(e Entry) []field {
 		case program:
 			out[i].value = e.Command
 		case arguments:
-			out[i].value = []string{"bridge", e.Server}
+			out[i].value = []string{e.verb.String(), e.Server}
 		case label:
 			out[i].value = e.Server
 		}
@@ -58,6 +75,12 @@ func (c *Client) slot(s slot) string {
 // ours returns the entry that a member is, if it is one of ours: it launches
 // keyporter, whatever its path, with bridge and a name.
 func (c *Client) ours(m *Member) (Entry, bool) {
+	e, ok := c.launch(m)
+	return e, ok && e.verb == bridge
+}
+
+// launch is ours for entries with any verb.
+func (c *Client) launch(m *Member) (Entry, bool) {
 	command, args := m.Value.Get(c.slot(program)), m.Value.Get(c.slot(arguments))
 	if command == nil || args == nil || command.Kind != String || args.Kind != List || len(args.Elements) != 2 {
 		return Entry{}, false
@@ -69,10 +92,13 @@ func (c *Client) ours(m *Member) (Entry, bool) {
 	}
 	path := command.Text
 	name := strings.ToLower(path[strings.LastIndexAny(path, `/\`)+1:])
-	if args.Elements[0].Text != "bridge" || name != "keyporter" && name != "keyporter.exe" {
+	e := Entry{Key: m.Key, Server: args.Elements[1].Text, Command: path}
+	if args.Elements[0].Text == run.String() {
+		e.verb = run
+	} else if args.Elements[0].Text != bridge.String() {
 		return Entry{}, false
 	}
-	return Entry{Key: m.Key, Server: args.Elements[1].Text, Command: path}, true
+	return e, name == "keyporter" || name == "keyporter.exe"
 }
 
 // key returns the name under which a server is put into the client's file.

@@ -145,6 +145,13 @@ type Broker interface {
 	// ForgetProfile leaves what came from a profile to the user.
 	ForgetProfile(ctx context.Context, n Name) error
 
+	// Scan looks for secrets in the clear in MCP clients' files, and moves them into
+	// the vault or back.
+	Scan(ctx context.Context, r ScanRequest) (*Scanned, error)
+	// Program returns a program whose secrets a scan moved into the vault, for the one
+	// who starts it.
+	Program(ctx context.Context, n Name) (*Program, error)
+
 	// UseVault moves the vault's identity to the other back end.
 	UseVault(ctx context.Context, r UseVault) error
 	// Unlock opens a vault that is locked.

@@ -171,6 +171,14 @@ func (c *Client) ForgetProfile(ctx context.Context, n Name) error {
 	return err
 }
 
+func (c *Client) Scan(ctx context.Context, r ScanRequest) (*Scanned, error) {
+	return scan.one(ctx, c, r)
+}
+
+func (c *Client) Program(ctx context.Context, n Name) (*Program, error) {
+	return getProgram.one(ctx, c, n)
+}
+
 func (c *Client) UseVault(ctx context.Context, u UseVault) error {
 	_, err := useVault.one(ctx, c, u)
 	return err

@@ -217,6 +217,14 @@ func (f *fake) Doctor(_ context.Context, r DoctorRequest, show func(*Check) erro
 	return streamed(f, "Doctor", r, show)
 }
 
+func (f *fake) Scan(_ context.Context, r ScanRequest) (*Scanned, error) {
+	return called[*Scanned](f, "Scan", r)
+}
+
+func (f *fake) Program(_ context.Context, n Name) (*Program, error) {
+	return called[*Program](f, "Program", n)
+}
+
 func (f *fake) UseVault(_ context.Context, u UseVault) error { f.note("UseVault", u); return nil }
 
 func (f *fake) Unlock(_ context.Context, u Unlock) error { f.note("Unlock", u); return nil }

@@ -55,6 +55,8 @@ var (
 	reviewProfile   = call("review-profile", Broker.ReviewProfile)
 	joinProfile     = call("join-profile", Broker.JoinProfile)
 	forgetProfile   = do("forget-profile", Broker.ForgetProfile)
+	scan            = call("scan", Broker.Scan)
+	getProgram      = call("program", Broker.Program)
 	useVault        = do("use-vault", Broker.UseVault)
 	unlock          = do("unlock", Broker.Unlock)
 	restoreVault    = ask("restore-vault", Broker.RestoreVault)
@@ -76,7 +78,7 @@ func routes() []route {
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient,
-		doctor,
+		doctor, scan, getProgram,
 		shareProfile, reviewProfile, joinProfile, forgetProfile,
 		useVault, unlock, restoreVault,
 	}

@@ -59,6 +59,7 @@ are bash, zsh, fish and powershell.`,
 func (p *program) help() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [COMMAND]",
+		Hidden:  true, // --help says the same
 		Short:   "Show the help of a command",
 		Example: "  keyporter help login",
 		RunE: func(c *cobra.Command, args []string) error {

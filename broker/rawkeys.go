@@ -1,0 +1,270 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"keyporter/broker/account"
+	"keyporter/broker/install"
+	"keyporter/broker/local"
+	"keyporter/broker/scan"
+	"keyporter/broker/secret"
+	"keyporter/internal/hint"
+)
+
+// Scan looks for secrets in the clear in MCP clients' files, and moves them into
+// the vault or back.
+func (b *Broker) Scan(ctx context.Context, r local.ScanRequest) (*local.Scanned, error) {
+	for _, f := range r.Folders {
+		if !filepath.IsAbs(f) {
+			return nil, hint.New(hint.Usage, fmt.Sprintf("%q is not the whole path of a folder.", clip(f)), "Give the whole path.")
+		}
+	}
+	if r.Action != local.ScanLook {
+		select {
+		case b.installs <- struct{}{}:
+			defer func() { <-b.installs }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	switch r.Action {
+	case local.ScanUndo:
+		return b.putBack(ctx)
+	case local.ScanFix:
+		return b.moveKeys(ctx, r.Folders)
+	}
+	found := scan.Files(b.getenv, r.Folders)
+	out := &local.Scanned{Found: rawKeys(found.Findings()), Left: []local.RawKey{}, CanUndo: b.lastUndo()}
+	for _, err := range found.Problems {
+		out.Problems = append(out.Problems, hint.Of(err))
+	}
+	return out, nil
+}
+
+// rawKeys are findings as they are shown.
+func rawKeys(found []scan.Finding) []local.RawKey {
+	out := []local.RawKey{}
+	for i := range found {
+		f := &found[i]
+		k := local.RawKey{File: f.File, Line: f.Line, Entry: f.Entry, Place: f.Place, Kind: string(f.Kind), Tail: f.Tail()}
+		if c, err := install.Find(f.Client); err == nil {
+			k.Client = c.Name
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// A move is one fix under way.
+type move struct {
+	b    *Broker
+	out  *local.Scanned
+	undo *undoRecord
+	made map[string]string // servers by what they were made from
+}
+
+// moveKeys moves what is found into the vault. What was there before is in the
+// vault first, so that a crash in between loses nothing.
+func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned, error) {
+	if b.opt.Command == "" {
+		return nil, hint.New(hint.Failed, "It is not known under which path MCP clients can start keyporter.",
+			"Run keyporter stop and then keyporter start, from where Keyporter is installed.")
+	}
+	found := scan.Files(b.getenv, folders)
+	out := &local.Scanned{Found: rawKeys(found.Findings()), Left: []local.RawKey{}}
+	for _, err := range found.Problems {
+		out.Problems = append(out.Problems, hint.Of(err))
+	}
+	m := &move{b: b, out: out, undo: &undoRecord{At: b.opt.Now()}, made: map[string]string{}}
+	entries := slices.DeleteFunc(found.Entries, func(e *scan.Entry) bool {
+		// A bridge whose tokens go has to sign in again anyway: then here.
+		return len(e.Findings) == 0 && (e.Remote == nil || len(found.Stores) == 0)
+	})
+	if len(out.Found) == 0 {
+		out.CanUndo = b.lastUndo()
+		return out, nil
+	}
+	if err := m.keep(entries, found); err != nil {
+		return nil, err
+	}
+	if err := b.putUndo(ctx, m.undo); err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if err := m.entry(ctx, e); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			out.Problems = append(out.Problems, hint.Of(err))
+		}
+	}
+	m.removeFiles(found)
+	for i := range m.undo.Files {
+		m.undo.Files[i].noteAfter()
+	}
+	m.undo.Done = true
+	if err := b.putUndo(ctx, m.undo); err != nil {
+		return nil, err
+	}
+	out.CanUndo = m.undo.At
+	out.Left = rawKeys(scan.Files(b.getenv, folders).Findings())
+	b.record(local.AuditRecord{Event: "scan_fix", Outcome: "ok"})
+	return out, b.saveMemory()
+}
+
+// keep takes all files that will change into the undo record.
+func (m *move) keep(entries []*scan.Entry, found *scan.Result) error {
+	files := map[string]bool{}
+	for _, e := range entries {
+		files[e.File], files[e.File+install.BackupSuffix] = true, true
+		if e.Remote != nil {
+			for _, f := range e.Remote.Files {
+				files[f] = true
+			}
+		}
+	}
+	for _, f := range slices.Concat(found.Copies, found.Stores) {
+		files[f.File] = true
+	}
+	for path := range files {
+		err := m.undo.add(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is yours and readable; nothing was changed.")
+		}
+	}
+	slices.SortFunc(m.undo.Files, func(a, b undoFile) int { return strings.Compare(a.Path, b.Path) })
+	return nil
+}
+
+// entry moves one entry's secrets and replaces the entry.
+func (m *move) entry(ctx context.Context, e *scan.Entry) error {
+	var old []byte
+	var err error
+	moved := local.MovedEntry{File: e.File, Entry: e.Key}
+	switch {
+	case e.Remote != nil:
+		if moved.Server, err = m.server(ctx, e); err != nil {
+			return m.left(e, err)
+		}
+		old, err = e.Client.Replace(e.File, e.At, e.Key, moved.Server, m.b.opt.Command)
+	case e.Program != nil:
+		if moved.Run, err = m.program(ctx, e); err != nil {
+			return m.left(e, err)
+		}
+		old, err = e.Client.ReplaceProgram(e.File, e.At, e.Key, moved.Run, m.b.opt.Command)
+	default:
+		err = hint.New(hint.Failed, "It holds references beside the key, and only its program knows what they stand for.", "Move it by hand: keyporter add, and then keyporter install.")
+	}
+	if err != nil {
+		return m.left(e, err)
+	}
+	m.out.Moved = append(m.out.Moved, moved)
+	m.undo.Entries = append(m.undo.Entries, undoEntry{File: e.File, Client: e.Client.ID, At: e.At, Key: e.Key, Old: packed(old)})
+	return nil
+}
+
+func (m *move) left(e *scan.Entry, err error) error {
+	h := hint.Of(err)
+	return hint.Wrap(err, h.Code, fmt.Sprintf("The entry %s in %s was left as it is. %s", clip(e.Key), e.File, h.What), h.Do)
+}
+
+// server adds the server that an entry describes; the same one in two clients is
+// added once.
+func (m *move) server(ctx context.Context, e *scan.Entry) (string, error) {
+	r := e.Remote
+	p := local.PutServer{Bind: true, Offline: true, SecretHeaders: map[string]secret.Plain{}, SecretQuery: map[string]secret.Plain{}, Server: account.Server{
+		URL: r.URL, ClientID: r.ClientID, Scopes: r.Scopes, Resource: r.Resource, NoResource: r.NoResource, AllowHTTP: r.AllowHTTP,
+		AuthorizeParams: r.AuthorizeParams, Headers: r.Headers,
+	}}
+	if r.SSE {
+		p.Server.Transport = account.TransportSSE
+	}
+	p.Server.DenyTools = r.DenyTools
+	from := r.URL + "\x00" + r.ClientID + "\x00" + r.Resource
+	for name, v := range r.SecretHeaders {
+		p.Server.SecretHeaders = append(p.Server.SecretHeaders, name)
+		p.SecretHeaders[name] = secret.Plain{Value: v}
+	}
+	for name, v := range r.SecretQuery {
+		p.Server.SecretQuery = append(p.Server.SecretQuery, name)
+		p.SecretQuery[name] = secret.Plain{Value: v}
+	}
+	slices.Sort(p.Server.SecretHeaders)
+	slices.Sort(p.Server.SecretQuery)
+	for _, name := range p.Server.SecretHeaders {
+		from += "\x00" + name + " " + r.SecretHeaders[name].Hash()
+	}
+	for _, name := range p.Server.SecretQuery {
+		from += "\x00?" + name + " " + r.SecretQuery[name].Hash()
+	}
+	if !r.ClientSecret.IsZero() {
+		p.ClientSecret = &secret.Plain{Value: r.ClientSecret}
+	}
+	if name := m.made[from]; name != "" {
+		return name, nil
+	}
+	p.Name = freeServerName(m.b.config(), nameFor(e.Key))
+	if _, err := m.b.AddServer(ctx, p); err != nil {
+		return "", err
+	}
+	m.made[from] = p.Name
+	m.undo.Servers = append(m.undo.Servers, p.Name)
+	if len(r.SecretHeaders) == 0 && len(r.SecretQuery) == 0 {
+		m.out.SignIn = append(m.out.SignIn, p.Name)
+	}
+	return p.Name, nil
+}
+
+// nameFor makes a name that a server can have.
+func nameFor(key string) string {
+	name := strings.Trim(strings.Map(func(r rune) rune {
+		if account.CheckName("a"+string(r)+"a") != nil {
+			return '-'
+		}
+		return r
+	}, key), " ._-")
+	if r := []rune(name); len(r) > 56 {
+		name = strings.TrimRight(string(r[:56]), " ._-")
+	}
+	if account.CheckName(name) != nil {
+		return "server"
+	}
+	return name
+}
+
+// removeFiles takes files away whose content is in the vault now: other bridges'
+// tokens, header files, copies that earlier edits kept. A file that an entry needs
+// which could not be moved stays.
+func (m *move) removeFiles(found *scan.Result) {
+	gone := map[string]bool{}
+	for _, f := range slices.Concat(found.Stores, found.Copies) {
+		gone[f.File] = true
+	}
+	for _, e := range found.Entries {
+		if e.Remote == nil {
+			continue
+		}
+		moved := slices.ContainsFunc(m.out.Moved, func(x local.MovedEntry) bool { return x.File == e.File && x.Entry == e.Key })
+		for _, f := range e.Remote.Files {
+			gone[f] = moved
+		}
+	}
+	for path, ok := range gone {
+		if !ok {
+			continue
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			m.out.Problems = append(m.out.Problems, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s could not be removed.", path), "Remove it by hand."))
+			continue
+		}
+		m.out.Removed = append(m.out.Removed, path)
+	}
+	slices.Sort(m.out.Removed)
+}

@@ -1,0 +1,180 @@
+package broker
+
+import (
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// unpackCorpus writes the corpus of broker/scan below the clinic's home.
+func (c *clinic) unpackCorpus() {
+	c.t.Helper()
+	a, err := txtar.ParseFile("scan/testdata/corpus.txtar")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, f := range a.Files {
+		if f.Name != "want" {
+			writeText(c.t, filepath.Join(c.home, filepath.FromSlash(f.Name)), strings.ReplaceAll(string(f.Data), "HOME/", filepath.ToSlash(c.home)+"/"))
+		}
+	}
+}
+
+// tree returns all files of the home folder.
+func (c *clinic) tree() map[string]string {
+	c.t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(c.home, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		out[path] = string(b)
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return out
+}
+
+func (c *clinic) scan(action local.ScanAction, folders ...string) *local.Scanned {
+	c.t.Helper()
+	out, err := c.Scan(c.t.Context(), local.ScanRequest{Action: action, Folders: folders})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, p := range out.Problems {
+		c.noSecretIn("a problem", p.Text()+p.Error())
+	}
+	return out
+}
+
+// After a fix none of the corpus' secrets is in any file, copies included, and an
+// undo gives every byte back.
+func TestRawKeysMoveIntoTheVaultAndBack(t *testing.T) {
+	c := newClinic(t, nil)
+	c.unpackCorpus()
+	work := filepath.Join(c.home, "work")
+	before := c.tree()
+
+	found := c.scan(local.ScanLook, work)
+	if len(found.Found) < 45 || !found.CanUndo.IsZero() || !maps.Equal(c.tree(), before) {
+		t.Fatalf("%d found, undo %v", len(found.Found), found.CanUndo)
+	}
+	fixed := c.scan(local.ScanFix, work)
+	for _, p := range fixed.Problems {
+		t.Errorf("problem: %v", p)
+	}
+	if len(fixed.Left) != 0 || fixed.CanUndo.IsZero() {
+		t.Errorf("left: %+v, undo %v", fixed.Left, fixed.CanUndo)
+	}
+	for path, text := range c.tree() {
+		c.noSecretIn(path, text+path[len(c.home):])
+	}
+	servers := c.config().Servers
+	for name, want := range map[string]string{"notion-remote": "https://mcp.notion.example/mcp", "exa": "https://mcp.exa.example/mcp?tools=search", "oauth-remote": "https://mcp.oauth.example/mcp"} {
+		if s := servers[name]; s == nil || s.URL != want {
+			t.Errorf("the server %s is %+v", name, s)
+		}
+	}
+	s := servers["static-client"]
+	if s == nil || s.ClientID != "desktop-7" || s.Resource != "https://tenant1.static.example/" || !slices.Equal(s.Scopes, []string{"read", "write"}) || !slices.Equal(s.DenyTools, []string{"delete*"}) {
+		t.Errorf("mcp-remote's entry became %+v", s)
+	}
+	p, err := c.Program(t.Context(), local.Name{Name: "github"})
+	if err != nil || p.Command != "docker" || len(p.Args) != 6 || p.Env["GITHUB_PERSONAL_ACCESS_TOKEN"].Reveal() != "ghp_SECRETWORD1a2b3c4d5e6f7g8h9i0j1k2l" {
+		t.Errorf("the program github is %+v, %v", p, err)
+	}
+	text := c.tree()[filepath.Join(c.home, ".config/Claude/claude_desktop_config.json")]
+	for _, want := range []string{"// Written by hand over the years.", `["run", "github"]`, `["bridge", "notion-remote"]`, `"MAX_TOKENS": "4096"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+	if again := c.scan(local.ScanFix, work); len(again.Found) != 0 || len(again.Moved) != 0 || !again.CanUndo.Equal(fixed.CanUndo) {
+		t.Errorf("a second fix moved %+v", again.Moved)
+	}
+
+	undone := c.scan(local.ScanUndo)
+	for _, p := range undone.Problems {
+		t.Errorf("problem: %v", p)
+	}
+	after := c.tree()
+	for path, text := range before {
+		if after[path] != text {
+			t.Errorf("%s is not what it was: %q", path, after[path])
+		}
+		delete(after, path)
+	}
+	for path := range after {
+		t.Errorf("%s was left", path)
+	}
+	if len(c.config().Servers) != 0 {
+		t.Errorf("servers were left: %q", c.config().ServerNames())
+	}
+	_, err = c.Scan(t.Context(), local.ScanRequest{Action: local.ScanUndo})
+	wantCode(t, err, hint.NotFound)
+	_, err = c.Program(t.Context(), local.Name{Name: "github"})
+	wantCode(t, err, hint.NotFound)
+}
+
+// A client that rewrote its file since loses nothing: the entries are put back one
+// by one.
+func TestUndoInAFileThatWasChangedSince(t *testing.T) {
+	c := newClinic(t, nil)
+	path := filepath.Join(c.home, ".config/Claude/claude_desktop_config.json")
+	const entry = `{ "command": "npx", "args": ["server"], "env": { "API_KEY": "abc-SECRETWORD-123" } }`
+	writeText(t, path, `{ "mcpServers": { "a": `+entry+` } }`)
+	if out := c.scan(local.ScanFix); len(out.Moved) != 1 || out.Moved[0].Run != "a" {
+		t.Fatalf("moved %+v, %v", out.Moved, out.Problems)
+	}
+	now := c.tree()[path]
+	writeText(t, path, strings.Replace(now, "{ ", `{ "theme": 1, `, 1))
+	if out := c.scan(local.ScanUndo); len(out.Problems) > 0 || len(out.Restored) != 1 {
+		t.Fatalf("undo: %+v", out)
+	}
+	if got, want := c.tree()[path], `{ "theme": 1, "mcpServers": { "a": `+entry+` } }`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A key that stood in a query goes to its server again.
+func TestAKeyOfAQueryStillReachesItsServer(t *testing.T) {
+	c := newClinic(t, nil)
+	url := opened(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if q := r.URL.Query(); q.Get("apiKey") != "q-SECRETWORD-+1" || q.Get("x") != "1" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	path := filepath.Join(c.home, ".cursor/mcp.json")
+	writeText(t, path, `{"mcpServers": {"a": {"url": "`+url+`?apiKey=q-SECRETWORD-%2B1&x=1"}}}`)
+	if out := c.scan(local.ScanFix); len(out.Left) != 0 || len(out.Moved) != 1 {
+		t.Fatalf("fix: %+v", out)
+	}
+	var st *local.BridgeState
+	err := c.Bridge(t.Context(), local.BridgeRequest{Server: "a"}, func(s *local.BridgeState) error {
+		st = s
+		return fs.ErrClosed
+	})
+	if st == nil || st.SecretQuery["apiKey"].Reveal() != "q-SECRETWORD-+1" || strings.Contains(st.URL, word) {
+		t.Errorf("the bridge gets %+v (%v)", st, err)
+	}
+	if tried, err := c.session(t.Context(), "a"); err != nil || tried.Tools == 0 {
+		t.Errorf("a session: %+v, %v", tried, err)
+	}
+}

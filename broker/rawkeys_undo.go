@@ -1,0 +1,220 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"keyporter/broker/install"
+	"keyporter/broker/local"
+	"keyporter/broker/scan"
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+	"keyporter/internal/atomicfile"
+	"keyporter/internal/hint"
+)
+
+// An undoRecord is a record of the vault: what a fix changed, with the files as
+// they were.
+type undoRecord struct {
+	At       time.Time   `json:"at"`
+	Files    []undoFile  `json:"files"`
+	Entries  []undoEntry `json:"entries,omitempty"`
+	Servers  []string    `json:"servers,omitempty"`  // that it added
+	Programs []string    `json:"programs,omitempty"` // that it stored
+	Done     bool        `json:"done"`               // the fix came to its end, so it is known what it wrote
+}
+
+// An undoFile is a file before and after. Bytes are packed.
+type undoFile struct {
+	Path   string       `json:"path"`
+	Mode   fs.FileMode  `json:"mode"`
+	Before secret.Plain `json:"before"`
+	After  secret.Plain `json:"after"`
+	Gone   bool         `json:"gone,omitempty"` // there is none after
+}
+
+// An undoEntry is an entry as it stood there, for a file that was changed since.
+type undoEntry struct {
+	File   string       `json:"file"`
+	Client string       `json:"client"`
+	At     []string     `json:"at"`
+	Key    string       `json:"key"`
+	Old    secret.Plain `json:"old"`
+}
+
+// packed keeps bytes that need not be UTF-8. The word in front keeps an empty file
+// apart from none.
+func packed(b []byte) secret.Plain {
+	return secret.Plain{Value: secret.New("b64:" + base64.StdEncoding.EncodeToString(b))}
+}
+
+func unpacked(p secret.Plain) []byte {
+	b, err := base64.StdEncoding.DecodeString(p.Reveal()[min(4, len(p.Reveal())):])
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// add takes a file as it is into the record.
+func (u *undoRecord) add(path string) error {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	u.Files = append(u.Files, undoFile{Path: path, Mode: fi.Mode().Perm(), Before: packed(b)})
+	return nil
+}
+
+func (f *undoFile) noteAfter() {
+	b, err := os.ReadFile(f.Path)
+	if f.Gone = errors.Is(err, fs.ErrNotExist); err == nil {
+		f.After = packed(b)
+	}
+}
+
+// undoKey names a fix by its time, so that keys sort by it.
+func undoKey(at time.Time) string { return "undo/" + at.UTC().Format("20060102T150405.000000000Z") }
+
+func (b *Broker) putUndo(ctx context.Context, u *undoRecord) error {
+	v, err := b.openedVault(ctx)
+	if err != nil {
+		return err
+	}
+	return v.Update(ctx, func(tx *vault.Tx) error { return tx.Put(undoKey(u.At), u) })
+}
+
+// lastUndo returns when the fix was made that an undo would take back.
+func (b *Broker) lastUndo() time.Time {
+	b.mu.Lock()
+	v := b.vault
+	b.mu.Unlock()
+	var u undoRecord
+	if v == nil {
+		return time.Time{}
+	}
+	if keys := v.Keys("undo/"); len(keys) == 0 || readRecord(v, slices.Max(keys), &u) != nil {
+		return time.Time{}
+	}
+	return u.At
+}
+
+// putBack takes the last fix back: files that hold what the fix wrote get their old
+// bytes, of others the entries are put back one by one.
+func (b *Broker) putBack(ctx context.Context) (*local.Scanned, error) {
+	v, err := b.openedVault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	keys := v.Keys("undo/")
+	if len(keys) == 0 {
+		return nil, hint.New(hint.NotFound, "There is nothing to put back.", "keyporter scan --fix keeps what it moves for this.")
+	}
+	key := slices.Max(keys)
+	var u undoRecord
+	if err := readRecord(v, key, &u); err != nil {
+		return nil, err
+	}
+	out := &local.Scanned{Found: []local.RawKey{}, Left: []local.RawKey{}}
+	// Copies beside a file go when the file is edited, so they come last.
+	slices.SortStableFunc(u.Files, func(x, y undoFile) int { return copyLast(x.Path) - copyLast(y.Path) })
+	for i := range u.Files {
+		f := &u.Files[i]
+		done, err := f.restore(&u)
+		switch {
+		case err != nil:
+			out.Problems = append(out.Problems, hint.Of(err))
+		case done:
+			out.Restored = append(out.Restored, f.Path)
+		}
+	}
+	if len(out.Problems) > 0 { // what is left needs the record and the servers
+		out.CanUndo = u.At
+		return out, nil
+	}
+	for _, name := range u.Servers {
+		if err := b.RemoveServer(ctx, local.Name{Name: name}); err != nil && hint.CodeOf(err) != hint.NotFound {
+			return nil, err
+		}
+	}
+	err = v.Update(ctx, func(tx *vault.Tx) error {
+		for _, name := range u.Programs {
+			tx.Delete(programKey(name))
+		}
+		tx.Delete(key)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(out.Restored)
+	out.CanUndo = b.lastUndo()
+	out.Found = rawKeys(scan.Files(b.getenv, nil).Findings())
+	b.record(local.AuditRecord{Event: "scan_undo", Outcome: "ok"})
+	return out, b.saveMemory()
+}
+
+func copyLast(path string) int {
+	if strings.HasSuffix(path, install.BackupSuffix) {
+		return 1
+	}
+	return 0
+}
+
+// restore gives a file its old bytes. It reports false for one that was not
+// changed.
+func (f *undoFile) restore(u *undoRecord) (bool, error) {
+	before := unpacked(f.Before)
+	now, err := os.ReadFile(f.Path)
+	switch {
+	case err == nil && bytes.Equal(now, before):
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist) && f.Gone, !u.Done:
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+			return false, fmt.Errorf("put back %s: %w", f.Path, err)
+		}
+		return true, atomicfile.WriteFileMode(f.Path, before, f.Mode)
+	case err == nil && !f.Gone && !f.After.IsZero():
+		if swapped, err := install.Swap(f.Path, unpacked(f.After), before); swapped || err != nil {
+			return swapped, err
+		}
+	}
+	return f.putBackEntries(u.Entries)
+}
+
+// putBackEntries is for a file that its client or a person has changed since.
+func (f *undoFile) putBackEntries(entries []undoEntry) (bool, error) {
+	done := false
+	for i := len(entries) - 1; i >= 0; i-- { // the last one first, as they were made
+		e := &entries[i]
+		if e.File != f.Path {
+			continue
+		}
+		c, err := install.Find(e.Client)
+		if err == nil {
+			err = c.PutBack(e.File, e.At, e.Key, unpacked(e.Old))
+		}
+		if err != nil {
+			h := hint.Of(err)
+			return done, hint.Wrap(err, h.Code, fmt.Sprintf("The entry %s in %s could not be put back. %s", clip(e.Key), e.File, h.What), h.Do)
+		}
+		done = true
+	}
+	if !done {
+		return false, hint.New(hint.Failed, fmt.Sprintf("The file %s was changed since, so it was left as it is.", f.Path), "Look at it; what stood there before stays in the vault.")
+	}
+	return true, nil
+}

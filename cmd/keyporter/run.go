@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+func (p *program) runProgram() *cobra.Command {
+	return &cobra.Command{
+		Use:    "run NAME",
+		Hidden: true, // people never type it
+		Short:  "Start a program with the keys that a scan moved into the vault",
+		Long: `Starts the program of an MCP client's entry whose keys keyporter scan --fix moved into the
+vault, with those keys in its environment and arguments. MCP clients launch it.`,
+		Example: "  keyporter run github",
+		Args:    takes("a program's name"),
+		RunE: func(c *cobra.Command, args []string) error {
+			where, err := p.paths()
+			if err != nil {
+				return err
+			}
+			l, err := local.Dial(c.Context(), local.DialOptions{Paths: where, Start: local.UnlessStopped, Log: p.logger()})
+			if err != nil {
+				return err
+			}
+			found, err := l.Program(c.Context(), local.Name{Name: args[0]})
+			l.Close()
+			if err != nil {
+				return err
+			}
+			return p.startProgram(c.Context(), found)
+		},
+	}
+}
+
+// startProgram starts a program in place of this one, where the system can do that.
+func (p *program) startProgram(ctx context.Context, f *local.Program) error {
+	cmd := exec.CommandContext(ctx, f.Command)
+	cmd.Env, cmd.Dir = os.Environ(), f.Dir
+	for _, a := range f.Args {
+		cmd.Args = append(cmd.Args, a.Reveal())
+	}
+	for name, v := range f.Env {
+		cmd.Env = append(cmd.Env, name+"="+v.Reveal())
+		if strings.EqualFold(name, "PATH") { // which the program is to be found in
+			if err := os.Setenv(name, v.Reveal()); err != nil {
+				return err
+			}
+			cmd.Path, cmd.Err = exec.LookPath(f.Command)
+		}
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, p.stdout, p.stderr
+	if cmd.Err != nil {
+		return hint.Wrap(cmd.Err, hint.NotFound, "The program "+printable(f.Command)+" is not there.", "Install it, or put its folder into PATH.")
+	}
+	return become(cmd)
+}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -82,7 +83,47 @@ func (b *bench) report() string {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s%s | %s | %s |\n", r.what, with(r.limit, r.limitMore), with(r.ours, r.oursMore),
 			with(r.theirs, r.theirsMore), ratio(r.toLimit), ratio(r.toTheirs), r.ratiosMore, r.target, met)
 	}
+	fmt.Fprintf(&s, "\nWaiting for the processors, per processor, while this was measured: %s. Figures of a busy machine are worse than\n"+
+		"the programs; the ratios suffer less, those of the launch, which is all processor time, most.\n", load())
+	s.WriteString(b.inTheWay())
 	return s.String()
+}
+
+// reasons say, for rows by how they begin, what stands in the way of their target.
+var reasons = [][2]string{
+	{"launch → answer to `initialize`, agent running", "the empty program is a thirtieth of the size. One program is command line, agent and bridge, and what it links in is " +
+		"loaded and initialised at every launch; the connection to the agent, with the checks of both users, and a handshake through it follow."},
+	{"peak of the resident memory", "an event's length is not known before its end, so the buffer that holds it grows by doubling, and the one before lives until the " +
+		"garbage collector runs; how late it runs depends on the machine's load. A JSON answer with a length is read into one buffer."},
+	{"resident memory of an idle bridge", "seven eighths of it are pages of the program's own file, which all bridges share and each is charged for; they grew with the program."},
+}
+
+// inTheWay says why targets are missed, for those that are.
+func (b *bench) inTheWay() string {
+	var s strings.Builder
+	for _, why := range reasons {
+		if slices.ContainsFunc(b.rows, func(r row) bool { return strings.HasPrefix(r.what, why[0]) && !r.noTarget && !r.met }) {
+			fmt.Fprintf(&s, "- %s: %s\n", why[0], why[1])
+		}
+	}
+	if s.Len() == 0 {
+		return ""
+	}
+	return "\n## What stands in the way\n\n" + s.String()
+}
+
+// load is the average of the last five minutes.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 2 {
+		return "not known"
+	}
+	v, err := strconv.ParseFloat(fields[1], 64)
+	if err != nil {
+		return "not known"
+	}
+	return fmt.Sprintf("%.1f", v/float64(runtime.NumCPU()))
 }
 
 func with(value, more string) string {

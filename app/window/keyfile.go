@@ -104,6 +104,8 @@ func (b *keyBox) pick() {
 	}, b.w.win)
 	d.SetFilter(storage.NewExtensionFileFilter([]string{".json"}))
 	d.Resize(fyne.NewSize(700, 460))
+	d.SetOnClosed(func() { b.w.picker = nil })
+	b.w.picker = d
 	d.Show()
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/dialog"
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
@@ -113,6 +114,7 @@ type Window struct {
 	banner *fyne.Container
 	told   *view.Problem // in banner
 	sheets []*sheet      // open, the top one last
+	picker dialog.Dialog // of a file, above them; nil unless it is open
 	demo   string        // address of the demo server, empty until it is started
 }
 
@@ -350,10 +352,14 @@ func (w *Window) shortcut(s fyne.Shortcut) {
 	}
 }
 
-// typed is a key that no widget used: Escape closes the top sheet, else the
-// window.
+// typed is a key that no widget used: Escape closes what chooses a file, else the
+// top sheet, else the window.
 func (w *Window) typed(e *fyne.KeyEvent) {
 	if e.Name != fyne.KeyEscape {
+		return
+	}
+	if w.picker != nil {
+		w.picker.Hide()
 		return
 	}
 	if n := len(w.sheets); n > 0 {

@@ -589,6 +589,22 @@ func TestSignInFromTheList(t *testing.T) {
 	}
 }
 
+func TestEscapeInTheFilePickerKeepsTheSheet(t *testing.T) {
+	w := english(t, some())
+	w.goTo(view.PageAccounts)
+	w.tap(w.Window.t.Accounts.Import)
+	w.tap(w.Window.t.Accounts.Choose)
+	escape := &fyne.KeyEvent{Name: fyne.KeyEscape}
+	w.typed(escape)
+	if len(w.sheets) != 1 || len(w.win.Canvas().Overlays().List()) != 1 {
+		t.Fatalf("there are %d sheets and %d overlays, want the sheet alone", len(w.sheets), len(w.win.Canvas().Overlays().List()))
+	}
+	w.typed(escape)
+	if len(w.sheets) != 0 || w.win == nil {
+		t.Error("a second Escape does not close the sheet alone")
+	}
+}
+
 func TestDemoIsOneClick(t *testing.T) {
 	w := english(t, none(), google)
 	w.tap("Or try the demo server on this computer")

@@ -14,65 +14,96 @@ import (
 const tokenLimit = 30 * time.Second
 
 // Credentials returns what the newest view holds. It asks the agent only when
-// the token is due: in the background while it still lives, in the foreground
-// when it has expired.
+// a token is due: in the background while it still lives, in the foreground when it
+// has expired.
 func (l *link) Credentials(ctx context.Context) (*streamable.Credentials, error) {
 	v, err := l.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case !v.ready():
+	if !v.ready() {
 		return nil, v.err
-	case v.wanting():
-		return l.renew(ctx, "", local.TokenRequest{Name: v.state.Server})
 	}
-	t := v.state.Token
-	if t == nil || t.RenewAt.IsZero() && t.Expiry.IsZero() {
-		return v.cred, nil
+	if v, err = l.fresh(ctx, v, ""); err != nil {
+		return nil, err
 	}
-	now := l.now()
-	switch {
-	case !t.Expiry.IsZero() && !now.Before(t.Expiry):
-		return l.renew(ctx, v.cred.Hash, local.TokenRequest{Name: v.state.Server})
-	case !t.RenewAt.IsZero() && !now.Before(t.RenewAt):
-		l.renewSoon(v)
+	for i := range v.state.Further {
+		if i >= len(v.state.Further) {
+			break // the user took one away meanwhile
+		}
+		if v, err = l.fresh(ctx, v, v.state.Further[i].Header); err != nil {
+			return nil, err
+		}
 	}
 	return v.cred, nil
 }
 
+// fresh returns a view with a fresh token in a header; v, unless its own is over.
+func (l *link) fresh(ctx context.Context, v *view, header string) (*view, error) {
+	ask := local.TokenRequest{Name: v.state.Server, Header: header}
+	if v.wants(header) {
+		return l.renew(ctx, "", ask)
+	}
+	t := v.token(header)
+	if t == nil || t.RenewAt.IsZero() && t.Expiry.IsZero() {
+		return v, nil
+	}
+	now := l.now()
+	switch {
+	case !t.Expiry.IsZero() && !now.Before(t.Expiry):
+		return l.renew(ctx, t.Hash, ask)
+	case !t.RenewAt.IsZero() && !now.Before(t.RenewAt):
+		l.renewSoon(t.Hash, ask)
+	}
+	return v, nil
+}
+
 // renewSoon asks for a token without waiting for it. When that fails the agent
 // is not asked again for a while; the token at hand still lives.
-func (l *link) renewSoon(v *view) {
+func (l *link) renewSoon(hash string, r local.TokenRequest) {
 	ended, cancel := context.WithCancel(l.life)
 	cancel() // the question goes on without anyone who waits
-	_, _ = l.renew(ended, v.cred.Hash, local.TokenRequest{Name: v.state.Server})
+	_, _ = l.renew(ended, hash, r)
 }
 
 // Renew asks for a token in place of one that the server refused. However many
 // requests were refused with the same token, the agent is asked once.
-func (l *link) Renew(ctx context.Context, refused *streamable.Credentials, challenge []string) (*streamable.Credentials, error) {
+func (l *link) Renew(ctx context.Context, refused *streamable.Credentials, header string, challenge []string) (*streamable.Credentials, error) {
 	v, err := l.current(ctx)
 	if err != nil {
 		return nil, err
 	}
+	old := hashIn(refused, header)
 	switch {
 	case !v.ready():
 		return nil, v.err
-	case v.cred.Hash != refused.Hash && !v.wanting():
+	case v.hash(header) != old && !v.wants(header):
 		return v.cred, nil // renewed meanwhile
 	}
-	return l.renew(ctx, refused.Hash, local.TokenRequest{Name: v.state.Server, Refused: refused.Hash, Challenge: challenge})
+	if v, err = l.renew(ctx, old, local.TokenRequest{Name: v.state.Server, Header: header, Refused: old, Challenge: challenge}); err != nil {
+		return nil, err
+	}
+	return v.cred, nil
+}
+
+// hashIn returns the hash of the credentials' token in a header.
+func hashIn(c *streamable.Credentials, header string) string {
+	for _, k := range c.Further {
+		if k.Header == header {
+			return k.Hash
+		}
+	}
+	return c.Hash
 }
 
 // renew asks the agent for a token and puts it in place of the one named old.
-func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*streamable.Credentials, error) {
-	key := "token " + old
+func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*view, error) {
+	key := "token " + r.Header + " " + old
 	if r.Refused != "" || r.Challenge != nil {
-		key = "refused " + old
+		key = "refused " + r.Header + " " + old
 	}
 	got, err := l.shared(ctx, key, tokenLimit, func(ctx context.Context) (any, error) {
-		if v := l.view.Load(); v.ready() && v.cred.Hash != old && !v.wanting() {
+		if v := l.view.Load(); v.ready() && v.hash(r.Header) != old && !v.wants(r.Header) {
 			return v, nil // somebody was faster
 		}
 		var t *local.Token
@@ -85,11 +116,11 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 		}
 		if err != nil {
 			if r.Refused == "" {
-				l.later(old)
+				l.later(r.Header, old)
 			}
 			return nil, err
 		}
-		return l.take(t, old), nil
+		return l.take(t, r.Header, old), nil
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +129,7 @@ func (l *link) renew(ctx context.Context, old string, r local.TokenRequest) (*st
 	if !v.ready() {
 		return nil, v.err
 	}
-	return v.cred, nil
+	return v, nil
 }
 
 // prover returns what signs a token's proofs: the agent, which has the key.
@@ -119,37 +150,33 @@ func (l *link) prover(server string, t *local.Token) func(ctx context.Context, m
 	}
 }
 
-// take puts a token in place of the one named old, unless the agent has meanwhile
+// take puts a token in place of the one named old in its header, unless the agent has meanwhile
 // taken the permission away, or said by itself which token is next: an answer
 // that comes late may hold an older one. It returns the view.
-func (l *link) take(t *local.Token, old string) *view {
+func (l *link) take(t *local.Token, header, old string) *view {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.view.Load()
-	if !v.ready() || v.cred.Hash != old && !v.wanting() {
+	if !v.ready() || v.hash(header) != old && !v.wants(header) || header != "" && v.token(header) == nil {
 		return v
 	}
-	s := *v.state
-	s.Token = t
-	v = l.viewOf(&s)
+	v = l.viewOf(v.with(t, header))
 	l.put(v)
 	return v
 }
 
 // later moves the time of the next background question for the token named hash.
-func (l *link) later(hash string) {
+func (l *link) later(header, hash string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.view.Load()
-	if !old.ready() || old.cred.Hash != hash || old.state.Token == nil || old.state.Token.RenewAt.IsZero() {
+	if !old.ready() || old.hash(header) != hash || old.token(header) == nil || old.token(header).RenewAt.IsZero() {
 		return
 	}
-	t := *old.state.Token
+	t := *old.token(header)
 	if at := l.now().Add(5 * time.Second); at.After(t.RenewAt) {
 		t.RenewAt = at
-		s := *old.state
-		s.Token = &t
-		l.view.Store(&view{state: &s, cred: old.cred}) // nobody waits for this change
+		l.view.Store(&view{state: old.with(&t, header), cred: old.cred}) // nobody waits for this change
 	}
 }
 

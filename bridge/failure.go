@@ -148,8 +148,11 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 		return f.Error
 	}
 	h := statusHint(e, b.host())
-	if e.Status == http.StatusUnauthorized {
+	switch {
+	case e.Status == http.StatusUnauthorized:
 		h = b.whyRefused(c, e, h)
+	case e.Status == http.StatusForbidden && e.Gate:
+		h = b.shutOut(h)
 	}
 	more := &failure{Status: e.Status, Excerpt: b.excerpt(e), Retry: e.RetryAfter}
 	// A client that probes for the modern protocol goes on with initialize when
@@ -168,20 +171,48 @@ const inspectLimit = 5 * time.Second
 // reason, which the agent can tell.
 func (b *bridge) whyRefused(c *call, e *streamable.StatusError, h *hint.Error) *hint.Error {
 	v := b.link.view.Load()
-	if v == nil || v.cred == nil || v.cred.Hash == "" {
+	if v == nil || v.cred == nil || v.hash("") == "" && len(v.cred.Further) == 0 {
 		return h
 	}
+	header := v.refusedBy(e)
 	ctx, cancel := context.WithTimeout(c.ctx, inspectLimit)
 	defer cancel()
 	var got *local.Inspection
 	err := b.link.ask(ctx, func(a Agent) (err error) {
-		got, err = a.Inspect(ctx, local.InspectRequest{Name: v.state.Server, Refused: v.cred.Hash, Challenge: e.Challenge})
+		got, err = a.Inspect(ctx, local.InspectRequest{Name: v.state.Server, Header: header, Refused: v.hash(header), Challenge: e.Challenge})
 		return err
 	})
 	if err != nil || got == nil || len(got.Findings) == 0 {
 		return h
 	}
 	return hint.Wrap(h.Cause, h.Code, h.What+" "+got.Findings[0].What, got.Findings[0].Do)
+}
+
+// refusedBy returns the header of the token that a gate or the server behind it
+// refuses, as token takes it.
+func (v *view) refusedBy(e *streamable.StatusError) string {
+	if e.Gate {
+		for _, k := range v.cred.Further {
+			if streamable.IsGateHeader(k.Header) {
+				return k.Header
+			}
+		}
+		return ""
+	}
+	return v.authorization()
+}
+
+// shutOut puts into words that a gate in front of the server knows the account and
+// lets it not in: Google's front end, so far.
+func (b *bridge) shutOut(h *hint.Error) *hint.Error {
+	who := "the account"
+	if v := b.link.view.Load(); v != nil && v.cred != nil {
+		if t := v.token(v.refusedBy(&streamable.StatusError{Gate: true})); t != nil && t.Who != "" {
+			who = clean(t.Who, 100)
+		}
+	}
+	return hint.Wrap(h.Cause, hint.Refused, "The gate of Google Cloud in front of "+b.host()+" does not let "+who+" in.",
+		"Ask the service's owner to give it the role Cloud Run Invoker (roles/run.invoker).")
 }
 
 // statusHint puts an HTTP status into words.
@@ -284,6 +315,11 @@ func (b *bridge) redact(s string) string {
 	for _, q := range v.state.SecretQuery {
 		if !q.IsZero() {
 			s = strings.ReplaceAll(strings.ReplaceAll(s, url.QueryEscape(q.Reveal()), "REDACTED"), q.Reveal(), "REDACTED")
+		}
+	}
+	for _, t := range v.state.Further {
+		if !t.Value.IsZero() {
+			s = strings.ReplaceAll(s, t.Value.Reveal(), "REDACTED")
 		}
 	}
 	for _, h := range v.state.SecretHeaders {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,14 +31,77 @@ type view struct {
 // ready reports whether requests can go out.
 func (v *view) ready() bool { return v.err == nil }
 
-// wanting reports whether v is ready but for its token, which is being renewed or
+// wanting reports whether v is ready but for a token, which is being renewed or
 // is over: the agent has to be asked for one.
-func (v *view) wanting() bool { return v.ready() && v.state.NeedsToken && v.state.Token == nil }
+func (v *view) wanting() bool {
+	if v.wants("") {
+		return true
+	}
+	return v.ready() && slices.ContainsFunc(v.state.Further, func(t local.Token) bool { return t.Hash == "" })
+}
+
+// wants is wanting for the token in one header; "" is the main one.
+func (v *view) wants(header string) bool {
+	if header == "" {
+		return v.ready() && v.state.NeedsToken && v.state.Token == nil
+	}
+	t := v.token(header)
+	return v.ready() && t != nil && t.Hash == ""
+}
+
+// token returns the token in a header, or nil.
+func (v *view) token(header string) *local.Token {
+	if header == "" {
+		return v.state.Token
+	}
+	for i := range v.state.Further {
+		if v.state.Further[i].Header == header {
+			return &v.state.Further[i]
+		}
+	}
+	return nil
+}
+
+// hash returns the hash of the token in a header.
+func (v *view) hash(header string) string { return hashIn(v.cred, header) }
+
+// with returns the state of v with another token in a header.
+func (v *view) with(t *local.Token, header string) *local.BridgeState {
+	s, with := *v.state, *t
+	if old := v.token(header); old != nil && with.Who == "" {
+		with.Who = old.Who
+	}
+	if header == "" {
+		s.Token = &with
+		return &s
+	}
+	s.Further = slices.Clone(s.Further)
+	for i := range s.Further {
+		if s.Further[i].Header == header {
+			with.Header = header
+			s.Further[i] = with
+		}
+	}
+	return &s
+}
+
+// authorization returns the header of the token that the server's own refusals are
+// about, as token takes it: Authorization, whichever account that is.
+func (v *view) authorization() string {
+	if t := v.token("Authorization"); t != nil {
+		return t.Header
+	}
+	return ""
+}
 
 // outdated reports whether w is ready in a way that v was not: at all, or with
 // another token.
 func (v *view) outdated(w *view) bool {
-	return w.ready() && (!v.ready() || w.cred.Hash != v.cred.Hash && !w.wanting() || w.state.Status == local.Ready && v.state.Status != local.Ready)
+	return w.ready() && (!v.ready() || !sameTokens(w.cred, v.cred) && !w.wanting() || w.state.Status == local.Ready && v.state.Status != local.Ready)
+}
+
+func sameTokens(a, b *streamable.Credentials) bool {
+	return a.Hash == b.Hash && slices.Equal(a.Further, b.Further)
 }
 
 // A link is the bridge's connection to the agent: it keeps the newest view and
@@ -166,7 +230,7 @@ func (l *link) lost(err error) {
 		v := &view{err: hint.Of(err)}
 		if old != nil && old.state != nil {
 			s := *old.state
-			s.Token, s.SecretHeaders, s.SecretQuery = nil, nil, nil
+			s.Token, s.Further, s.SecretHeaders, s.SecretQuery = nil, nil, nil, nil
 			v.state = &s
 		}
 		l.show(v)
@@ -326,14 +390,25 @@ func (l *link) viewOf(s *local.BridgeState) *view {
 		}
 		u.RawQuery += url.QueryEscape(k) + "=" + url.QueryEscape(val.Reveal())
 	}
-	v.cred = &streamable.Credentials{URL: u, Header: h, Bound: len(s.SecretHeaders)+len(s.SecretQuery) > 0}
+	v.cred = &streamable.Credentials{URL: u, Header: h, In: "Authorization", Bound: len(s.SecretHeaders)+len(s.SecretQuery) > 0}
 	if t := s.Token; t != nil {
 		name := t.Header
 		if name == "" {
 			name = "Authorization"
 		}
 		h.Set(name, t.FieldValue())
-		v.cred.Hash, v.cred.Bound = t.Hash, true
+		v.cred.Hash, v.cred.In, v.cred.Bound = t.Hash, name, true
+		if strings.EqualFold(t.Scheme, "DPoP") {
+			v.cred.Prove = l.prover(s.Server, t)
+		}
+	}
+	for i := range s.Further {
+		t := &s.Further[i]
+		v.cred.Further = append(v.cred.Further, streamable.Key{Header: t.Header, Hash: t.Hash})
+		if v.cred.Bound = true; t.Hash == "" {
+			continue
+		}
+		h.Set(t.Header, t.FieldValue())
 		if strings.EqualFold(t.Scheme, "DPoP") {
 			v.cred.Prove = l.prover(s.Server, t)
 		}

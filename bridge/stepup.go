@@ -39,7 +39,7 @@ func (b *bridge) permitted(c *call) error {
 
 // insufficient reports whether a server wants more permissions (RFC 6750 section 3.1).
 func insufficient(e *streamable.StatusError) bool {
-	return e.Status == http.StatusForbidden && challengeParam(e.Challenge, "error") == "insufficient_scope"
+	return e.Status == http.StatusForbidden && !e.Gate && challengeParam(e.Challenge, "error") == "insufficient_scope"
 }
 
 // stepUp asks the agent for a token with more permissions than the one of v, and
@@ -49,18 +49,19 @@ func (b *bridge) stepUp(c *call, v *view, refused *streamable.StatusError) error
 	defer b.calls.wait(c, false)
 	ctx, cancel := context.WithTimeout(c.ctx, holdLimit+goodbye)
 	defer cancel()
+	header := v.authorization()
 	asked := make(chan error, 1) // takes the one answer
 	b.spawn(func() {
 		var t *local.Token
 		err := b.link.ask(ctx, func(a Agent) (err error) {
-			t, err = a.StepUp(ctx, local.StepUpRequest{Server: v.state.Server, Refused: v.cred.Hash, Challenge: refused.Challenge, Wait: holdLimit})
+			t, err = a.StepUp(ctx, local.StepUpRequest{Server: v.state.Server, Refused: v.hash(header), Challenge: refused.Challenge, Wait: holdLimit})
 			return err
 		})
 		if err == nil && t == nil {
 			err = errors.New("agent gave no token")
 		}
 		if err == nil {
-			b.link.take(t, v.cred.Hash)
+			b.link.take(t, header, v.hash(header))
 		}
 		asked <- err
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -105,7 +106,11 @@ func (b *Broker) probe(ctx context.Context, s *account.Server) (*answer, error) 
 		return nil, err
 	}
 	defer done()
-	return probeBy(ctx, client, s)
+	gate, err := b.gate(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return probeBy(ctx, client, s, func(h http.Header) { maps.Copy(h, gate) })
 }
 
 // probeBy is probe with a client of the caller's; more sets further header fields.

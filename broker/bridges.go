@@ -69,11 +69,13 @@ func (b *Broker) prepare(ctx context.Context, s *account.Server) {
 	if _, err := b.openedVault(ctx); err != nil {
 		return
 	}
-	if s.Account == "" {
-		return
-	}
-	if _, err := b.serverToken(ctx, s, local.TokenRequest{Name: s.Name}); err != nil {
-		b.opt.Log.Debug("no token for a new bridge", "server", s.Name, "err", err)
+	for _, l := range s.Layers() {
+		if l.Account == "" {
+			continue
+		}
+		if _, err := b.serverToken(ctx, l, local.TokenRequest{Name: l.Name}); err != nil {
+			b.opt.Log.Debug("no token for a new bridge", "server", s.Name, "account", l.Account, "err", err)
+		}
 	}
 }
 
@@ -85,7 +87,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	if s == nil {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed or renamed.", name), "Take it out of the MCP client's configuration, or put in its new name.")
 	}
-	a := b.standing(s)
+	a, further := b.whole(s)
 	if !a.ready() && b.attempts[b.attemptName(name)] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(name))
 	}
@@ -130,6 +132,15 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 	st.NeedsToken = a.account != nil
 	if a.token != nil {
 		st.Token = b.wireToken(s, a.token)
+		st.Token.Who = a.who()
+	}
+	for i, l := range s.Layers()[1:] {
+		t := local.Token{Header: l.TokenHeader}
+		if tok := further[i].token; tok != nil {
+			t = *b.wireToken(l, tok)
+		}
+		t.Who = further[i].who()
+		st.Further = append(st.Further, t)
 	}
 	return st, nil
 }
@@ -161,6 +172,9 @@ func keyOf(st *local.BridgeState) bridgeKey {
 	k.secrets = fmt.Sprint(hashes) // fmt sorts a map's keys
 	if st.Token != nil {
 		k.token = st.Token.Hash
+	}
+	for _, t := range st.Further {
+		k.token += " " + t.Header + " " + t.Hash
 	}
 	if st.Problem != nil {
 		k.problem = st.Problem.Text()
@@ -220,7 +234,7 @@ func (b *Broker) missing(name string) error {
 	if s == nil {
 		return hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed.", name), "")
 	}
-	a := b.standing(s)
+	a, _ := b.whole(s)
 	if a.ready() {
 		return nil
 	}

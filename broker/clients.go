@@ -75,7 +75,7 @@ func (b *Broker) InstallClient(ctx context.Context, r local.InstallRequest) (*lo
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range servers {
-		if s := b.cfg.Servers[name]; s != nil && b.standing(s).status == local.SignInNeeded {
+		if s := b.cfg.Servers[name]; s != nil && b.access(s).status == local.SignInNeeded {
 			out.SignIn = append(out.SignIn, name)
 		}
 	}

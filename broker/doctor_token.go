@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -195,7 +196,14 @@ func (x *examination) offer(ctx context.Context, tok *local.Token) {
 		return
 	}
 	defer done()
-	ans, err := probeBy(ctx, client, x.s, func(h http.Header) { h.Set(tok.Header, tok.FieldValue()) })
+	gate, err := x.b.gate(ctx, x.s)
+	if err != nil {
+		return
+	}
+	ans, err := probeBy(ctx, client, x.s, func(h http.Header) {
+		maps.Copy(h, gate)
+		h.Set(tok.Header, tok.FieldValue())
+	})
 	if err == nil && (ans.status == http.StatusUnauthorized || ans.status == http.StatusForbidden) {
 		x.b.noteRefused(x.s.Name, tok.Hash, ans.fields)
 	}

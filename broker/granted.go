@@ -36,7 +36,9 @@ func (b *Broker) keepGrant(ctx context.Context, s *account.Server, flow *authcod
 		}
 		changed := *now
 		kept = &changed
-		if name = kept.Account; name == "" {
+		if name = kept.Account; s.Further {
+			name = s.Account
+		} else if name == "" {
 			name = freeAccountName(cfg, s.Name)
 		}
 		rec := accountRecord{Kind: account.OAuth, Targets: []target{}, AddedAt: b.opt.Now()}
@@ -63,7 +65,9 @@ func (b *Broker) keepGrant(ctx context.Context, s *account.Server, flow *authcod
 		withIssuer := *a
 		withIssuer.Issuer, withIssuer.ClientID = g.Issuer, g.ClientID
 		cfg.Accounts[name] = &withIssuer
-		kept.Account = name
+		if !s.Further {
+			kept.Account = name
+		}
 		cfg.Servers[s.Name] = kept
 		return tx.Put(grantKey(name, to), grantRecord{
 			Grant: *g, Registration: flow.Registration.Kind, ClientSecret: flow.Registration.ClientSecret, Target: to, Lineage: lineage, Asked: flow.Scopes,
@@ -71,6 +75,9 @@ func (b *Broker) keepGrant(ctx context.Context, s *account.Server, flow *authcod
 	})
 	if err != nil {
 		return err
+	}
+	if s.Further {
+		kept = s
 	}
 	b.signedIn(kept, name, to, flow)
 	return b.saveMemory()
@@ -108,7 +115,7 @@ func (b *Broker) signedIn(s *account.Server, name string, to target, flow *authc
 	delete(b.live, key)
 	b.seeded[key] = true
 	delete(b.problems, problemKey(s))
-	delete(b.challenges, s.Name)
+	delete(b.challenges, refusalKey(s))
 	m := b.mem.server(s.Name)
 	m.Wants, m.Open = account.OAuth, false
 	m.Scopes = oauth.Union(m.Scopes, b.stepUps[s.Name].scopes)

@@ -31,8 +31,11 @@ func (b *Broker) Inspect(ctx context.Context, r local.InspectRequest) (*local.In
 		}
 		return b.inspectAccount(ctx, cfg.Accounts[r.Name])
 	}
+	if s, err = layer(s, r.Header); err != nil {
+		return nil, err
+	}
 	if r.Refused != "" {
-		b.noteRefused(s.Name, r.Refused, r.Challenge)
+		b.noteRefused(refusalKey(s), r.Refused, r.Challenge)
 	} else if _, err := b.serverToken(ctx, s, local.TokenRequest{Name: s.Name}); err != nil {
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func (b *Broker) expected(ctx context.Context, s *account.Server, a *access) cla
 	switch {
 	case a.grant != nil:
 		e.Issuer = a.grant.Issuer
-	case a.record.Kind == account.GoogleKey && !a.record.SelfSigned:
+	case a.record.Kind == account.GoogleKey && !a.record.SelfSigned, a.record.Kind == account.GoogleImpersonate, a.record.Kind == account.GoogleADC:
 		e.Issuer = "https://accounts.google.com"
 	default:
 		e.Issuer = a.record.Issuer + a.record.FoundIssuer // one of them
@@ -97,7 +100,7 @@ func (b *Broker) expected(ctx context.Context, s *account.Server, a *access) cla
 		e.Asked = s.Audience
 	}
 	b.mu.Lock()
-	r, fields := b.refusals[s.Name], b.challenges[s.Name]
+	r, fields := b.refusals[refusalKey(s)], b.challenges[refusalKey(s)]
 	e.Refused = r != nil && a.token != nil && r.hash == a.token.Hash()
 	b.mu.Unlock()
 	if !e.Refused {

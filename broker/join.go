@@ -119,7 +119,7 @@ func (b *Broker) afterJoin(j *joinWork) {
 		for _, s := range j.plan.Servers {
 			if s != nil {
 				delete(b.problems, problemKey(s))
-				delete(b.challenges, s.Name)
+				b.forgetRefusals(s.Name)
 				b.historyOf(s.Name).failure = nil
 			}
 		}

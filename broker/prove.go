@@ -20,6 +20,7 @@ func (b *Broker) Prove(ctx context.Context, r local.ProveRequest) (*local.Proof,
 		return nil, err
 	}
 	b.mu.Lock()
+	s = b.signedInLayer(s)
 	a := b.standing(s)
 	b.mu.Unlock()
 	if !a.ready() {

@@ -52,8 +52,10 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	}
 	out := &local.AddedServer{}
 	var seen *serverMemory
-	// With a client certificate the server answers once that is in the vault.
-	if !p.Offline && p.ClientCert == nil {
+	// With a client certificate the server answers once that is in the vault, and
+	// behind a gate once its account may be used.
+	later := p.ClientCert != nil || len(s.AlsoAccounts) > 0
+	if !p.Offline && !later {
 		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
 	moved := false
@@ -73,8 +75,10 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 		if err := b.putProxyLogin(tx, &s, p.ProxyLogin); err != nil {
 			return err
 		}
-		if err := b.bindServer(cfg, tx, &s, p.Bind); err != nil {
-			return err
+		for _, l := range s.Layers() {
+			if err := b.bindServer(cfg, tx, l, p.Bind); err != nil {
+				return err
+			}
 		}
 		cfg.Servers[s.Name] = &s
 		return nil
@@ -82,7 +86,7 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	if err := b.editServer(ctx, &s, p, write); err != nil {
 		return nil, err
 	}
-	if !p.Offline && p.ClientCert != nil {
+	if !p.Offline && later {
 		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
 	b.update(func() {
@@ -91,7 +95,7 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 			old.Wants, old.Open = seen.Wants, seen.Open
 		}
 		delete(b.problems, problemKey(&s))
-		delete(b.challenges, s.Name)
+		b.forgetRefusals(s.Name)
 		b.historyOf(s.Name).failure = nil
 		if moved {
 			delete(b.stepUps, s.Name)
@@ -113,7 +117,7 @@ func eventOf(exists bool) string {
 // editServer runs write. A server that has no secret and no account needs no
 // vault, so it can be added where there is none yet.
 func (b *Broker) editServer(ctx context.Context, s *account.Server, p local.PutServer, write func(*account.Config, *vault.Tx) error) error {
-	if s.Account != "" || s.HasSecrets() || p.ClientSecret != nil || p.ProxyLogin != nil || hasWay(s) {
+	if s.Account != "" || len(s.AlsoAccounts) > 0 || s.HasSecrets() || p.ClientSecret != nil || p.ProxyLogin != nil || hasWay(s) {
 		return b.edit(ctx, write)
 	}
 	if _, err := b.openedVault(ctx); err == nil {
@@ -386,7 +390,7 @@ func (b *Broker) forgetServer(name string) {
 	b.answersOf(name).remove()
 	b.update(func() {
 		delete(b.mem.Servers, name)
-		delete(b.challenges, name)
+		b.forgetRefusals(name)
 		delete(b.history, name)
 		delete(b.stepUps, name)
 		b.dropNotice(name)

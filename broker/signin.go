@@ -303,7 +303,7 @@ func (b *Broker) withoutSignIn(ctx context.Context, s *account.Server, err error
 // request, or asks it for one. A server that cannot be reached has none.
 func (b *Broker) challengeOf(ctx context.Context, s *account.Server) (*oauth.Challenge, error) {
 	b.mu.Lock()
-	fields, known := b.challenges[s.Name]
+	fields, known := b.challenges[refusalKey(s)]
 	b.mu.Unlock()
 	if known {
 		return oauth.Bearer(challengesOf(fields)), nil

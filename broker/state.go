@@ -127,7 +127,7 @@ func (b *Broker) serverState(s *account.Server) local.ServerState {
 		seen = &serverMemory{}
 	}
 	st := local.ServerState{
-		Name: s.Name, URL: s.URL, Account: s.Account, Kind: seen.Wants,
+		Name: s.Name, URL: s.URL, Account: s.Account, Also: s.AlsoAccounts, Kind: seen.Wants,
 		Bridges: b.bridges[s.Name], LastUsed: seen.LastUsed, Tools: seen.Tools,
 	}
 	if a := b.cfg.Accounts[s.Account]; a != nil {
@@ -211,12 +211,20 @@ func (a *access) is(status local.Status, problem error) *access {
 // ready reports whether a token can be had without the user, or none is needed.
 func (a *access) ready() bool { return a.status == local.Ready || a.status == local.Unknown }
 
+// who names whose tokens these are.
+func (a *access) who() string {
+	if a.identity == "" && a.account != nil {
+		return a.account.Name
+	}
+	return a.identity
+}
+
 // halted reports whether the user lets nothing have a token for now.
 func (a *access) halted() bool { return a.status == local.Paused || a.status == local.Stopping }
 
 // access is standing, with a sign-in under way shown. b.mu is held.
 func (b *Broker) access(s *account.Server) *access {
-	a := b.standing(s)
+	a, _ := b.whole(s)
 	if b.attempts[b.attemptName(s.Name)] != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(s.Name))
 	}

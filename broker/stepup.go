@@ -29,6 +29,7 @@ func (b *Broker) StepUp(ctx context.Context, r local.StepUpRequest) (*local.Toke
 		return nil, err
 	}
 	b.mu.Lock()
+	s = b.signedInLayer(s)
 	a := b.standing(s)
 	b.mu.Unlock()
 	switch {

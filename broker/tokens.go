@@ -31,6 +31,9 @@ func (b *Broker) Token(ctx context.Context, r local.TokenRequest) (*local.Token,
 		}
 		return b.wireToken(nil, tok), nil
 	}
+	if s, err = layer(s, r.Header); err != nil {
+		return nil, err
+	}
 	tok, err := b.serverToken(ctx, s, r)
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func (b *Broker) serverToken(ctx context.Context, s *account.Server, r local.Tok
 		}
 	}
 	if len(r.Challenge) > 0 || r.Refused != "" {
-		b.noteRefused(s.Name, r.Refused, r.Challenge)
+		b.noteRefused(refusalKey(s), r.Refused, r.Challenge)
 	}
 	b.mu.Lock()
 	a := b.standing(s)
@@ -242,6 +245,7 @@ func (b *Broker) oauthClient(s *account.Server, also ...string) (*oauth.Client, 
 	o := oauth.Options{Now: b.opt.Now, Log: b.opt.Log, Transport: b.opt.HTTP}
 	if s != nil {
 		o.ServerURL, o.AllowHosts, o.AllowHTTP = s.URL, s.AllowHosts, s.AllowHTTP
+		o.Gate = func(ctx context.Context) (http.Header, error) { return b.gate(ctx, s) }
 	}
 	way, err := b.way(s)
 	if err != nil {

@@ -27,10 +27,12 @@ import (
 // Credentials are where a request goes and what makes it welcome there. They do
 // not change once they are handed out.
 type Credentials struct {
-	URL    *url.URL
-	Header http.Header // canonical names; the token among them
-	Hash   string      // names the token; empty if there is none
-	Bound  bool        // Header holds secrets, which go to URL's origin and path only
+	URL     *url.URL
+	Header  http.Header // canonical names; the token among them
+	Hash    string      // names the main token; empty if there is none
+	In      string      // the header of the main token
+	Further []Key       // the other tokens in Header
+	Bound   bool        // Header holds secrets, which go to URL's origin and path only
 
 	// Prove makes the DPoP proof for one request; nil if the token needs none.
 	Prove func(ctx context.Context, method, url, nonce string) (string, error)
@@ -41,8 +43,9 @@ type Access interface {
 	// Credentials returns what to use now. It is called for each request and is quick.
 	Credentials(ctx context.Context) (*Credentials, error)
 	// Renew returns better credentials than the refused ones, which the server
-	// answered with 401 and these WWW-Authenticate fields.
-	Renew(ctx context.Context, refused *Credentials, challenge []string) (*Credentials, error)
+	// answered with 401 and these WWW-Authenticate fields. header says which of their
+	// tokens is to be another: that of a Key, or "" for the main one.
+	Renew(ctx context.Context, refused *Credentials, header string, challenge []string) (*Credentials, error)
 }
 
 // Options are the settings of a Client.
@@ -106,26 +109,31 @@ func (c *Client) CloseIdle() {
 }
 
 // do sends one HTTP request and returns the answer, whatever its status. On a
-// 401 it renews the credentials and repeats once. It goes to the server's address,
+// 401 it renews the token that was refused and repeats, once for each token. It goes to the server's address,
 // or to another one of its origin.
 func (c *Client) do(ctx context.Context, method string, to *url.URL, body []byte, fill func(http.Header)) (*http.Response, error) {
 	cred, err := c.access.Credentials(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for rested := false; ; rested = true {
+	asked := map[string]int{} // how often for another token, by its header
+	for {
 		resp, err := c.proven(ctx, cred, method, to, body, fill)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		if err != nil {
 			return resp, err
+		}
+		header, ok := cred.blame(resp, func(header string) bool { return asked[header] > 1 })
+		if !ok {
+			return resp, nil
 		}
 		challenge := resp.Header.Values("Www-Authenticate")
 		drop(resp)
-		refused := cred.Hash
-		if cred, err = c.access.Renew(ctx, cred, challenge); err != nil {
+		refused := cred.hash(header)
+		if cred, err = c.access.Renew(ctx, cred, header, challenge); err != nil {
 			return nil, err
 		}
-		if rested || cred.Hash != refused {
-			return c.proven(ctx, cred, method, to, body, fill)
+		if asked[header]++; cred.hash(header) != refused {
+			asked[header] = 2 // a young token is tried twice, another one once
 		}
 	}
 }
@@ -273,6 +281,7 @@ type StatusError struct {
 	Body        []byte   // at most 1 MiB; it comes from the server
 	Challenge   []string // WWW-Authenticate fields
 	RetryAfter  string
+	Gate        bool // a gate in front of the server said so, not the server
 }
 
 func (e *StatusError) Error() string {
@@ -286,7 +295,7 @@ func statusError(resp *http.Response) error {
 	}
 	resp.Body.Close()
 	return &StatusError{Status: resp.StatusCode, ContentType: mediaType(resp), Body: body,
-		Challenge: resp.Header.Values("Www-Authenticate"), RetryAfter: resp.Header.Get("Retry-After")}
+		Challenge: resp.Header.Values("Www-Authenticate"), RetryAfter: resp.Header.Get("Retry-After"), Gate: byGate(resp, body)}
 }
 
 // mediaType returns the Content-Type without parameters, in lower case.

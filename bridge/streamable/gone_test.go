@@ -68,7 +68,7 @@ func (s swallowed) Write(p []byte) (int, error) {
 type open struct{ cred *Credentials }
 
 func (o open) Credentials(context.Context) (*Credentials, error) { return o.cred, nil }
-func (o open) Renew(context.Context, *Credentials, []string) (*Credentials, error) {
+func (o open) Renew(context.Context, *Credentials, string, []string) (*Credentials, error) {
 	return o.cred, nil
 }
 

@@ -226,18 +226,19 @@ type VaultState struct {
 
 // A ServerState is one row of the list of servers.
 type ServerState struct {
-	Name      string       `json:"name"`
-	URL       string       `json:"url"`
-	Account   string       `json:"account,omitempty"`
-	Kind      account.Kind `json:"kind,omitempty"` // of the account, or what the server was seen to want
-	State     Status       `json:"state"`
-	Identity  string       `json:"identity,omitempty"`  // who is signed in, as people say it
-	ExpiresAt time.Time    `json:"expires_at,omitzero"` // of the token now in use
-	Renews    bool         `json:"renews,omitempty"`    // it is renewed without the user
-	Problem   *hint.Error  `json:"problem,omitempty"`
-	Bridges   int          `json:"bridges,omitempty"`
-	LastUsed  time.Time    `json:"last_used,omitzero"`
-	Tools     int          `json:"tools,omitempty"` // as last seen
+	Name      string            `json:"name"`
+	URL       string            `json:"url"`
+	Account   string            `json:"account,omitempty"`
+	Also      map[string]string `json:"also_accounts,omitempty"` // further accounts by the header of their tokens
+	Kind      account.Kind      `json:"kind,omitempty"`          // of the account, or what the server was seen to want
+	State     Status            `json:"state"`
+	Identity  string            `json:"identity,omitempty"`  // who is signed in, as people say it
+	ExpiresAt time.Time         `json:"expires_at,omitzero"` // of the token now in use
+	Renews    bool              `json:"renews,omitempty"`    // it is renewed without the user
+	Problem   *hint.Error       `json:"problem,omitempty"`
+	Bridges   int               `json:"bridges,omitempty"`
+	LastUsed  time.Time         `json:"last_used,omitzero"`
+	Tools     int               `json:"tools,omitempty"` // as last seen
 }
 
 // An AccountState is one row of the list of accounts.
@@ -444,6 +445,7 @@ type SignOutRequest struct {
 // TokenRequest is the argument of Token.
 type TokenRequest struct {
 	Name      string   `json:"name"`                // a server or an account
+	Header    string   `json:"header,omitempty"`    // of a server with further accounts: the token of that one; empty is the server's own account
 	Refused   string   `json:"refused,omitempty"`   // the hash of a token that the server answered with 401
 	Challenge []string `json:"challenge,omitempty"` // the WWW-Authenticate fields of that answer
 }
@@ -456,6 +458,7 @@ type Token struct {
 	Hash    string       `json:"hash"`                // names it in TokenRequest.Refused
 	Expiry  time.Time    `json:"expires_at,omitzero"` // zero: unknown or never
 	RenewAt time.Time    `json:"renew_at,omitzero"`   // from when to ask again; zero: never
+	Who     string       `json:"who,omitempty"`       // whose it is: the identity if known, else the account's name
 }
 
 // FieldValue returns the header field's value, a secret in the clear.
@@ -474,6 +477,7 @@ type InspectRequest struct {
 	// Another token is not asked for then.
 	Refused   string   `json:"refused,omitempty"`
 	Challenge []string `json:"challenge,omitempty"`
+	Header    string   `json:"header,omitempty"` // as in TokenRequest
 }
 
 // An Inspection is what can be said of a token. It holds nothing with which the
@@ -532,6 +536,7 @@ type BridgeState struct {
 	Status        Status                  `json:"status"`                // Ready, Unknown (try without a token), or why not
 	Token         *Token                  `json:"token,omitempty"`       // nil if none is needed or none is there
 	NeedsToken    bool                    `json:"needs_token,omitempty"` // requests go with a token: where Token is nil, ask for one
+	Further       []Token                 `json:"further,omitempty"`     // of further accounts; where Hash is empty, ask for one with its Header
 	Problem       *hint.Error             `json:"problem,omitempty"`     // with a status other than Ready and Unknown
 }
 

@@ -26,6 +26,7 @@ import (
 	"sync"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/internal/hint"
 )
 
@@ -65,6 +66,10 @@ type Options struct {
 	// Resolver looks up host names. Optional; nil means net.DefaultResolver.
 	Resolver *net.Resolver
 
+	// Gate returns header fields that requests to ServerURL's origin need to reach
+	// it: the token of a gate in front. Optional.
+	Gate func(context.Context) (http.Header, error)
+
 	// Transport sends requests in place of the guarded transport; the rules on
 	// addresses are then checked on names and literals only. Optional; for tests.
 	Transport http.RoundTripper
@@ -82,10 +87,12 @@ type Options struct {
 // goes only where the address rule allows: to the hosts that the user named, or
 // to public addresses over https. It is safe for concurrent use.
 type Client struct {
-	rule rule
-	http *http.Client
-	now  func() time.Time
-	log  *slog.Logger
+	rule   rule
+	http   *http.Client
+	gate   func(context.Context) (http.Header, error)
+	origin string // of ServerURL, for gate
+	now    func() time.Time
+	log    *slog.Logger
 
 	mu     sync.Mutex
 	nonces map[string]string // of DPoP, by origin
@@ -107,6 +114,11 @@ func NewClient(o Options) (*Client, error) {
 	rt := o.Transport
 	if rt == nil {
 		rt = newTransport(r, o)
+	}
+	if o.Gate != nil {
+		if u, err := url.Parse(o.ServerURL); err == nil {
+			c.gate, c.origin = o.Gate, account.Origin(u)
+		}
 	}
 	c.http = &http.Client{Transport: rt, CheckRedirect: c.checkRedirect}
 	return c, nil
@@ -153,6 +165,17 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "keyporter")
+	if c.gate != nil && account.Origin(u) == c.origin {
+		fields, err := c.gate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for name, values := range fields {
+			if req.Header.Get(name) == "" { // a client's own authentication goes first
+				req.Header[name] = values
+			}
+		}
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		c.log.DebugContext(ctx, "request failed", "method", method, "host", u.Host, "path", u.Path, "error", unwrapURL(err))
@@ -175,6 +198,9 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 // and nothing else. What is not followed is answered as it came.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
 	first := via[0]
+	if c.gate != nil && account.Origin(first.URL) == c.origin && account.Origin(req.URL) != c.origin {
+		return http.ErrUseLastResponse
+	}
 	if first.Header.Get("Authorization") != "" || first.Method != http.MethodGet || len(via) > maxRedirects ||
 		hostOf(req.URL) != hostOf(first.URL) || first.URL.Scheme == "https" && req.URL.Scheme != "https" ||
 		c.rule.checkURL(req.URL) != nil {

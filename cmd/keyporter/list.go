@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,13 +56,17 @@ func printServers(w io.Writer, servers []local.ServerState, now time.Time) error
 }
 
 func accountOf(s *local.ServerState) string {
+	var who []string
 	switch {
 	case s.Identity != "":
-		return printable(s.Identity)
+		who = append(who, printable(s.Identity))
 	case s.Account != "":
-		return s.Account
+		who = append(who, s.Account)
 	}
-	return "-"
+	for _, header := range slices.Sorted(maps.Keys(s.Also)) {
+		who = append(who, s.Also[header])
+	}
+	return dash(strings.Join(who, " + "))
 }
 
 // statusWords are the conditions as people say them.
@@ -140,6 +146,9 @@ func (p *program) showServer(st *local.ServerState, s *account.Server, asJSON bo
 		row("", st.Problem.Text())
 	}
 	row("Account", st.Account)
+	for _, header := range slices.Sorted(maps.Keys(st.Also)) {
+		row("And in "+header, st.Also[header])
+	}
 	row("Kind", st.Kind.Words())
 	row("Signed in as", st.Identity)
 	if !st.ExpiresAt.IsZero() {

@@ -167,6 +167,7 @@ func (p *program) logout() *cobra.Command {
 
 func (p *program) token() *cobra.Command {
 	var asJSON, claims bool
+	var header string
 	c := &cobra.Command{
 		Use:   "token NAME",
 		Short: "Print a fresh token of a server or an account",
@@ -179,9 +180,9 @@ it keeps the server from accepting it, as far as that can be seen.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.askAgain(c.Context(), func(l *local.Client) error {
 				if claims {
-					return p.inspect(c.Context(), l, args[0])
+					return p.inspect(c.Context(), l, local.InspectRequest{Name: args[0], Header: header})
 				}
-				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0]})
+				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0], Header: header})
 				if err != nil {
 					return err
 				}
@@ -198,12 +199,13 @@ it keeps the server from accepting it, as far as that can be seen.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the token with its header and expiry as JSON")
 	c.Flags().BoolVar(&claims, "claims", false, "print what is in the token, not the token")
+	c.Flags().StringVar(&header, "header", "", "of a server with two accounts: the token that goes in this `HEADER`")
 	return c
 }
 
 // inspect prints what is in a token and, for people, what is wrong with it.
-func (p *program) inspect(ctx context.Context, l *local.Client, name string) error {
-	got, err := l.Inspect(ctx, local.InspectRequest{Name: name})
+func (p *program) inspect(ctx context.Context, l *local.Client, r local.InspectRequest) error {
+	got, err := l.Inspect(ctx, r)
 	if err != nil {
 		return err
 	}

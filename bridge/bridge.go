@@ -11,7 +11,9 @@
 //	tools.go      tools with invalid header annotations are left out (2026-07-28)
 //	era.go        which protocol a server speaks is found out
 //	translated.go an older client with a server that only speaks 2026-07-28 or later
-//	older.go      a newer client with a server that only speaks what was before
+//	older.go      a newer client with a server that only speaks what was before: when
+//	errand.go     its requests there, and what the server asks because of them
+//	following.go  its subscriptions there, and what the server says by itself
 //	policy.go     tools that the user hid are left out of lists, their calls refused
 //	failure.go    what cannot be answered by the server is answered with an error
 //

@@ -59,9 +59,8 @@ func (b *bridge) request(c *call) error {
 }
 
 // through sends the call to the server, in the era that the client speaks, or, for
-// an older client of a server that only speaks the newer protocol, translated. An
-// older server that does not understand a newer client says so itself, and the
-// client gets its words.
+// an older client of a server that only speaks the newer protocol, translated. The
+// other way round see throughEither.
 func (b *bridge) through(c *call) error {
 	if err := b.writes(c); err != nil {
 		return err

@@ -59,6 +59,10 @@ conformance: ## the official MCP conformance suite; writes docs/conformance.md
 	@scripts/setup go node
 	CGO_ENABLED=0 go test -count=1 -timeout 15m ./test/conformance -table
 
+interop: ## the programs against Keycloak; needs a JDK and Maven
+	@scripts/setup go
+	KEYPORTER_KEYCLOAK=$$(scripts/keycloak) CGO_ENABLED=0 go test -count=1 -timeout 30m -tags interop -v -run '^TestKeycloak$$' ./test/e2e
+
 soak: ## one grant under twenty bridges for a minute, and the agent killed 200 times
 	@scripts/setup go node
 	CGO_ENABLED=0 KEYPORTER_SOAK=1 go test -count=1 -timeout 60m -v \

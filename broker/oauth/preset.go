@@ -32,6 +32,7 @@ type Preset struct {
 	OfflineAccess    Offline           `json:"offline_access"`
 	NoConsent        bool              `json:"no_consent"`     // prompt=consent is not needed for a refresh token, and may do harm
 	SwitchPrompt     string            `json:"switch_prompt"`  // prompt that lets another person sign in; empty is select_account
+	DevicePKCE       bool              `json:"device_pkce"`    // it wants PKCE with device codes too
 	ScopePrefix      bool              `json:"scope_prefix"`   // scopes carry the name of the resource: api://x/read
 	ScopeParam       string            `json:"scope_param"`    // in place of scope
 	ScopeParamAt     string            `json:"scope_param_at"` // path of the endpoint that has ScopeParam; empty: any

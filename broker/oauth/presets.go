@@ -94,6 +94,7 @@ var presets = []*Preset{
 	{
 		Name: "Keycloak", match: []string{"*/realms/*", "*/auth/realms/*"},
 		NoConsent: true, SwitchPrompt: "login",
+		DevicePKCE: true, // clients that have to use PKCE have to here
 		Ask:        "In the realm's admin console, under Clients, somebody makes a public client with Standard flow, or takes this computer into the client registration policy Trusted Hosts.",
 		TargetHelp: "The realm does not know that resource; ask its administrator for an audience mapper or a client scope for the server, or use --no-resource.",
 	},

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 
+	"golang.org/x/oauth2"
+
 	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
 )
@@ -20,12 +22,17 @@ func (f *Flow) checkDevice() error {
 	return nil
 }
 
-// startDevice asks for a code (RFC 8628 section 3.1). There is no redirect, so
-// neither state nor PKCE protect it; the person compares the code.
+// startDevice asks for a code (RFC 8628 section 3.1). There is no redirect, so no
+// state protects it, and PKCE only where the provider is known to take it here; the
+// person compares the code.
 func (f *Flow) startDevice(ctx context.Context) error {
 	form := f.resourceForm()
 	if len(f.Scopes) > 0 {
 		form.Set("scope", strings.Join(f.Scopes, " "))
+	}
+	if f.Preset.DevicePKCE {
+		form.Set("code_challenge", oauth2.S256ChallengeFromVerifier(f.verifier.Reveal()))
+		form.Set("code_challenge_method", "S256")
 	}
 	d, err := f.o.Client.AuthorizeDevice(ctx, f.Discovery.Server.DeviceAuthorizationEndpoint, f.auth(), form)
 	if e := (*oauth.Error)(nil); errors.As(err, &e) && e.Means(oauth.InvalidClient) && f.Registration == f.o.Registration {
@@ -63,6 +70,9 @@ func (f *Flow) waitDevice(ctx context.Context) (*Grant, error) {
 	form := url.Values{}
 	if f.Resource != "" {
 		form.Set("resource", f.Resource)
+	}
+	if f.Preset.DevicePKCE {
+		form.Set("code_verifier", f.verifier.Reveal())
 	}
 	res, err := f.o.Client.PollDevice(ctx, f.Discovery.Server.TokenEndpoint, f.auth(), f.device, form)
 	switch oauth.CodeOf(err) {

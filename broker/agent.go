@@ -151,9 +151,11 @@ func passphraseFrom(getenv func(string) string) func(context.Context) (secret.Va
 // showNotice shows a notice on the desktop with a button that acts on it.
 func showNotice(nt *notify.Notifier) func(context.Context, local.Notice, func()) error {
 	return func(ctx context.Context, n local.Notice, click func()) error {
-		return nt.Show(ctx, notify.Notification{
-			ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click,
-		})
+		shown := notify.Notification{ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click}
+		if n.Kind == local.NoticeClientLost {
+			shown.Title, shown.Text, shown.Button = n.Program+" forgot its servers", lostWords(n), "Restore"
+		}
+		return nt.Show(ctx, shown)
 	}
 }
 

@@ -116,8 +116,9 @@ type Broker struct {
 	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for
 	notices      []*notice
 	desktop      network.Desktop
-	desktopAt    time.Time      // when it was read last
-	bridges      map[string]int // by server
+	desktopAt    time.Time           // when it was read last
+	bridges      map[string]int      // by server
+	lost         map[string][]string // by path of a client\'s file: servers that are gone from it
 	joined       map[*joined]bool
 	trays        int
 	seq          uint64
@@ -170,6 +171,7 @@ func New(opt Options) (*Broker, error) {
 		moveChecked: map[string]string{},
 		stepUps:     map[string]stepUp{},
 		bridges:     map[string]int{},
+		lost:        map[string][]string{},
 		joined:      map[*joined]bool{},
 		changed:     make(chan struct{}),
 	}
@@ -211,7 +213,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, f := range []func(context.Context){b.watchConfig, b.keepMemory} {
+	for _, f := range []func(context.Context){b.watchConfig, b.watchClients, b.keepMemory} {
 		wg.Go(func() { f(work) })
 	}
 	select {

@@ -2,7 +2,10 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 
 	"keyporter/broker/install"
@@ -19,23 +22,39 @@ func (b *Broker) Clients(context.Context) (*local.Clients, error) {
 	return out, nil
 }
 
-// clientState reads what stands in a client's files.
+// clientState reads what stands in a client's files, those of projects that
+// something was put into among them.
 func (b *Broker) clientState(c *install.Client) local.MCPClient {
-	st := local.MCPClient{ID: c.ID, Name: c.Name, Configs: []string{}, Servers: []string{}}
-	for _, path := range c.Files(b.getenv) {
-		st.Found = true
-		st.Configs = append(st.Configs, path)
+	st := local.MCPClient{ID: c.ID, Name: c.Name, Configs: c.Files(b.getenv), Servers: []string{}, Project: c.Project()}
+	st.Found = len(st.Configs) > 0
+	if st.Configs == nil {
+		st.Configs = []string{}
+	}
+	written := b.writtenFiles(c.ID)
+	for _, path := range slices.Sorted(maps.Keys(written)) {
+		if written[path].Folder != "" && written[path].there() {
+			st.Configs = append(st.Configs, path)
+		}
+		st.Lost = union(st.Lost, b.lostFrom(c, path, written[path])...)
+	}
+	for _, path := range st.Configs {
 		servers, err := c.Servers(path)
 		if err != nil && st.Problem == nil {
 			st.Problem = hint.Of(err)
 		}
-		for _, s := range servers {
-			if !slices.Contains(st.Servers, s) {
-				st.Servers = append(st.Servers, s)
-			}
-		}
+		st.Servers = union(st.Servers, servers...)
 	}
 	return st
+}
+
+// union adds what is not there yet.
+func union(list []string, more ...string) []string {
+	for _, s := range more {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func (b *Broker) getenv(name string) string {
@@ -62,12 +81,13 @@ func (b *Broker) InstallClient(ctx context.Context, r local.InstallRequest) (*lo
 		}
 		servers[i] = s.Name
 	}
-	if b.opt.Command == "" {
-		return nil, hint.New(hint.Failed, "It is not known under which path MCP clients can start keyporter.",
-			"Run keyporter stop and then keyporter start, from where Keyporter is installed.")
+	if err := b.knowsCommand(); err != nil {
+		return nil, err
 	}
-	out, err := b.editClient(ctx, r.Client, "install", func(c *install.Client, path string, t install.Trace) (install.Edit, error) {
-		return c.Install(path, t, servers, b.opt.Command)
+	out, err := b.editClient(ctx, r, "install", func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
+		e, err := c.Install(path, f.Trace, servers, b.opt.Command)
+		f.Servers = union(f.Servers, servers...)
+		return e, err
 	})
 	if err != nil {
 		return nil, err
@@ -82,35 +102,61 @@ func (b *Broker) InstallClient(ctx context.Context, r local.InstallRequest) (*lo
 	return out, nil
 }
 
+func (b *Broker) knowsCommand() error {
+	if b.opt.Command != "" {
+		return nil
+	}
+	return hint.New(hint.Failed, "It is not known under which path MCP clients can start keyporter.",
+		"Run keyporter stop and then keyporter start, from where Keyporter is installed.")
+}
+
 // UninstallClient takes our entries out of a client's configuration.
 func (b *Broker) UninstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error) {
-	servers := r.Servers
-	if len(servers) == 0 {
-		servers = nil
-	}
-	return b.editClient(ctx, r.Client, "uninstall", func(c *install.Client, path string, t install.Trace) (install.Edit, error) {
-		return c.Uninstall(path, t, servers)
+	return b.editClient(ctx, r, "uninstall", func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
+		servers := r.Servers
+		if len(servers) == 0 {
+			servers, f.Servers = nil, nil
+		}
+		f.Servers = slices.DeleteFunc(f.Servers, func(s string) bool { return slices.Contains(servers, s) })
+		return c.Uninstall(path, f.Trace, servers)
 	})
 }
 
-// editClient edits each of a client's files. If one cannot be edited, those
-// before it stay edited, and the error says which one it was.
-func (b *Broker) editClient(ctx context.Context, id, event string, edit func(*install.Client, string, install.Trace) (install.Edit, error)) (*local.Installed, error) {
-	c, err := install.Find(id)
+// A clientEdit edits one file. f is what is remembered of it, and is changed to
+// what is to be remembered, but for its Trace.
+type clientEdit func(c *install.Client, path string, f *clientFile) (install.Edit, error)
+
+// editClient edits each of a client's files, or its file in a project's folder.
+// If one cannot be edited, those before it stay edited, and the error says which
+// one it was.
+func (b *Broker) editClient(ctx context.Context, r local.InstallRequest, event string, edit clientEdit) (*local.Installed, error) {
+	c, err := install.Find(r.Client)
 	if err != nil {
 		return nil, err
 	}
 	files := c.Files(b.getenv)
+	if r.Folder != "" {
+		file, err := c.ProjectFile(r.Folder)
+		if err != nil {
+			return nil, err
+		}
+		files = []string{file}
+	}
 	if len(files) == 0 {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("%s is not on this computer, or was never started: there is no folder %s.", c.Name, c.Place(b.getenv)),
 			fmt.Sprintf("Start %s once, then try again.", c.Name))
 	}
 	out := &local.Installed{Changed: []string{}}
 	for _, path := range files {
-		if err := b.editClientFile(ctx, c, path, edit, out); err != nil {
+		if err := b.editClientFile(ctx, c, path, r.Folder, edit, out); err != nil {
 			return nil, err
 		}
 	}
+	return out, b.edited(c, event, out)
+}
+
+// edited completes an answer, and writes down what was done.
+func (b *Broker) edited(c *install.Client, event string, out *local.Installed) error {
 	out.Client = b.clientState(c)
 	if len(out.Changed) > 0 {
 		out.Next = c.Next
@@ -118,36 +164,121 @@ func (b *Broker) editClient(ctx context.Context, id, event string, edit func(*in
 	for _, s := range out.Changed {
 		b.record(local.AuditRecord{Event: event, Program: c.Name, Server: s, Outcome: "ok"})
 	}
-	return out, b.saveMemory()
+	return b.saveMemory()
 }
 
-func (b *Broker) editClientFile(ctx context.Context, c *install.Client, path string,
-	edit func(*install.Client, string, install.Trace) (install.Edit, error), out *local.Installed) error {
+func (b *Broker) editClientFile(ctx context.Context, c *install.Client, path, folder string, edit clientEdit, out *local.Installed) error {
 	select {
-	case b.installs <- struct{}{}: // the trace and the file belong together
+	case b.installs <- struct{}{}: // the file and what is remembered of it belong together
 		defer func() { <-b.installs }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	f := &clientFile{Client: c.ID, Folder: folder}
 	b.mu.Lock()
-	trace := b.mem.Traces[path]
+	if known := b.mem.ClientFiles[path]; known != nil {
+		*f = *known
+		f.Servers = slices.Clone(known.Servers)
+	}
 	b.mu.Unlock()
-	e, err := edit(c, path, trace)
+	e, err := edit(c, path, f)
 	if err != nil {
 		return err
 	}
+	f.Trace = e.Trace
+	lost := b.lostFrom(c, path, f)
 	b.update(func() {
-		if delete(b.mem.Traces, path); e.Trace != (install.Trace{}) {
-			b.mem.Traces[path] = e.Trace
+		if b.mem.ClientFiles[path] = f; len(f.Servers) == 0 {
+			delete(b.mem.ClientFiles, path)
 		}
+		b.setLost(path, lost)
 	})
-	for _, s := range e.Changed {
-		if !slices.Contains(out.Changed, s) {
-			out.Changed = append(out.Changed, s)
-		}
-	}
+	b.showLost()
+	out.Changed = union(out.Changed, e.Changed...)
 	if e.Backup != "" {
 		out.Backups = append(out.Backups, e.Backup)
 	}
 	return nil
+}
+
+// RepairClients puts back what clients have lost.
+func (b *Broker) RepairClients(ctx context.Context, r local.RepairRequest) (*local.Repaired, error) {
+	if r.Client != "" {
+		if _, err := install.Find(r.Client); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.knowsCommand(); err != nil {
+		return nil, err
+	}
+	out := &local.Repaired{Clients: []local.Installed{}}
+	var errs error
+	for _, c := range install.Clients() {
+		if r.Client != "" && r.Client != c.ID {
+			continue
+		}
+		done := local.Installed{Changed: []string{}}
+		for path, f := range b.writtenFiles(c.ID) {
+			lost := b.lostFrom(c, path, f)
+			if len(lost) == 0 {
+				continue
+			}
+			errs = errors.Join(errs, b.editClientFile(ctx, c, path, f.Folder, func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
+				return c.Install(path, f.Trace, lost, b.opt.Command)
+			}, &done))
+		}
+		if len(done.Changed) > 0 {
+			errs = errors.Join(errs, b.edited(c, "repair", &done))
+			out.Clients = append(out.Clients, done)
+		}
+	}
+	if errs != nil {
+		return nil, errs
+	}
+	return out, nil
+}
+
+// writtenFiles returns what is remembered of a client's files, by path; "" is
+// any client. What is returned is not changed any more.
+func (b *Broker) writtenFiles(client string) map[string]*clientFile {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := maps.Clone(b.mem.ClientFiles)
+	maps.DeleteFunc(out, func(_ string, f *clientFile) bool { return client != "" && f.Client != client })
+	return out
+}
+
+// renameInClients gives a server its new name where it was put in. An entry that
+// cannot be edited is one of a server that is not in the list any more.
+func (b *Broker) renameInClients(ctx context.Context, from, to string) {
+	b.inClients(ctx, from, func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
+		f.Servers[slices.Index(f.Servers, from)] = to
+		return install.Edit{Trace: f.Trace}, c.Rename(path, from, to)
+	})
+}
+
+// removeFromClients takes a server that was removed out of where it was put in.
+func (b *Broker) removeFromClients(ctx context.Context, server string) {
+	b.inClients(ctx, server, func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
+		f.Servers = slices.DeleteFunc(f.Servers, func(s string) bool { return s == server })
+		return c.Uninstall(path, f.Trace, []string{server})
+	})
+}
+
+func (b *Broker) inClients(ctx context.Context, server string, edit clientEdit) {
+	for path, f := range b.writtenFiles("") {
+		c, err := install.Find(f.Client)
+		if err != nil || !slices.Contains(f.Servers, server) || !f.there() && f.Folder != "" {
+			continue
+		}
+		if err := b.editClientFile(ctx, c, path, f.Folder, edit, &local.Installed{}); err != nil {
+			b.opt.Log.Warn("client's file not changed", "client", c.ID, "server", server, "err", err)
+		}
+	}
+}
+
+// there reports whether the project that a file belongs to is still there.
+func (f *clientFile) there() bool {
+	fi, err := os.Stat(f.Folder)
+	return err == nil && fi.IsDir()
 }

@@ -112,7 +112,7 @@ func (b *Broker) afterJoin(j *joinWork) {
 	}
 	for name, s := range j.plan.Servers {
 		if s == nil {
-			b.forgetServer(name)
+			b.forgetServer(b.life, name)
 		}
 	}
 	b.update(func() {

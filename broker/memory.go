@@ -24,9 +24,8 @@ type memory struct {
 	Servers        map[string]*serverMemory `json:"servers,omitempty"`
 	Ports          map[string]int           `json:"ports,omitempty"` // redirect port by issuer, as registered
 
-	// Traces say, for each MCP client's file that has our entries, what was made
-	// in it besides them.
-	Traces map[string]install.Trace `json:"traces,omitempty"`
+	// ClientFiles are the MCP clients' files that entries were put into, by path.
+	ClientFiles map[string]*clientFile `json:"client_files,omitempty"`
 
 	// Rotations counts, for each lineage of refresh tokens, how many have been
 	// redeemed. It is written before a refresh token is redeemed, so that a
@@ -43,6 +42,14 @@ type serverMemory struct {
 	Era      account.Era  `json:"era,omitempty"`    // what it was found to speak
 	EraOf    string       `json:"era_of,omitempty"` // the address at which that was
 	Scopes   []string     `json:"scopes,omitempty"` // which a 403 asked for: signed in for from the beginning since
+}
+
+// A clientFile is a file of an MCP client that has our entries, or should.
+type clientFile struct {
+	Client  string        `json:"client"`
+	Folder  string        `json:"folder,omitempty"` // the project's that it belongs to
+	Servers []string      `json:"servers"`          // that were put in
+	Trace   install.Trace `json:"trace,omitzero"`   // what was made in it besides them
 }
 
 // loadMemory reads state.json. One that cannot be read is set aside, never
@@ -69,8 +76,8 @@ func loadMemory(path string) (*memory, *hint.Error) {
 	if m.Ports == nil {
 		m.Ports = map[string]int{}
 	}
-	if m.Traces == nil {
-		m.Traces = map[string]install.Trace{}
+	if m.ClientFiles == nil {
+		m.ClientFiles = map[string]*clientFile{}
 	}
 	if m.Rotations == nil {
 		m.Rotations = map[string]int{}

@@ -36,18 +36,28 @@ func (b *Broker) raiseNotice(server string) {
 		}
 		n := b.notices[i]
 		n.Scopes = b.stepUps[server].missing
-		if b.trays == 0 && b.opt.Notify != nil && b.cfg.Settings.Notifications != account.NotificationsOff && (n.shown.IsZero() || b.opt.Now().Sub(n.shown).Abs() >= noticeAgain) {
-			n.shown = b.opt.Now()
-			shown := n.Notice
-			show = &shown
-		}
+		show = b.toShow(n)
 	})
-	if show == nil {
-		return
+	if show != nil {
+		b.showNotice(*show, func() { b.noticeClicked(server) })
 	}
-	n := *show
+}
+
+// toShow returns a copy of a notice if the agent has to show it on the desktop: no
+// tray is there to do it, and it was not shown just now. b.mu is held.
+func (b *Broker) toShow(n *notice) *local.Notice {
+	if b.trays > 0 || b.opt.Notify == nil || b.cfg.Settings.Notifications == account.NotificationsOff ||
+		!n.shown.IsZero() && b.opt.Now().Sub(n.shown).Abs() < noticeAgain {
+		return nil
+	}
+	n.shown = b.opt.Now()
+	shown := n.Notice
+	return &shown
+}
+
+func (b *Broker) showNotice(n local.Notice, click func()) {
 	b.task(func(ctx context.Context) {
-		if err := b.opt.Notify(ctx, n, func() { b.noticeClicked(server) }); err != nil {
+		if err := b.opt.Notify(ctx, n, click); err != nil {
 			b.opt.Log.Warn("notification not shown", "err", err)
 		}
 	})
@@ -69,8 +79,15 @@ func (b *Broker) noticeClicked(server string) {
 
 // dropNotice withdraws the notices of a server. b.mu is held.
 func (b *Broker) dropNotice(server string) {
+	b.dropNotices(func(n *notice) bool {
+		return n.Kind != local.NoticeClientLost && (n.Server == server || b.attemptName(n.Server) == server)
+	})
+}
+
+// dropNotices withdraws notices. b.mu is held.
+func (b *Broker) dropNotices(which func(*notice) bool) {
 	b.notices = slices.DeleteFunc(b.notices, func(n *notice) bool {
-		if n.Server != server && b.attemptName(n.Server) != server {
+		if !which(n) {
 			return false
 		}
 		b.withdraw(n)

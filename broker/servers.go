@@ -338,6 +338,7 @@ func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
 		}
 		b.dropNotice(r.Old)
 	})
+	b.renameInClients(ctx, r.Old, r.New)
 	b.record(local.AuditRecord{Event: "rename", Server: r.New, Name: r.Old, Outcome: "ok"})
 	return b.saveMemory()
 }
@@ -363,7 +364,7 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 	if orphan != "" {
 		b.cache.Drop(orphan)
 	}
-	b.forgetServer(name)
+	b.forgetServer(ctx, name)
 	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
 	return b.saveMemory()
 }
@@ -384,8 +385,9 @@ func (b *Broker) deleteServer(cfg *account.Config, tx *vault.Tx, s *account.Serv
 	return ""
 }
 
-// forgetServer lets go of what is in memory of a server that was removed.
-func (b *Broker) forgetServer(name string) {
+// forgetServer lets go of what is in memory of a server that was removed, and of
+// its entries in MCP clients' files.
+func (b *Broker) forgetServer(ctx context.Context, name string) {
 	b.cancelAttempt(name)
 	b.answersOf(name).remove()
 	b.update(func() {
@@ -395,6 +397,7 @@ func (b *Broker) forgetServer(name string) {
 		delete(b.stepUps, name)
 		b.dropNotice(name)
 	})
+	b.removeFromClients(ctx, name)
 }
 
 func isURL(s string) bool {

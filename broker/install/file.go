@@ -20,9 +20,8 @@ const BackupSuffix = ".keyporter-backup"
 // maxSize is how large a configuration file may be, in bytes.
 const maxSize = 16 << 20
 
-// Servers returns the servers whose entries stand in the file; none if there is
-// no file.
-func (c *Client) Servers(path string) ([]string, error) {
+// Entries returns our entries in the file; none if there is no file.
+func (c *Client) Entries(path string) ([]Entry, error) {
 	text, _, err := read(path)
 	if err != nil {
 		return nil, err
@@ -31,13 +30,19 @@ func (c *Client) Servers(path string) ([]string, error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
+	return ours, nil
+}
+
+// Servers returns the servers whose entries stand in the file.
+func (c *Client) Servers(path string) ([]string, error) {
+	ours, err := c.Entries(path)
 	var servers []string
 	for _, e := range ours {
 		if !slices.Contains(servers, e.Server) {
 			servers = append(servers, e.Server)
 		}
 	}
-	return servers, nil
+	return servers, err
 }
 
 // An Edit is what an edit of one file did.
@@ -73,6 +78,24 @@ func (c *Client) Uninstall(path string, t Trace, servers []string) (Edit, error)
 		_ = os.Remove(filepath.Dir(path)) // unless something else lies in it by now
 	}
 	return e, err
+}
+
+// Rename gives our entry for a server the server's new name. The key under which
+// it stands stays.
+func (c *Client) Rename(path, from, to string) error {
+	_, err := edit(path, Trace{}, keepCopy, func(text []byte) (change, error) {
+		ours, _, err := c.entries(text, c.path)
+		out := change{text: text}
+		for _, e := range ours {
+			if err == nil && e.Server == from {
+				e.Server = to
+				out.text, err = c.retarget(out.text, c.path, e)
+				out.changed = []string{to}
+			}
+		}
+		return out, err
+	})
+	return err
 }
 
 // A copying says what becomes of the text as it was.

@@ -87,6 +87,9 @@ func (c *Client) add(text []byte, path []string, e Entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ours, _, err := c.entries(out, path); err != nil || !slices.Contains(ours, e) {
+		return nil, errors.Join(errForm, err)
+	}
 	return out, c.check(out, text, path, e.Key, false)
 }
 
@@ -110,21 +113,35 @@ func (c *Client) check(with, other []byte, path []string, key string, inBoth boo
 	return nil
 }
 
-// retarget gives one of our entries another command, in its place.
+// retarget gives one of our entries another command or another server, in its
+// place.
 func (c *Client) retarget(text []byte, path []string, e Entry) ([]byte, error) {
 	v, _, err := find(c.format, text, path)
 	if err != nil {
 		return nil, err
 	}
-	command := v.Get(e.Key).Get(c.slot(program))
-	if command.End == 0 {
-		return nil, errForm
+	entry := v.Get(e.Key)
+	command, server := entry.Get(c.slot(program)), &entry.Get(c.slot(arguments)).Elements[1]
+	changes := []struct {
+		at *Value
+		to string
+	}{{command, e.Command}, {server, e.Server}}
+	if command.Start < server.Start {
+		slices.Reverse(changes) // from the end, so that offsets stay right
 	}
-	out := splice(text, command.Start, command.End, c.format.quote(e.Command))
-	if ours, _, err := c.entries(out, path); err != nil || !slices.Contains(ours, e) {
+	for _, ch := range changes {
+		switch {
+		case ch.at.Text == ch.to:
+		case ch.at.End == 0:
+			return nil, errForm
+		default:
+			text = splice(text, ch.at.Start, ch.at.End, c.format.quote(ch.to))
+		}
+	}
+	if ours, _, err := c.entries(text, path); err != nil || !slices.Contains(ours, e) {
 		return nil, errors.Join(errForm, err)
 	}
-	return out, nil
+	return text, nil
 }
 
 // install puts the servers in. text is nil if there is no file.

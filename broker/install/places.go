@@ -59,8 +59,9 @@ func (c *Client) Place(getenv func(string) string) string {
 	return "any known place"
 }
 
-// HasProjects reports whether the client reads a file of the project's folder.
-func (c *Client) HasProjects() bool { return c.project != "" }
+// Project returns the client's file in a project's folder, with slashes, or "" if
+// it reads none.
+func (c *Client) Project() string { return c.project }
 
 // ProjectFile returns the client's file in a project's folder.
 func (c *Client) ProjectFile(folder string) (string, error) {

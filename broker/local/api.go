@@ -129,6 +129,9 @@ type Broker interface {
 	InstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
 	// UninstallClient takes our entries out again.
 	UninstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
+	// RepairClients puts back the entries that clients have lost since they were
+	// put in. Nothing else is changed.
+	RepairClients(ctx context.Context, r RepairRequest) (*Repaired, error)
 
 	// Doctor makes the checks of this computer, of the servers and of the MCP
 	// clients, and calls show with each when it is done, in their order. What is
@@ -262,15 +265,20 @@ type AccountState struct {
 // A NoticeKind says what a notice is about.
 type NoticeKind string
 
-// NoticeSignIn asks the user to sign in to Server.
-const NoticeSignIn NoticeKind = "sign_in"
+// The kinds. A reader leaves out notices of a kind that it does not know.
+const (
+	NoticeSignIn     NoticeKind = "sign_in"     // asks the user to sign in to Server
+	NoticeClientLost NoticeKind = "client_lost" // Client's file was rewritten, and Servers are gone from it
+)
 
 // A Notice is something that waits for the user. However many bridges ask, there
 // is one for each event.
 type Notice struct {
 	ID      string     `json:"id"`
 	Kind    NoticeKind `json:"kind"`
-	Server  string     `json:"server"`
+	Server  string     `json:"server,omitempty"`
+	Client  string     `json:"client,omitempty"`  // of NoticeClientLost: its ID; Program is its name
+	Servers []string   `json:"servers,omitempty"` // of NoticeClientLost
 	Program string     `json:"program,omitempty"` // who wants it, if known
 	Scopes  []string   `json:"scopes,omitempty"`  // somebody is signed in; these permissions are missing
 	At      time.Time  `json:"at"`
@@ -349,6 +357,8 @@ type MCPClient struct {
 	Found   bool        `json:"found"`             // it is on this computer
 	Configs []string    `json:"configs"`           // its files, those that are there or would be made; never null
 	Servers []string    `json:"servers"`           // ours that stand in it, as named there; never null
+	Lost    []string    `json:"lost,omitempty"`    // those that were put in and are gone
+	Project string      `json:"project,omitempty"` // its file in a project's folder, if it reads one
 	Problem *hint.Error `json:"problem,omitempty"` // its file cannot be read, say
 }
 
@@ -356,6 +366,17 @@ type MCPClient struct {
 type InstallRequest struct {
 	Client  string   `json:"client"`            // an MCPClient's ID
 	Servers []string `json:"servers,omitempty"` // empty: all in the list, or all of ours that stand there
+	Folder  string   `json:"folder,omitempty"`  // a project's folder, absolute: for that project only
+}
+
+// RepairRequest is the argument of RepairClients.
+type RepairRequest struct {
+	Client string `json:"client,omitempty"` // an MCPClient's ID; empty: all
+}
+
+// Repaired says what RepairClients did.
+type Repaired struct {
+	Clients []Installed `json:"clients"` // those that had lost something; never null
 }
 
 // Installed says what became of a client's configuration.

@@ -150,6 +150,10 @@ func (c *Client) UninstallClient(ctx context.Context, r InstallRequest) (*Instal
 	return uninstallClient.one(ctx, c, r)
 }
 
+func (c *Client) RepairClients(ctx context.Context, r RepairRequest) (*Repaired, error) {
+	return repairClients.one(ctx, c, r)
+}
+
 func (c *Client) Doctor(ctx context.Context, r DoctorRequest, show func(*Check) error) error {
 	return doctor.each(ctx, c, r, show)
 }

@@ -213,6 +213,10 @@ func (f *fake) UninstallClient(_ context.Context, r InstallRequest) (*Installed,
 	return called[*Installed](f, "UninstallClient", r)
 }
 
+func (f *fake) RepairClients(_ context.Context, r RepairRequest) (*Repaired, error) {
+	return called[*Repaired](f, "RepairClients", r)
+}
+
 func (f *fake) Doctor(_ context.Context, r DoctorRequest, show func(*Check) error) error {
 	return streamed(f, "Doctor", r, show)
 }

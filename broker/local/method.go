@@ -50,6 +50,7 @@ var (
 	clients         = ask("clients", Broker.Clients)
 	installClient   = call("install-client", Broker.InstallClient)
 	uninstallClient = call("uninstall-client", Broker.UninstallClient)
+	repairClients   = call("repair-clients", Broker.RepairClients)
 	doctor          = follow("doctor", Broker.Doctor)
 	shareProfile    = call("share-profile", Broker.ShareProfile)
 	reviewProfile   = call("review-profile", Broker.ReviewProfile)
@@ -77,7 +78,7 @@ func routes() []route {
 		getToken, inspect, prove, sign,
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
 		pause, resume, stop,
-		setSettings, clients, installClient, uninstallClient,
+		setSettings, clients, installClient, uninstallClient, repairClients,
 		doctor, scan, getProgram,
 		shareProfile, reviewProfile, joinProfile, forgetProfile,
 		useVault, unlock, restoreVault,

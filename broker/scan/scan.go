@@ -132,7 +132,7 @@ func Files(getenv func(string) string, projects []string) *Result {
 	}
 	for _, folder := range projects {
 		for _, c := range install.Clients() {
-			if !c.HasProjects() {
+			if c.Project() == "" {
 				continue
 			}
 			path, err := c.ProjectFile(folder)

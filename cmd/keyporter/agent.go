@@ -121,6 +121,11 @@ func (p *program) printStatus(st *local.State) error {
 	if st.Problem != nil {
 		fmt.Fprintf(t, "Problem\t%s\n", printable(st.Problem.Text()))
 	}
+	for _, n := range st.Notices {
+		if n.Kind == local.NoticeClientLost {
+			fmt.Fprintf(t, "Client\t%s\n", printable(lost(n.Client, n.Program, n.Servers)))
+		}
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -14,20 +15,28 @@ import (
 
 func (p *program) install() *cobra.Command {
 	var asJSON bool
+	var project string
 	c := &cobra.Command{
 		Use:   "install CLIENT [NAME...]",
 		Short: "Put servers into an MCP client's configuration",
 		Long: `Puts servers into an MCP client's configuration: those named, or all. An entry holds the
 path of keyporter and the server's name, and no secret. Other entries, comments and the
-file's form stay as they are, and a copy of the file is put beside it.`,
-		Example: "  keyporter install claude-desktop\n  keyporter install claude-desktop notion sales",
+file's form stay as they are, and a copy of the file is put beside it.
+
+With --project they are put into the client's file in that project's folder, for clients
+that read one: for this project only, and to be shared with it.`,
+		Example: "  keyporter install claude-desktop\n  keyporter install claude-code notion sales --project .",
 		Args:    takes("an MCP client's name (see keyporter clients)", "[servers...]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
 				if err := p.offerSignIn(c.Context(), l, args[1:]); err != nil {
 					return err
 				}
-				out, err := l.InstallClient(c.Context(), local.InstallRequest{Client: args[0], Servers: args[1:]})
+				folder, err := absolute(project)
+				if err != nil {
+					return err
+				}
+				out, err := l.InstallClient(c.Context(), local.InstallRequest{Client: args[0], Servers: args[1:], Folder: folder})
 				if err != nil {
 					return err
 				}
@@ -43,7 +52,16 @@ file's form stay as they are, and a copy of the file is put beside it.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&project, "project", "", "put them into the project in `DIR` only")
 	return c
+}
+
+// absolute returns a folder as the agent, which works elsewhere, can find it.
+func absolute(folder string) (string, error) {
+	if folder == "" {
+		return "", nil
+	}
+	return filepath.Abs(folder)
 }
 
 // offerSignIn asks whether to sign in to the servers that need it first, so that
@@ -79,6 +97,7 @@ func (p *program) offerSignIn(ctx context.Context, l *local.Client, names []stri
 
 func (p *program) uninstall() *cobra.Command {
 	var asJSON bool
+	var project string
 	c := &cobra.Command{
 		Use:   "uninstall CLIENT [NAME...]",
 		Short: "Take servers out of an MCP client's configuration",
@@ -88,7 +107,11 @@ named, or all. The servers stay in Keyporter.`,
 		Args:    takes("an MCP client's name (see keyporter clients)", "[servers...]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
-				out, err := l.UninstallClient(c.Context(), local.InstallRequest{Client: args[0], Servers: args[1:]})
+				folder, err := absolute(project)
+				if err != nil {
+					return err
+				}
+				out, err := l.UninstallClient(c.Context(), local.InstallRequest{Client: args[0], Servers: args[1:], Folder: folder})
 				if err != nil {
 					return err
 				}
@@ -101,6 +124,7 @@ named, or all. The servers stay in Keyporter.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&project, "project", "", "take them out of the project in `DIR`")
 	return c
 }
 
@@ -122,7 +146,7 @@ func (p *program) clients() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "clients",
 		Short:   "List the MCP clients here and what stands in them",
-		Example: "  keyporter clients --json",
+		Example: "  keyporter clients --json\n  keyporter clients repair",
 		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return p.ask(c.Context(), func(l *local.Client) error {
@@ -143,6 +167,47 @@ func (p *program) clients() *cobra.Command {
 				}
 				for _, m := range out.Clients {
 					p.warn(m.Problem)
+					if len(m.Lost) > 0 {
+						fmt.Fprintln(p.stderr, lost(m.ID, m.Name, m.Lost))
+					}
+				}
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(p.repair())
+	return c
+}
+
+// lost says that a client has lost servers, and what to do.
+func lost(id, name string, servers []string) string {
+	return fmt.Sprintf("%s forgot %s: its file was rewritten. Put it back: keyporter clients repair %s", name, strings.Join(servers, ", "), id)
+}
+
+func (p *program) repair() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "repair [CLIENT]",
+		Short: "Put back what MCP clients have lost",
+		Long: `Puts back the entries that were put into MCP clients' files and are gone from them, because
+a client wrote its file anew. To leave a server out for good, use keyporter uninstall.`,
+		Example: "  keyporter clients repair\n  keyporter clients repair claude-desktop",
+		Args:    takes("[an MCP client's name]"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				out, err := l.RepairClients(c.Context(), local.RepairRequest{Client: strings.Join(args, "")})
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(out.Clients)
+				}
+				if len(out.Clients) == 0 {
+					fmt.Fprintln(p.stderr, "Nothing is lost.")
+				}
+				for i := range out.Clients {
+					p.installed(&out.Clients[i], "Put %s back into %s.\n", "")
 				}
 				return nil
 			})

@@ -35,6 +35,9 @@ that you can hand on.`,
 		Example: "  keyporter doctor\n  keyporter doctor notion --report doctor.txt",
 		Args:    takes("[a server's name]"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if asJSON && file != "" {
+				return wrong(c, "--json and --report exclude each other.")
+			}
 			r := local.DoctorRequest{Version: version}
 			if len(args) == 1 {
 				r.Server = args[0]
@@ -66,7 +69,6 @@ that you can hand on.`,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().StringVar(&file, "report", "", "show a redacted report, and write it to this `file`")
-	c.MarkFlagsMutuallyExclusive("json", "report")
 	return c
 }
 

@@ -30,6 +30,8 @@ before the last fix.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			r := local.ScanRequest{}
 			switch {
+			case fix && undo:
+				return wrong(c, "--fix and --undo exclude each other.")
 			case undo && len(args) > 0:
 				return wrong(c, "keyporter scan --undo takes back the whole last fix; it takes no folders.")
 			case undo:
@@ -67,7 +69,6 @@ before the last fix.`,
 	c.Flags().BoolVar(&fix, "fix", false, "move what is found into the vault")
 	c.Flags().BoolVar(&undo, "undo", false, "put back what the last fix moved")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.MarkFlagsMutuallyExclusive("fix", "undo")
 	return c
 }
 

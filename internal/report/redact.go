@@ -3,7 +3,6 @@ package report
 import (
 	"path/filepath"
 	"regexp"
-	"strings"
 	"unicode/utf8"
 
 	"keyporter/internal/lazy"
@@ -29,7 +28,7 @@ var (
 func Redact(text string, getenv func(string) string) string {
 	for _, name := range []string{"HOME", "USERPROFILE"} {
 		if home := filepath.Clean(getenv(name)); filepath.IsAbs(home) && filepath.Dir(home) != home {
-			text = strings.ReplaceAll(text, home, "~")
+			text = regexp.MustCompile(regexp.QuoteMeta(home)+`($|[^\pL\pN])`).ReplaceAllString(text, "~$1")
 		}
 	}
 	text = userinfo().ReplaceAllString(text, "$1…@")

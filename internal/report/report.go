@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 // titles are the checks as people call them.
@@ -67,7 +68,7 @@ func (p *Printer) Lines(c *local.Check) string {
 		if c.Problem.Do != "" {
 			fmt.Fprintf(&b, "      → %s\n", c.Problem.Do)
 		}
-		if c.Problem.Cause != nil && c.Result == local.CheckFailed {
+		if c.Problem.Cause != nil && c.Result == local.CheckFailed && !hint.NeedsPerson(c.Problem) {
 			fmt.Fprintf(&b, "      Details: %s\n", c.Problem.Cause.Error())
 		}
 	}

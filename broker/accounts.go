@@ -29,6 +29,9 @@ func (b *Broker) ShowAccount(_ context.Context, n local.Name) (*account.Account,
 func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.AccountState, error) {
 	a := p.Account
 	a.Name = p.Name
+	if err := b.policies().Kind(a.Kind); err != nil {
+		return nil, err
+	}
 	credentials, err := b.examineNew(ctx, &a, &p)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"keyporter/broker/local"
+	"keyporter/broker/policy"
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
 	"keyporter/internal/browser"
@@ -63,6 +64,7 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	defer desktop.Close()
 	b, err := New(Options{
 		Paths: o.Paths, Version: o.Version, Log: o.Log, PID: os.Getpid(), Getenv: o.Getenv, Command: command,
+		Policy:     func() policy.Set { return policy.Load(o.Getenv) },
 		Vault:      vault.Options{Backend: backend},
 		Passphrase: passphraseFrom(o.Getenv),
 		OpenBrowser: func(ctx context.Context, url string, private bool) error {

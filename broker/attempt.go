@@ -73,6 +73,9 @@ func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at 
 		}
 		return at, true, nil
 	}
+	if err := allowed(b.policy, b.cfg, s); err != nil {
+		return nil, false, err
+	}
 	ctx, cancel := context.WithTimeout(b.life, signInLimit)
 	at = &attempt{server: s.Name, asker: who, opens: r.AgentOpen, cancel: cancel}
 	started := b.spawn(func(context.Context) {

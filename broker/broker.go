@@ -23,6 +23,7 @@ import (
 	"keyporter/broker/audit"
 	"keyporter/broker/config"
 	"keyporter/broker/local"
+	"keyporter/broker/policy"
 	"keyporter/broker/secret"
 	"keyporter/broker/token"
 	"keyporter/broker/vault"
@@ -43,6 +44,9 @@ type Options struct {
 	Log  *slog.Logger      // Optional. nil is silence.
 	PID  int               // Optional. Shown in the state.
 	HTTP http.RoundTripper // Optional. In place of the network, for tests.
+
+	// Policy reads what the organisation has fixed. Optional; nil means nothing.
+	Policy func() policy.Set
 
 	// Vault completes the options with which the vault is opened: back end,
 	// keyring, work factor. Optional; its paths and its Passphrase are set by the
@@ -97,6 +101,9 @@ type Broker struct {
 	stopping     bool            // Stop was called: bridges are leaving
 	cfg          *account.Config // replaced as a whole, never changed in place
 	cfgProblem   *hint.Error
+	policy       policy.Set  // replaced as a whole, never changed in place
+	ordered      string      // the profile that the policy wants everybody to join, once it is known by name
+	orderProblem *hint.Error // why that one is not joined
 	mem          *memory
 	memProblem   *hint.Error
 	vault        *vault.File // nil until it is open
@@ -179,6 +186,9 @@ func New(opt Options) (*Broker, error) {
 	b.life, b.end = context.WithCancel(context.Background())
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
 	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
+	if opt.Policy != nil {
+		b.policy = opt.Policy()
+	}
 	b.loadConfig()
 	b.transport.Proxy = b.proxyFor
 	b.lookAtDesktop()
@@ -213,7 +223,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, f := range []func(context.Context){b.watchConfig, b.watchClients, b.keepMemory} {
+	for _, f := range []func(context.Context){b.watchConfig, b.watchClients, b.keepMemory, b.keepPolicy} {
 		wg.Go(func() { f(work) })
 	}
 	select {

@@ -54,6 +54,11 @@ func (b *Broker) join(cfg *account.Config, tx *vault.Tx, j *joinWork, r *local.J
 			return err
 		}
 	}
+	for _, name := range j.plan.Local {
+		if err := checkThrough(cfg, cfg.Accounts[name]); err != nil {
+			return err
+		}
+	}
 	for name, s := range j.plan.Servers {
 		if s != nil {
 			cfg.Servers[name] = s

@@ -131,7 +131,7 @@ func (b *Broker) lookAtSignIn(ctx context.Context, s *account.Server, f *finding
 func (b *Broker) needsClientID(s *account.Server, as *oauth.AuthorizationServerMetadata) bool {
 	preset, err := oauth.FindPreset(as.Issuer, s.Preset)
 	registers := as.RegistrationEndpoint != "" && (err != nil || !preset.NoRegistration)
-	document := s.ClientMetadataURL != "" || b.config().Settings.ClientMetadataURL != ""
+	document := s.ClientMetadataURL != "" || b.settings().ClientMetadataURL != ""
 	if s.ClientID != "" || registers || document && as.ClientIDMetadataDocumentSupported {
 		return false
 	}

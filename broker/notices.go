@@ -46,7 +46,7 @@ func (b *Broker) raiseNotice(server string) {
 // toShow returns a copy of a notice if the agent has to show it on the desktop: no
 // tray is there to do it, and it was not shown just now. b.mu is held.
 func (b *Broker) toShow(n *notice) *local.Notice {
-	if b.trays > 0 || b.opt.Notify == nil || b.cfg.Settings.Notifications == account.NotificationsOff ||
+	if b.trays > 0 || b.opt.Notify == nil || b.choices().Notifications == account.NotificationsOff ||
 		!n.shown.IsZero() && b.opt.Now().Sub(n.shown).Abs() < noticeAgain {
 		return nil
 	}

@@ -11,9 +11,11 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/broker/policy"
 	"keyporter/broker/team"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
+	"keyporter/internal/sshsig"
 )
 
 // A profileRecord is what the vault has of a team profile that was joined: where
@@ -105,8 +107,12 @@ func (b *Broker) joining(cfg *account.Config, v records, text []byte, url string
 	if err != nil {
 		return nil, err
 	}
-	signer, err := team.SignerOf(text, p.Signature, signers, b.opt.Now())
+	rules := b.policies()
+	signer, err := team.SignerOf(text, p.Signature, append(rules.Signers(), signers...), b.opt.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := b.mayJoin(rules, p, text); err != nil {
 		return nil, err
 	}
 	j := &joinWork{profile: p, plan: p.PlanOf(cfg), targets: map[string][]target{}, resets: map[string]bool{}}
@@ -128,6 +134,28 @@ func (b *Broker) joining(cfg *account.Config, v records, text []byte, url string
 	j.review.Nothing = j.joined != nil && len(j.review.Changes) == 0 && len(j.review.Concerns) == 0
 	j.review.Digest, err = j.digest()
 	return j, err
+}
+
+// mayJoin returns an error for a profile that the policies do not allow.
+func (b *Broker) mayJoin(rules policy.Set, p *team.Profile, text []byte) error {
+	err := rules.Signed(func(signers sshsig.Signers) bool {
+		s, err := team.SignerOf(text, p.Signature, signers, b.opt.Now())
+		return err == nil && s.Standing == local.SignedKnown
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range p.ServerNames() {
+		if err := allowed(rules, &account.Config{Accounts: p.Accounts}, p.Servers[name]); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.AccountNames() {
+		if err := rules.Kind(p.Accounts[name].Kind); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // digest names a review: what is done and what is agreed to.
@@ -253,6 +281,9 @@ func personOf(s *local.Signer) string {
 // ForgetProfile leaves what came from a profile to the user: nothing looks for new
 // versions, and a profile of that name no longer changes it.
 func (b *Broker) ForgetProfile(ctx context.Context, n local.Name) error {
+	if err := b.mayForget(n.Name); err != nil {
+		return err
+	}
 	err := b.edit(ctx, func(cfg *account.Config, tx *vault.Tx) error {
 		if _, ok := tx.Get(profileKey(n.Name)); !ok {
 			return notJoined(n.Name)

@@ -50,6 +50,9 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
+	if err := allowed(b.policies(), b.config(), &s); err != nil {
+		return nil, err
+	}
 	out := &local.AddedServer{}
 	var seen *serverMemory
 	// With a client certificate the server answers once that is in the vault, and

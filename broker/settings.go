@@ -13,6 +13,9 @@ import (
 func (b *Broker) SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error) {
 	err := b.editConfig(ctx, func(cfg *account.Config) error {
 		for _, name := range slices.Sorted(maps.Keys(s.Values)) {
+			if err := b.policies().Setting(name); err != nil {
+				return err
+			}
 			if err := cfg.Settings.Set(name, s.Values[name]); err != nil {
 				return err
 			}
@@ -22,6 +25,6 @@ func (b *Broker) SetSettings(ctx context.Context, s local.SetSettings) (*account
 	if err != nil {
 		return nil, err
 	}
-	now := b.config().Settings.Choices
+	now := b.settings()
 	return &now, nil
 }

@@ -344,7 +344,7 @@ func (b *Broker) seenIssuers(v *vault.File) []string {
 func (b *Broker) flowOptions(v *vault.File, s *account.Server, client *oauth.Client, challenge *oauth.Challenge, d *oauth.Discovery) (authcode.Options, error) {
 	document := s.ClientMetadataURL
 	if document == "" {
-		document = b.config().Settings.ClientMetadataURL
+		document = b.settings().ClientMetadataURL
 	}
 	o := authcode.Options{
 		Client: client, ServerURL: s.URL, Challenge: challenge, Discovery: d, Issuer: s.Issuer,

@@ -64,7 +64,8 @@ func (b *Broker) snapshot() *local.State {
 		Servers:  make([]local.ServerState, 0, len(b.cfg.Servers)),
 		Accounts: make([]local.AccountState, 0, len(b.cfg.Accounts)),
 		Notices:  make([]local.Notice, 0, len(b.notices)),
-		Settings: b.cfg.Settings.Choices,
+		Settings: b.choices(),
+		Policies: b.policyStates(),
 		Problem:  b.cfgProblem,
 	}
 	if s.Problem == nil {
@@ -240,6 +241,11 @@ func (b *Broker) standing(s *account.Server) *access {
 		return a.is(local.Stopping, errStopped)
 	case b.mem.Paused:
 		return a.is(local.Paused, errPaused)
+	}
+	if err := allowed(b.policy, b.cfg, s); err != nil {
+		return a.is(local.Failed, err)
+	}
+	switch {
 	case s.Account == "" && !s.HasSecrets() && !hasWay(s):
 		return b.withoutAccount(a, s)
 	case b.vault == nil && b.vaultProblem != nil:

@@ -313,6 +313,9 @@ func (b *Broker) tokenOfAccount(ctx context.Context, acct *account.Account) (*ac
 	if err := a.record.agrees(acct); err != nil {
 		return nil, nil, err
 	}
+	if err := b.policies().Kind(acct.Kind); err != nil {
+		return nil, nil, err
+	}
 	if err := a.record.missing(acct); err != nil {
 		return nil, nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/broker/policy"
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
 	"keyporter/internal/fakeas"
@@ -35,6 +36,8 @@ type world struct {
 	paths paths.Paths
 	log   *lockedBuffer
 	ended chan error
+
+	policy func() policy.Set // what the next start reads
 
 	mu      sync.Mutex
 	opened  []string // what the agent opened in the browser
@@ -90,7 +93,7 @@ func (w *world) start() {
 		Log:         slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Vault:       vault.Options{Backend: vault.Passphrase, ScryptWorkFactor: 10},
 		Passphrase:  func(context.Context) (secret.Value, error) { return secret.New("passphrase " + word), nil },
-		OpenBrowser: w.browse, Notify: w.notify,
+		OpenBrowser: w.browse, Notify: w.notify, Policy: w.policy,
 	}
 	if w.change != nil {
 		w.change(&o)

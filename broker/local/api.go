@@ -203,11 +203,12 @@ type State struct {
 	Paused   bool            `json:"paused"`
 	Stopped  bool            `json:"stopped"`
 	Vault    VaultState      `json:"vault"`
-	Servers  []ServerState   `json:"servers"`  // by name; never null
-	Accounts []AccountState  `json:"accounts"` // by name; never null
-	Notices  []Notice        `json:"notices"`  // what waits for the user; never null
-	Bridges  int             `json:"bridges"`  // how many are connected
-	Profiles []ProfileState  `json:"profiles"` // team profiles that were joined, by name; never null
+	Servers  []ServerState   `json:"servers"`            // by name; never null
+	Accounts []AccountState  `json:"accounts"`           // by name; never null
+	Notices  []Notice        `json:"notices"`            // what waits for the user; never null
+	Bridges  int             `json:"bridges"`            // how many are connected
+	Profiles []ProfileState  `json:"profiles"`           // team profiles that were joined, by name; never null
+	Policies []PolicyState   `json:"policies,omitempty"` // what the organisation has fixed
 	Settings account.Choices `json:"settings"`
 	Problem  *hint.Error     `json:"problem,omitempty"` // config.json cannot be read, say
 }

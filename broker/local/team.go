@@ -1,6 +1,11 @@
 package local
 
-import "time"
+import (
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/internal/hint"
+)
 
 // ShareRequest is the argument of ShareProfile.
 type ShareRequest struct {
@@ -168,4 +173,17 @@ type ProfileState struct {
 	Signer   string    `json:"signer,omitempty"` // who signed it, as people say it; empty: nobody, or nobody known
 	JoinedAt time.Time `json:"joined_at"`
 	Servers  []string  `json:"servers"` // that came from it, as they are named here; never null
+}
+
+// A PolicyState is what one policy of an organisation has fixed on this computer.
+type PolicyState struct {
+	Source       string            `json:"source"` // where it stands
+	Organisation string            `json:"organisation,omitempty"`
+	Origins      []string          `json:"allowed_origins,omitempty"` // of servers; empty: any
+	Kinds        []account.Kind    `json:"allowed_kinds,omitempty"`   // of accounts; empty: any
+	Settings     map[string]string `json:"settings,omitempty"`        // that are fixed
+	Unknown      []string          `json:"unknown,omitempty"`         // those of them that this version does not have
+	Profile      string            `json:"profile,omitempty"`         // that everybody joins
+	Signed       bool              `json:"signed,omitempty"`          // only profiles that it knows the signers of are joined
+	Problem      *hint.Error       `json:"problem,omitempty"`         // it cannot be understood, so nothing is allowed; or its profile cannot be joined
 }

@@ -29,7 +29,7 @@ var serverMembers = []string{
 // is one that a colleague makes: a sign-in makes its account by itself, and a
 // workload's token is a file of its own computer.
 var accountMembers = map[account.Kind][]string{
-	account.Google:            {"client_id", "scopes"},
+	account.Google:            {"client_id", "scopes", "secret_ref", "secret_through"},
 	account.GoogleKey:         {"audience", "scopes", "self_signed", "email", "secret_ref", "secret_through"},
 	account.GoogleImpersonate: {"audience", "scopes", "through", "target_principal", "delegates", "lifetime"},
 	account.GoogleADC:         {"audience", "scopes"},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,6 +43,11 @@ func (p *program) settingsGet() *cobra.Command {
 						fmt.Fprintln(p.stdout, v)
 					}
 					return err
+				}
+				for _, rule := range st.Policies {
+					for _, name := range slices.Sorted(maps.Keys(rule.Settings)) {
+						fmt.Fprintf(p.stderr, "%s is fixed by %s.\n", printable(name), rule.Source)
+					}
 				}
 				return p.printSettings(&st.Settings, asJSON)
 			})

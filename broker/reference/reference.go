@@ -76,7 +76,10 @@ func Parse(s string) (*Ref, error) {
 	if err != nil || u.User != nil || u.Opaque != "" || u.Port() != "" || options[u.Scheme] == nil {
 		return nil, wrong(s, vaultDo)
 	}
-	q := u.Query()
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return nil, wrong(s, vaultDo)
+	}
 	for name, values := range q {
 		if len(values) != 1 || !slices.Contains(options[u.Scheme], name) {
 			return nil, wrong(s, fmt.Sprintf("Behind the question mark there can be %s.", strings.Join(options[u.Scheme], ", ")))

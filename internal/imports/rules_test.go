@@ -24,7 +24,7 @@ var engine = []string{
 }
 
 // fakes are servers that answer as tests want.
-var fakes = []string{"keyporter/internal/fakeas/...", "keyporter/internal/fakemcp/...", "keyporter/internal/fakegoogle/...", "keyporter/internal/peers/..."}
+var fakes = []string{"keyporter/internal/fakeas/...", "keyporter/internal/fakemcp/...", "keyporter/internal/fakegoogle/...", "keyporter/internal/fakevault/...", "keyporter/internal/peers/..."}
 
 // pure are the packages that build without a C compiler and a display.
 var pure = []string{"keyporter/broker/...", "keyporter/bridge/...", "keyporter/cmd/keyporter", "keyporter/cmd/keyporter-demo", "keyporter/internal/...", "keyporter/assets/..."}

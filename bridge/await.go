@@ -15,6 +15,9 @@ import (
 // holdLimit is how long a call waits for a person. Hosts give a request about a minute.
 const holdLimit = 45 * time.Second
 
+// browserMoment is how long listings wait for a browser that has just been opened.
+const browserMoment = 5 * time.Second
+
 // progressEvery is how often a waiting call reports progress.
 const progressEvery = 5 * time.Second
 
@@ -100,22 +103,54 @@ func (b *bridge) progress(c *call, n int) {
 	b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/progress"}`), "params", params))
 }
 
+// A question is one to the agent that opens a browser, without a call that waits
+// for the answer.
+type question struct {
+	answered chan struct{} // closed at the end
+	err      error         // set before that
+	until    time.Time     // when listings stop waiting for it
+}
+
 // askIfBrowser lets the agent open the browser, without holding up an answer, for
 // a server that nobody has seen and whose way of signing in that is. For one that
-// is known only a call does so: hosts start their servers unattended.
-func (b *bridge) askIfBrowser(entry *view, cause error) {
-	if entry.state == nil || entry.state.SignIn != account.SignInBrowser || !missing(cause) || b.asking.Swap(true) {
-		return
+// is known only a call does so: hosts start their servers unattended. It returns
+// nil where nothing is asked.
+func (b *bridge) askIfBrowser(entry *view, cause error) *question {
+	if entry.state == nil || entry.state.SignIn != account.SignInBrowser || !missing(cause) {
+		return nil
+	}
+	q := &question{answered: make(chan struct{}), until: time.Now().Add(browserMoment)}
+	if !b.asking.CompareAndSwap(nil, q) {
+		return b.asking.Load()
 	}
 	b.spawn(func() {
-		defer b.asking.Store(false)
-		err := b.link.ask(b.ctx, func(a Agent) error {
+		defer close(q.answered)
+		defer b.asking.Store(nil)
+		q.err = b.link.ask(b.ctx, func(a Agent) error {
 			return a.AwaitReady(b.ctx, local.AwaitRequest{Server: b.name(), Wait: holdLimit})
 		})
-		if err != nil {
-			b.log.Debug("not ready", "error", err)
+		if q.err != nil {
+			b.log.Debug("not ready", "error", q.err)
 		}
 	})
+	return q
+}
+
+// goneWell waits a moment for the answer to q, and reports whether the server is
+// ready. Hosts that hear no list_changed so get the server's own lists where the
+// browser answers without the person: they are signed in to the provider there.
+func (b *bridge) goneWell(ctx context.Context, entry *view, q *question) bool {
+	if q == nil {
+		return false
+	}
+	ctx, cancel := context.WithDeadline(ctx, q.until)
+	defer cancel()
+	select {
+	case <-q.answered:
+		return q.err == nil && b.settled(ctx, entry) == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // refuse answers a call that nobody made possible: a tool call with a result

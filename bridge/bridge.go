@@ -126,11 +126,11 @@ type bridge struct {
 	modern atomic.Pointer[string] // the newest version that a modern client named
 	back   backward
 	tools  toolTable
-	woke   pulse         // the computer has slept
-	orphan chan struct{} // closed when the host is gone
-	offer  atomic.Bool   // the client has been shown the sign_in tool
-	stale  atomic.Bool   // the client has been given lists in the server's place
-	asking atomic.Bool   // the agent has been asked to open a browser, and has not answered
+	woke   pulse                    // the computer has slept
+	orphan chan struct{}            // closed when the host is gone
+	offer  atomic.Bool              // the client has been shown the sign_in tool
+	stale  atomic.Bool              // the client has been given lists in the server's place
+	asking atomic.Pointer[question] // to open a browser; nil once it is answered
 	keep   *keeper
 	audit  *auditor
 

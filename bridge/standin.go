@@ -118,7 +118,8 @@ func (b *bridge) initializeFrom(known map[string]json.RawMessage) []byte {
 }
 
 // list answers a list method: as last known, else with the sign_in tool, else
-// with nothing. Where no sign-in can help, what is not known is an error.
+// with nothing; where a browser has been opened for it, the server's own list has
+// a moment to become possible. Where no sign-in can help, what is not known is an error.
 func (b *bridge) list(c *call, entry *view, cause error, hopeless bool) error {
 	known := b.answers(c.ctx)
 	result := []byte(known[c.f.Method])
@@ -126,8 +127,8 @@ func (b *bridge) list(c *call, entry *view, cause error, hopeless bool) error {
 	case result == nil && hopeless:
 		return cause
 	case result == nil:
-		if len(known) == 0 {
-			b.askIfBrowser(entry, cause)
+		if len(known) == 0 && b.goneWell(c.ctx, entry, b.askIfBrowser(entry, cause)) {
+			return b.permitted(c)
 		}
 		result = b.listing(c, known, cause)
 	default:

@@ -233,7 +233,7 @@ func TestModeNeverAnswersInitializeWithAnError(t *testing.T) {
 	})
 }
 
-func TestModeBrowserAsksForTheSignInAndAnswersAtOnce(t *testing.T) {
+func TestModeBrowserAsksForTheSignInAndHoldsListsForAMoment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &server{session: "s1"}
 		a := newAgent(address).missing()
@@ -243,10 +243,15 @@ func TestModeBrowserAsksForTheSignInAndAnswersAtOnce(t *testing.T) {
 		began := time.Now()
 		h.send(initialize)
 		h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
-		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-		h.wantHas(`"id":2`, `"name":"sign_in"`)
 		if d := time.Since(began); d != 0 {
-			t.Errorf("initialize and tools/list were held for %v", d)
+			t.Errorf("initialize was held for %v", d)
+		}
+		for range 3 {
+			h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+			h.wantHas(`"id":2`, `"name":"sign_in"`)
+			if d := time.Since(began); d != browserMoment {
+				t.Errorf("tools/list was answered after %v, want %v in all", d, browserMoment)
+			}
 		}
 		h.want(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
 		if d := time.Since(began); d != 20*time.Second || a.awaits != 1 {
@@ -254,6 +259,49 @@ func TestModeBrowserAsksForTheSignInAndAnswersAtOnce(t *testing.T) {
 		}
 		h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
 		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
+// A browser in which the person is signed in to the provider answers by itself.
+func TestModeBrowserThatAnswersAtOnceGivesTheServersOwnLists(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, params := range []string{"{}", "{" + modernMeta + "}"} {
+			a := newAgent(address).missing()
+			a.state.SignIn = account.SignInBrowser
+			a.await = func(context.Context) error { <-time.After(time.Second); a.ready("one"); return nil }
+			h := start(t, a, inMemory(&server{session: "s1"}))
+			if params == "{}" {
+				h.send(initialize, initialized)
+				h.wantHas(`"id":1`, `"serverInfo":{"name":"acme"`)
+			}
+			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":` + params + `}`)
+			got := h.next()
+			if strings.Contains(got, "list_changed") {
+				got = h.next()
+			}
+			if !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":2,"result":{`) || strings.Contains(got, "sign_in") {
+				t.Errorf("tools/list with params %s: %s, want the server's answer", params, got)
+			}
+		}
+	})
+}
+
+func TestModeBrowserThatIsRefusedHoldsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address).missing()
+		a.state.SignIn = account.SignInBrowser
+		a.await = func(context.Context) error {
+			return hint.New(hint.Failed, "The provider refused the sign-in.", "Ask its administrator.")
+		}
+		h := start(t, a, inMemory(&server{}))
+		began := time.Now()
+		h.send(initialize)
+		h.wantHas(`"id":1`)
+		h.send(initialized, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+		h.wantHas(`"id":2`, `"name":"sign_in"`)
+		if d := time.Since(began); d != 0 {
+			t.Errorf("tools/list was held for %v", d)
+		}
 	})
 }
 
@@ -302,8 +350,8 @@ func TestModernProbesAreAnsweredAtOnce(t *testing.T) {
 			}
 			h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{` + modernMeta + `}}`)
 			h.wantHas(`"resultType":"complete"`, `"name":"sign_in"`)
-			if d := time.Since(began); d != 0 {
-				t.Errorf("tools listed after %v", d)
+			if d, want := time.Since(began), map[account.SignIn]time.Duration{account.SignInBrowser: browserMoment}[mode]; d != want {
+				t.Errorf("tools listed after %v, want %v", d, want)
 			}
 		})
 	}
@@ -415,8 +463,8 @@ func TestModeBrowserAsksForTheSignInWhenANewerClientLists(t *testing.T) {
 			h.wantHas(`"id":2`, `"name":"sign_in"`)
 		}
 		synctest.Wait()
-		if d := time.Since(began); d != 0 || a.awaits != 1 {
-			t.Errorf("listed after %v, the agent was asked %d times; want at once and once", d, a.awaits)
+		if d := time.Since(began); d != browserMoment || a.awaits != 1 {
+			t.Errorf("listed three times after %v, the agent was asked %d times; want %v and once", d, a.awaits, browserMoment)
 		}
 	})
 }

@@ -27,6 +27,7 @@ type Desk interface {
 	Answers(ctx context.Context, n local.Name) (*local.Answers, error)
 	Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error
 	SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error)
+	Doctor(ctx context.Context, r local.DoctorRequest, show func(*local.Check) error) error
 	InstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
 }
 

@@ -9,6 +9,7 @@ import (
 const (
 	maxName = 40  // characters of a name or an identity
 	maxLine = 100 // characters of a sentence in a menu
+	maxText = 600 // characters of what has room for more
 )
 
 // Name makes a name fit to be shown: control and format characters (line breaks,
@@ -18,6 +19,9 @@ func Name(s string) string { return clip(clean(s), maxName) }
 
 // line makes a sentence that came from elsewhere fit for one row.
 func line(s string) string { return clip(clean(s), maxLine) }
+
+// passage is line for a text that may take several rows.
+func passage(s string) string { return clip(clean(s), maxText) }
 
 // clean removes what does not print and makes one space of each run of white space.
 func clean(s string) string {

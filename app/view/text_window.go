@@ -6,6 +6,7 @@ type Window struct {
 	Accounts string
 	Activity string
 	Settings string
+	Doctor   string
 
 	AgentRuns     string
 	AgentStarting string
@@ -149,6 +150,7 @@ var windowEN = Window{
 	Accounts: "Accounts",
 	Activity: "Activity",
 	Settings: "Settings",
+	Doctor:   "Doctor",
 
 	AgentRuns:     "Agent runs",
 	AgentStarting: "Agent starts…",
@@ -193,6 +195,7 @@ var windowJA = Window{
 	Accounts: "アカウント",
 	Activity: "アクティビティ",
 	Settings: "設定",
+	Doctor:   "診断",
 
 	AgentRuns:     "エージェント動作中",
 	AgentStarting: "エージェント起動中…",

@@ -120,6 +120,7 @@ type Texts struct {
 	Add      Add
 	Activity Activity
 	Settings Settings
+	Doctor   Doctor
 }
 
 var texts = map[Language]*Texts{English: &english, Japanese: &japanese}
@@ -195,7 +196,7 @@ var english = Texts{
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
 
-	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Settings: settingsEN,
+	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Settings: settingsEN, Doctor: doctorEN,
 }
 
 var japanese = Texts{
@@ -269,5 +270,5 @@ var japanese = Texts{
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
 
-	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Settings: settingsJA,
+	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Settings: settingsJA, Doctor: doctorJA,
 }

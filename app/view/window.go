@@ -16,11 +16,12 @@ const (
 	PageServers  Page = "servers"
 	PageAccounts Page = "accounts"
 	PageActivity Page = "activity"
+	PageDoctor   Page = "doctor"
 	PageSettings Page = "settings"
 )
 
 // Pages are the pages in the rail's order.
-var Pages = []Page{PageServers, PageAccounts, PageActivity, PageSettings}
+var Pages = []Page{PageServers, PageAccounts, PageActivity, PageDoctor, PageSettings}
 
 // Label returns the page's name.
 func (p Page) Label(t *Texts) string {
@@ -29,6 +30,8 @@ func (p Page) Label(t *Texts) string {
 		return t.Window.Accounts
 	case PageActivity:
 		return t.Window.Activity
+	case PageDoctor:
+		return t.Window.Doctor
 	case PageSettings:
 		return t.Window.Settings
 	}

@@ -102,7 +102,7 @@ type picture struct {
 }
 
 // pages are how many of pictures show a page as it mostly is.
-const pages = 6
+const pages = 7
 
 var pictures = []picture{
 	{"servers", some(), nil, nil},
@@ -111,6 +111,8 @@ var pictures = []picture{
 	{"accounts", some(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"activity", some(), []func(*world){calls}, func(w *world) { w.goTo(view.PageActivity); w.elapse() }},
 	{"settings", some(), nil, func(w *world) { w.goTo(view.PageSettings) }},
+	{"doctor", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor) }},
+	{"doctor-problem", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor); w.scrollDown() }},
 	{"servers-long", many(1), nil, nil},
 	{"servers-50", many(50), nil, nil},
 	{"server-problem", some(), nil, func(w *world) { w.OpenServer("Search") }},
@@ -297,6 +299,37 @@ func write(t *testing.T, path string, img image.Image) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ill makes the doctor find a server whose token is for somebody else, and a
+// program that looks into connections.
+func ill(w *world) {
+	ok := func(id local.CheckID, subject, seen string) {
+		w.agent.checks = append(w.agent.checks, &local.Check{ID: id, Subject: subject, Result: local.CheckOK, Seen: seen})
+	}
+	ok(local.CheckPrograms, "", "keyporter v1.0.0, agent v1.0.0, linux/amd64; MCP clients launch /usr/bin/keyporter")
+	ok(local.CheckAgent, "", "process 4711, since 2026-11-21 13:03:30, 3 bridges")
+	ok(local.CheckKeyring, "", "the vault's key is in the keyring")
+	ok(local.CheckVault, "", "/home/name/.local/state/keyporter/vault.age is open and can be written")
+	ok(local.CheckDNS, "Notion", "mcp.notion.com is 203.0.113.7")
+	w.agent.checks = append(w.agent.checks, &local.Check{ID: local.CheckTLS, Subject: "Notion", Result: local.CheckNote, Seen: "TLS 1.3, issued by Zscaler Intermediate Root CA, good until 2026-12-01",
+		Problem: hint.New(hint.Failed, "Zscaler opens this connection on its way and looks into it; this computer trusts it.", "Nothing needs to be done while it works; if the server refuses requests, ask your IT to leave this host alone.")})
+	ok(local.CheckAnswer, "Notion", "HTTP 401, with the place of its metadata, protocol of the legacy era")
+	w.agent.checks = append(w.agent.checks,
+		&local.Check{ID: local.CheckClaims, Subject: "Notion", Result: local.CheckFailed, Seen: "JWT of https://as.example.com for https://mcp.notion.com/mcp",
+			Problem: hint.New(hint.Refused, "The token is for https://mcp.notion.com/mcp and the server is https://mcp.notion.com/mcp/; verifiers compare each character, the slash at the end included.", "Ask for https://mcp.notion.com/mcp/ exactly, with --resource.")},
+		&local.Check{ID: local.CheckRoundTrip, Subject: "Notion", Result: local.CheckSkipped, After: local.CheckClaims})
+	ok(local.CheckClient, "Claude Desktop", "~/.config/Claude/claude_desktop_config.json: Notion")
+	ok(local.CheckAutostart, "", "on: /usr/bin/keyporter-tray")
+}
+
+// scrollDown shows the end of a page.
+func (w *world) scrollDown() {
+	w.objects(func(o fyne.CanvasObject) {
+		if s, ok := o.(*container.Scroll); ok {
+			s.ScrollToBottom()
+		}
+	})
 }
 
 // openAdvanced unfolds the advanced fields and scrolls to them.

@@ -274,6 +274,8 @@ func (w *Window) goTo(p view.Page) {
 		w.show(&accountsPage{w: w})
 	case view.PageActivity:
 		w.show(&activityPage{w: w})
+	case view.PageDoctor:
+		w.show(&doctorPage{w: w})
 	case view.PageSettings:
 		w.show(&settingsPage{w: w})
 	default:
@@ -334,7 +336,7 @@ func (w *Window) shortcuts() []*desktop.CustomShortcut {
 	return all
 }
 
-var pageKeys = []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}
+var pageKeys = []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4, fyne.Key5, fyne.Key6, fyne.Key7}
 
 func (w *Window) shortcut(s fyne.Shortcut) {
 	c, ok := s.(*desktop.CustomShortcut)

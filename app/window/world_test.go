@@ -56,6 +56,7 @@ type agent struct {
 	settings     map[string]string
 	token        string
 	asked        []local.LogRequest
+	checks       []*local.Check
 	brokenOff    func(error) // ends the log that is followed, nil without one
 }
 
@@ -113,6 +114,16 @@ func (a *agent) Token(context.Context, local.TokenRequest) (*local.Token, error)
 }
 func (a *agent) Answers(context.Context, local.Name) (*local.Answers, error) {
 	return &local.Answers{Results: map[string]json.RawMessage{"tools/list": json.RawMessage(a.tools)}}, nil
+}
+
+func (a *agent) Doctor(_ context.Context, r local.DoctorRequest, show func(*local.Check) error) error {
+	a.note("doctor %s", r.Version)
+	for _, c := range a.checks {
+		if err := show(c); err != nil {
+			return err
+		}
+	}
+	return a.fail
 }
 
 // errStays is how a log that is followed goes on after Ask has returned.

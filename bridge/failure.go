@@ -149,6 +149,9 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 	}
 	h := statusHint(e, b.host())
 	switch {
+	case e.Status == http.StatusUnauthorized && e.Gate:
+		h = b.whyRefused(c, e, hint.Wrap(h.Cause, h.Code, "The gate of Google Cloud in front of "+b.host()+" does not accept the token.",
+			"If the server has a sign-in of its own, give it a second account for the gate: keyporter set "+b.name()+" also-account=X-Serverless-Authorization=ACCOUNT"))
 	case e.Status == http.StatusUnauthorized:
 		h = b.whyRefused(c, e, h)
 	case e.Status == http.StatusForbidden && e.Gate:

@@ -115,7 +115,7 @@ func (b *Broker) signInGoogle(ctx context.Context, at *attempt, name string, pic
 	b.mu.Unlock()
 	flow, err := authcode.Start(ctx, authcode.Options{
 		Client: client, ServerURL: googleTarget.Origin, Discovery: &oauth.Discovery{Server: google.SignIn()},
-		ClientID: rec.ClientID, ClientSecret: clientSecret, Scopes: oauth.Union(google.IdentityScopes, scopes),
+		ClientID: rec.ClientID, ClientSecret: clientSecret, AuthMethod: oauth.AuthSecretPost, Scopes: oauth.Union(google.IdentityScopes, scopes),
 		NoResource: true, SelectAccount: pick, DPoP: authcode.DPoPNever, Port: port, Now: b.opt.Now,
 	})
 	if err != nil {

@@ -238,7 +238,7 @@ func (p *program) showAccount(st *local.AccountState, a *account.Account, asJSON
 		{"Used by", strings.Join(st.UsedBy, ", ")}, {"Its tokens go to", strings.Join(st.Origins, ", ")},
 		{"Audience", a.Audience}, {"Scopes", strings.Join(a.Scopes, " ")}, {"Issuer", a.Issuer},
 		{"Key ends with", a.KeyID}, {"Secret rests in", a.SecretRef}, {"Read through", a.SecretThrough},
-		{"Acts as", a.TargetPrincipal}, {"Through", a.Through}, {"Delegates", strings.Join(a.Delegates, ", ")},
+		{"Through", a.Through}, {"Delegates", strings.Join(a.Delegates, ", ")},
 		{"Credentials in", a.TokenFile},
 	} {
 		if row[1] != "" {

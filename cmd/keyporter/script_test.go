@@ -73,6 +73,7 @@ func runScripts(t *testing.T, dir string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     cmdAwait,
 			"exits":     cmdExits,
+			"google":    cmdGoogle,
 			"googlekey": cmdGoogleKey,
 			"home":      cmdHome,
 			"json":      cmdJSON,
@@ -80,6 +81,7 @@ func runScripts(t *testing.T, dir string) {
 			"keys":      cmdKeys,
 			"requests":  cmdRequests,
 			"talk":      cmdTalk,
+			"vault":     cmdVault,
 			"world":     cmdWorld,
 		},
 		RequireUniqueNames: true,

@@ -15,6 +15,7 @@ import (
 	"keyporter/internal/fakeas"
 	"keyporter/internal/fakegoogle"
 	"keyporter/internal/fakemcp"
+	"keyporter/internal/fakevault"
 )
 
 type worldKey struct{}
@@ -23,6 +24,8 @@ type worldKey struct{}
 type world struct {
 	as     *fakeas.Server
 	google *fakegoogle.Server
+	gates  map[string]*fakegoogle.CloudRun
+	vault  *fakevault.Server
 }
 
 // cmdWorld is "world [FLAG...]": it starts an authorization server ($ISSUER),
@@ -47,11 +50,13 @@ func cmdWorld(ts *testscript.TestScript, neg bool, args []string) {
 	google, err := fakegoogle.Start(fakegoogle.Options{})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(google.Close()) })
-	*ts.Value(worldKey{}).(*world) = world{as, google}
+	w := ts.Value(worldKey{}).(*world)
+	*w = world{as: as, google: google}
 	o := fakemcp.Options{Issuer: as.Issuer(), GoogleCerts: google.CertsURL()}
 	if *offered != "" {
 		o.OfferedScopes = []string{*offered}
 	}
+	w.addGoogle(ts, o)
 	m := fakemcp.Start(scriptTB{ts}, o)
 	for name, value := range map[string]string{
 		"ISSUER": as.Issuer(), "TOKEN_URI": google.TokenURI(), "ORIGIN": m.Origin(), "MCP": m.URL(), "API": m.APIURL(),

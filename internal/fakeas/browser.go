@@ -14,7 +14,7 @@ import (
 // empty. It follows the redirect to the waiting program and returns the text of
 // the page that is shown in the end.
 func Browse(ctx context.Context, authorizationURL, user string) (page string, err error) {
-	transport := &http.Transport{DisableKeepAlives: true}
+	transport := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
 	client := &http.Client{Transport: transport}
 	defer client.CloseIdleConnections()
 	return BrowseWith(ctx, client, authorizationURL, user)

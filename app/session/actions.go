@@ -42,6 +42,9 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 		err = s.cancelSignIn(ctx, a.Server)
 	case view.OpenPage:
 		err = s.openPage(ctx, a.Server)
+	case view.RepairClient:
+		err = s.repair(ctx, a.Server)
+		a.Server = "" // it is not about a server
 	default:
 		err = s.call(ctx, func(ctx context.Context, agent Agent) error {
 			switch a.Verb {
@@ -125,6 +128,14 @@ func (s *Session) signIn(ctx context.Context, r local.SignInRequest) error {
 		return nil
 	}
 	return err
+}
+
+// repair puts back what an MCP client has lost.
+func (s *Session) repair(ctx context.Context, client string) error {
+	return s.call(ctx, func(ctx context.Context, agent Agent) error {
+		_, err := agent.RepairClients(ctx, local.RepairRequest{Client: client})
+		return err
+	})
 }
 
 // openPage opens the page of a sign-in that is under way once more.

@@ -27,8 +27,11 @@ type Desk interface {
 	Answers(ctx context.Context, n local.Name) (*local.Answers, error)
 	Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error
 	SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error)
+	Clients(ctx context.Context) (*local.Clients, error)
 	Doctor(ctx context.Context, r local.DoctorRequest, show func(*local.Check) error) error
 	InstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
+	UninstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
+	RepairClients(ctx context.Context, r local.RepairRequest) (*local.Repaired, error)
 }
 
 // Ask runs work with the agent on a goroutine of its own and then calls done

@@ -90,6 +90,9 @@ func (b *builder) headline() string {
 	case busy:
 		return t.SigningIn
 	}
+	if lost := LostBy(s); len(lost) > 0 {
+		return fmt.Sprintf(t.Clients.Forgot, Name(lost[0].Program))
+	}
 	return t.AllReady
 }
 
@@ -114,6 +117,9 @@ func (b *builder) needs(s *local.State) {
 		case broken:
 			b.items = append(b.items, Item{Key: key, Mark: Needs, Text: fmt.Sprintf(b.t.BrokenRow, name)})
 		}
+	}
+	for _, n := range LostBy(s) {
+		b.do("lost/"+n.Client, Needs, fmt.Sprintf(b.t.Clients.ForgotRow, Name(n.Program)), Action{RepairClient, n.Client})
 	}
 }
 

@@ -46,7 +46,7 @@ func IconOf(in Input) Icon {
 		return IconAttention
 	case s.Paused || s.Stopped:
 		return IconPaused
-	case s.Problem != nil || locked(s):
+	case s.Problem != nil || locked(s) || len(LostBy(s)) > 0:
 		return IconAttention
 	}
 	icon := IconReady

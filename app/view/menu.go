@@ -58,6 +58,8 @@ const (
 	Start        Verb = "start" // the agent, after keyporter stop
 	Quit         Verb = "quit"
 
+	RepairClient Verb = "repair_client" // an MCP client that has lost servers
+
 	Open      Verb = "open"       // the window, at Server's page if it is set
 	AddServer Verb = "add_server" // the window's sheet that adds one
 
@@ -69,5 +71,5 @@ const (
 // An Action is what choosing a row asks for.
 type Action struct {
 	Verb   Verb
-	Server string // of SignIn, SwitchUser, CancelSignIn, SignOut and CopyConfig: the name as it is, not as shown
+	Server string // of SignIn, SwitchUser, CancelSignIn, SignOut and CopyConfig: the name as it is, not as shown; of RepairClient: the client's ID
 }

@@ -19,7 +19,16 @@ type Note struct {
 // NoteOf returns the notification for a notice; ok is false for a kind that this
 // version does not know.
 func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
-	if n.Kind != local.NoticeSignIn {
+	switch n.Kind {
+	case local.NoticeSignIn:
+	case local.NoticeClientLost:
+		return Note{
+			Title:  fmt.Sprintf(t.Clients.Forgot, Name(n.Program)),
+			Body:   fmt.Sprintf(t.Clients.ForgotText, some(&t.Accounts, n.Servers, 3)),
+			Button: t.Clients.Restore,
+			Action: Action{RepairClient, n.Client},
+		}, true
+	default:
 		return Note{}, false
 	}
 	note = Note{

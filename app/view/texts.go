@@ -119,6 +119,7 @@ type Texts struct {
 	Accounts Accounts
 	Add      Add
 	Activity Activity
+	Clients  Clients
 	Settings Settings
 	Doctor   Doctor
 }
@@ -196,7 +197,7 @@ var english = Texts{
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
 
-	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Settings: settingsEN, Doctor: doctorEN,
+	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Doctor: doctorEN,
 }
 
 var japanese = Texts{
@@ -270,5 +271,5 @@ var japanese = Texts{
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
 
-	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Settings: settingsJA, Doctor: doctorJA,
+	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Doctor: doctorJA,
 }

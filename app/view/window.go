@@ -16,12 +16,13 @@ const (
 	PageServers  Page = "servers"
 	PageAccounts Page = "accounts"
 	PageActivity Page = "activity"
+	PageClients  Page = "clients"
 	PageDoctor   Page = "doctor"
 	PageSettings Page = "settings"
 )
 
 // Pages are the pages in the rail's order.
-var Pages = []Page{PageServers, PageAccounts, PageActivity, PageDoctor, PageSettings}
+var Pages = []Page{PageServers, PageAccounts, PageActivity, PageClients, PageDoctor, PageSettings}
 
 // Label returns the page's name.
 func (p Page) Label(t *Texts) string {
@@ -30,6 +31,8 @@ func (p Page) Label(t *Texts) string {
 		return t.Window.Accounts
 	case PageActivity:
 		return t.Window.Activity
+	case PageClients:
+		return t.Clients.Title
 	case PageDoctor:
 		return t.Window.Doctor
 	case PageSettings:

@@ -102,7 +102,7 @@ type picture struct {
 }
 
 // pages are how many of pictures show a page as it mostly is.
-const pages = 7
+const pages = 8
 
 var pictures = []picture{
 	{"servers", some(), nil, nil},
@@ -111,6 +111,7 @@ var pictures = []picture{
 	{"accounts", some(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"activity", some(), []func(*world){calls}, func(w *world) { w.goTo(view.PageActivity); w.elapse() }},
 	{"settings", some(), nil, func(w *world) { w.goTo(view.PageSettings) }},
+	{"clients", some(), []func(*world){programs}, func(w *world) { w.goTo(view.PageClients) }},
 	{"doctor", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor) }},
 	{"doctor-problem", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor); w.scrollDown() }},
 	{"servers-long", many(1), nil, nil},
@@ -120,6 +121,9 @@ var pictures = []picture{
 	{"accounts-none", none(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"accounts-long", many(3), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"activity-none", none(), nil, func(w *world) { w.goTo(view.PageActivity) }},
+	{"clients-none", none(), nil, func(w *world) { w.goTo(view.PageClients) }},
+	{"clients-choose", some(), []func(*world){programs}, func(w *world) { w.goTo(view.PageClients); w.tap(w.Window.t.Clients.Change) }},
+	{"clients-chosen", some(), []func(*world){programs}, func(w *world) { chooseAll(w); w.tap(w.Window.t.Window.Save) }},
 	{"away", nil, []func(*world){func(w *world) {
 		w.in.Problem = hint.Wrap(fmt.Errorf("connect: connection refused"), hint.Unreachable, "The Keyporter agent does not answer.", "Start it again.")
 	}}, nil},
@@ -142,6 +146,32 @@ var pictures = []picture{
 	{"remove", some(), nil, func(w *world) { w.OpenServer("Notion"); w.tap(w.Window.t.Window.Remove) }},
 	{"import", some(), nil, func(w *world) { w.goTo(view.PageAccounts); w.tap(w.Window.t.Accounts.Import) }},
 	{"rotate", some(), nil, func(w *world) { w.goTo(view.PageAccounts); w.tap(w.Window.t.Accounts.Rotate) }},
+}
+
+// programs are the MCP clients of a person who uses several.
+func programs(w *world) {
+	w.agent.clients = []local.MCPClient{
+		{ID: "claude-desktop", Name: "Claude Desktop", Found: true, Configs: []string{"/home/name/.config/Claude/claude_desktop_config.json"},
+			Servers: []string{"Data platform", "Notion", "Sales data", "Search", "Wiki"}},
+		{ID: "cursor", Name: "Cursor", Found: true, Configs: []string{"/home/name/.cursor/mcp.json"}, Servers: []string{}, Lost: []string{"Data platform", "Notion"}},
+		{ID: "vscode", Name: "VS Code", Found: true, Configs: []string{"/home/name/.config/Code/User/mcp.json", "/home/name/work/.vscode/mcp.json"}, Servers: []string{"Wiki"}},
+		{ID: "zed", Name: "Zed", Found: true, Configs: []string{"/home/name/.config/zed/settings.json"}, Servers: []string{},
+			Problem: hint.New(hint.Failed, "The file /home/name/.config/zed/settings.json cannot be understood at line 12, column 3: a comma or } is missing.", "Mend it and try again; nothing was changed.")},
+		{ID: "codex", Name: "Codex CLI", Found: true, Configs: []string{"/home/name/.codex/config.toml"}, Servers: []string{}},
+		{ID: "windsurf", Name: "Windsurf", Configs: []string{}, Servers: []string{}}, {ID: "lm-studio", Name: "LM Studio", Configs: []string{}, Servers: []string{}},
+		{ID: "goose", Name: "Goose", Configs: []string{}, Servers: []string{}},
+	}
+}
+
+// chooseAll opens the first client's sheet and changes each box.
+func chooseAll(w *world) {
+	w.goTo(view.PageClients)
+	w.tap(w.Window.t.Clients.Change)
+	w.objects(func(o fyne.CanvasObject) {
+		if c, ok := o.(*check); ok {
+			c.SetChecked(!c.Checked)
+		}
+	})
 }
 
 func google(w *world) {
@@ -185,7 +215,7 @@ func TestPictures(t *testing.T) {
 }
 
 // shown are the pictures that the README shows.
-var shown = []string{"servers", "server", "accounts", "activity", "add-1", "settings"}
+var shown = []string{"servers", "server", "accounts", "activity", "clients", "add-1", "settings"}
 
 // screenshots writes the README's pictures in both languages, twice as large as
 // on a plain screen.

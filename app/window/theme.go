@@ -119,6 +119,7 @@ var pageIcons = map[view.Page]fyne.Resource{
 	view.PageServers:  theme.NewThemedResource(icon("servers")),
 	view.PageAccounts: theme.NewThemedResource(icon("accounts")),
 	view.PageActivity: theme.NewThemedResource(icon("activity")),
+	view.PageClients:  theme.NewThemedResource(icon("clients")),
 	view.PageDoctor:   theme.NewThemedResource(icon("doctor")),
 	view.PageSettings: theme.NewThemedResource(icon("settings")),
 }

@@ -274,6 +274,8 @@ func (w *Window) goTo(p view.Page) {
 		w.show(&accountsPage{w: w})
 	case view.PageActivity:
 		w.show(&activityPage{w: w})
+	case view.PageClients:
+		w.show(&clientsPage{w: w})
 	case view.PageDoctor:
 		w.show(&doctorPage{w: w})
 	case view.PageSettings:

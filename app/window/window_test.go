@@ -619,3 +619,71 @@ func TestDemoIsOneClick(t *testing.T) {
 	w.addDemo()
 	w.has("{demo-2}")
 }
+
+func lostNotice() *local.State {
+	s := some()
+	s.Notices = []local.Notice{{ID: "lost cursor", Kind: local.NoticeClientLost, Client: "cursor", Program: "Cursor", Servers: []string{"Data platform", "Notion"}}}
+	return s
+}
+
+func TestAClientThatForgotItsServersIsRestoredByOneClick(t *testing.T) {
+	w := english(t, some())
+	w.goTo(view.PageClients)
+	w.hasNot("Restore")
+	programs(w)
+	w.see(lostNotice()) // the page asks again when the agent says that something was lost
+	w.has("Its config file was rewritten. Gone from it: Data platform, Notion")
+	w.has("Not on this computer: Windsurf, LM Studio, Goose")
+	w.agent.clients[1].Lost, w.agent.clients[1].Servers = nil, []string{"Data platform", "Notion"}
+	w.tap("Restore")
+	w.asked("repair cursor")
+	w.hasNot("Gone from it")
+}
+
+func TestServersOfAClientAreChosen(t *testing.T) {
+	w := english(t, some(), programs)
+	chooseAll(w)
+	programs(w)
+	w.agent.clients[1].Lost, w.agent.clients[1].Servers = nil, []string{"Sales data", "Search", "Wiki"}
+	w.tap("Save")
+	w.asked("install cursor [Sales data Search Wiki]")
+	w.asked("uninstall cursor [Data platform Notion]")
+	w.has("Done. Quit Cursor and start it again")
+	w.has("mcp.json.keyporter-backup")
+	w.tap("Close")
+	calls := len(w.agent.calls)
+	chosen := func(row int) {
+		n := 0
+		w.objects(func(o fyne.CanvasObject) {
+			if b, ok := o.(*button); ok && b.Text == "Choose servers" {
+				if n++; n == row {
+					defer test.Tap(b)
+				}
+			}
+		})
+	}
+	chosen(2) // Claude Desktop, then Cursor: neither needs the user any more
+	w.tap("Save")
+	if got := w.agent.calls[calls:]; len(got) != 0 {
+		t.Errorf("nothing was changed, but the agent was asked %q", got)
+	}
+	chosen(2)
+	w.agent.fail = hint.New(hint.Failed, "The file /home/name/.cursor/mcp.json is read-only, so it was left alone.", "Make it writable.")
+	w.objects(func(o fyne.CanvasObject) {
+		if c, ok := o.(*check); ok {
+			c.SetChecked(!c.Checked)
+		}
+	})
+	w.tap("Save")
+	w.has("is read-only")
+}
+
+func TestClientsThatCannotBeAskedAreAProblem(t *testing.T) {
+	w := english(t, some(), func(w *world) { w.agent.fail = hint.New(hint.Unreachable, "The agent is away.", "Try again.") })
+	w.goTo(view.PageClients)
+	w.has("The agent is away.")
+	w.agent.fail = nil
+	programs(w)
+	w.see(lostNotice())
+	w.has("Claude Desktop")
+}

@@ -56,6 +56,7 @@ type agent struct {
 	settings     map[string]string
 	token        string
 	asked        []local.LogRequest
+	clients      []local.MCPClient
 	checks       []*local.Check
 	brokenOff    func(error) // ends the log that is followed, nil without one
 }
@@ -150,7 +151,19 @@ func (a *agent) SetSettings(_ context.Context, s local.SetSettings) (*account.Ch
 }
 func (a *agent) InstallClient(_ context.Context, r local.InstallRequest) (*local.Installed, error) {
 	a.note("install %s %v", r.Client, r.Servers)
+	return &local.Installed{Backups: []string{"/home/name/.cursor/mcp.json.keyporter-backup"}}, a.fail
+}
+
+func (a *agent) Clients(context.Context) (*local.Clients, error) {
+	return &local.Clients{Clients: a.clients}, a.fail
+}
+func (a *agent) UninstallClient(_ context.Context, r local.InstallRequest) (*local.Installed, error) {
+	a.note("uninstall %s %v", r.Client, r.Servers)
 	return &local.Installed{}, a.fail
+}
+func (a *agent) RepairClients(_ context.Context, r local.RepairRequest) (*local.Repaired, error) {
+	a.note("repair %s", r.Client)
+	return &local.Repaired{}, a.fail
 }
 
 // A back is the session.

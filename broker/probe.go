@@ -145,7 +145,8 @@ func fits(a *account.Account, p *local.Probed, origin string) bool {
 		return a.Kind == account.OAuth && a.Issuer != "" && a.Issuer == p.Issuer
 	case local.WantsIDToken:
 		aud, err := url.Parse(a.Audience)
-		return a.Kind == account.GoogleKey && !a.SelfSigned && err == nil && aud.Host != "" && account.Origin(aud) == origin
+		google := a.Kind == account.GoogleKey || a.Kind == account.GoogleImpersonate || a.Kind == account.GoogleADC
+		return google && !a.SelfSigned && err == nil && aud.Host != "" && account.Origin(aud) == origin
 	case local.WantsKey:
 		return a.Kind == account.Static || a.Kind == account.ClientCredentials
 	}

@@ -18,7 +18,7 @@ import (
 // readGoogle is AccessSecretVersion of Secret Manager.
 func (s *Store) readGoogle(ctx context.Context, r *Ref) (secret.Value, error) {
 	refused := ""
-	for {
+	for tries := 1; ; tries++ { // a young token may be handed out twice, see token.Cache
 		c, err := s.Google(ctx, refused)
 		if err != nil {
 			return secret.Value{}, err
@@ -33,7 +33,7 @@ func (s *Store) readGoogle(ctx context.Context, r *Ref) (secret.Value, error) {
 			return secret.Value{}, err
 		case status == http.StatusOK:
 			return r.payload(text)
-		case status == http.StatusUnauthorized && refused == "":
+		case status == http.StatusUnauthorized && tries <= 2 && (refused == "" || refused == c.Token.Hash()):
 			refused = c.Token.Hash()
 			continue
 		}

@@ -115,8 +115,8 @@ func (i *Impersonation) accessToken(ctx context.Context, scopes []string) (*toke
 	return &token.Token{Value: secret.New(ans.AccessToken), Scheme: "Bearer", Issued: i.now(), Expiry: ans.ExpireTime, Scopes: slices.Clone(scopes)}, nil
 }
 
-// call sends one request of the API, and once more with another token if the
-// first one is no longer good.
+// call sends one request of the API, and again with another token if the first
+// one is no longer good. A young one may be handed out twice, see token.Cache.
 func (i *Impersonation) call(ctx context.Context, method string, ask map[string]any, into any) error {
 	if len(i.o.Delegates) > 0 {
 		names := make([]string, len(i.o.Delegates))
@@ -130,7 +130,7 @@ func (i *Impersonation) call(ctx context.Context, method string, ask map[string]
 		return err
 	}
 	refused := ""
-	for {
+	for tries := 1; ; tries++ {
 		c, err := i.o.Caller(ctx, refused)
 		if err != nil {
 			return err
@@ -143,7 +143,7 @@ func (i *Impersonation) call(ctx context.Context, method string, ask map[string]
 			return nil
 		case r.status == http.StatusOK:
 			return oddAnswer(hostOf(iamCredentials), "it cannot be read")
-		case r.status == http.StatusUnauthorized && refused == "":
+		case r.status == http.StatusUnauthorized && tries <= 2 && (refused == "" || refused == c.Token.Hash()):
 			refused = c.Token.Hash()
 			continue
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"keyporter/broker/install"
 	"keyporter/broker/local"
 	"keyporter/internal/autostart"
 	"keyporter/internal/hint"
@@ -40,10 +42,17 @@ func (b *Broker) checkClients(ctx context.Context, c *checkup) {
 		if len(m.Servers) > 0 {
 			seen = fmt.Sprintf("%s: %s", strings.Join(m.Configs, ", "), strings.Join(m.Servers, ", "))
 		}
+		elsewhere := b.staleCommand(m)
 		gone := slices.DeleteFunc(slices.Clone(m.Servers), func(s string) bool { _, err := lookupServer(b.config(), s); return err == nil })
 		switch {
 		case m.Problem != nil:
 			c.fail(id, seen, m.Problem)
+		case len(m.Lost) > 0:
+			c.fail(id, seen, hint.New(hint.Failed, fmt.Sprintf("%s has written its file anew, and lost %s.", m.Name, strings.Join(m.Lost, ", ")),
+				fmt.Sprintf("Put it back: keyporter clients repair %s", m.ID)))
+		case elsewhere != "":
+			c.fail(id, seen, hint.New(hint.Failed, fmt.Sprintf("%s launches %s, which is no longer there.", m.Name, elsewhere),
+				fmt.Sprintf("Put in where Keyporter is now: keyporter install %s", m.ID)))
 		case len(gone) > 0:
 			c.fail(id, seen, hint.New(hint.NotFound, fmt.Sprintf("%s launches %s, which is not in the list of servers.", m.Name, strings.Join(gone, ", ")),
 				fmt.Sprintf("Take it out: keyporter uninstall %s %s", m.ID, quoteArg(gone[0]))))
@@ -55,6 +64,27 @@ func (b *Broker) checkClients(ctx context.Context, c *checkup) {
 		c.note(id, "none", hint.New(hint.NotFound, "No MCP client was found on this computer.",
 			"Start the one that you use once; keyporter clients lists those that are known."))
 	}
+}
+
+// staleCommand returns a path of keyporter in a client's files at which there is no
+// program, or "".
+func (b *Broker) staleCommand(m local.MCPClient) string {
+	c, err := install.Find(m.ID)
+	if err != nil {
+		return ""
+	}
+	for _, path := range m.Configs {
+		entries, err := c.Entries(path)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if _, err := os.Stat(e.Command); err != nil && filepath.IsAbs(e.Command) {
+				return clip(e.Command)
+			}
+		}
+	}
+	return ""
 }
 
 // enoughBridges is how many bridges of one server a program needs: hosts such as

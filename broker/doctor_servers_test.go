@@ -226,6 +226,19 @@ func brokenClients() []diagnosis {
 			writeText(t, filepath.Join(c.home, config), fmt.Sprintf(`{"mcpServers": {"notes": {"command": %q, "args": ["bridge", "notes"]}}}`, c.opt.Command))
 			return c
 		}},
+		{name: "it lost what was put in", id: local.CheckClient, what: "lost notes", do: "keyporter clients repair claude-desktop", world: func(t *testing.T) *clinic {
+			c := withServer(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL(), nil)
+			if _, err := c.InstallClient(t.Context(), local.InstallRequest{Client: "claude-desktop"}); err != nil {
+				t.Fatal(err)
+			}
+			writeText(t, filepath.Join(c.home, config), "{}")
+			return c
+		}},
+		{name: "it launches a program that is gone", id: local.CheckClient, what: "/gone/keyporter, which is no longer there", do: "keyporter install claude-desktop", world: func(t *testing.T) *clinic {
+			c := withServer(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL(), nil)
+			writeText(t, filepath.Join(c.home, config), `{"mcpServers": {"notes": {"command": "/gone/keyporter", "args": ["bridge", "notes"]}}}`)
+			return c
+		}},
 		{name: "no client", id: local.CheckClient, result: local.CheckNote, what: "No MCP client", do: "keyporter clients", world: func(t *testing.T) *clinic {
 			c := newClinic(t, nil)
 			c.env["HOME"] = t.TempDir()

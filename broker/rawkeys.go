@@ -26,14 +26,6 @@ func (b *Broker) Scan(ctx context.Context, r local.ScanRequest) (*local.Scanned,
 			return nil, hint.New(hint.Usage, fmt.Sprintf("%q is not the whole path of a folder.", clip(f)), "Give the whole path.")
 		}
 	}
-	if r.Action != local.ScanLook {
-		select {
-		case b.installs <- struct{}{}:
-			defer func() { <-b.installs }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 	switch r.Action {
 	case local.ScanUndo:
 		return b.putBack(ctx)
@@ -73,10 +65,14 @@ type move struct {
 // moveKeys moves what is found into the vault. What was there before is in the
 // vault first, so that a crash in between loses nothing.
 func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned, error) {
-	if b.opt.Command == "" {
-		return nil, hint.New(hint.Failed, "It is not known under which path MCP clients can start keyporter.",
-			"Run keyporter stop and then keyporter start, from where Keyporter is installed.")
+	if err := b.knowsCommand(); err != nil {
+		return nil, err
 	}
+	release, err := b.holdClientFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	found := scan.Files(b.getenv, folders)
 	out := &local.Scanned{Found: rawKeys(found.Findings()), Left: []local.RawKey{}}
 	for _, err := range found.Problems {
@@ -106,6 +102,7 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 		}
 	}
 	m.removeFiles(found)
+	m.rememberFiles(folders)
 	for i := range m.undo.Files {
 		m.undo.Files[i].noteAfter()
 	}
@@ -117,6 +114,44 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 	out.Left = rawKeys(scan.Files(b.getenv, folders).Findings())
 	b.record(local.AuditRecord{Event: "scan_fix", Outcome: "ok"})
 	return out, b.saveMemory()
+}
+
+// holdClientFiles makes this the one who edits MCP clients' files, until release.
+func (b *Broker) holdClientFiles(ctx context.Context) (release func(), err error) {
+	select {
+	case b.installs <- struct{}{}:
+		return func() { <-b.installs }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// rememberFiles notes the servers that stand in clients' files now, so that a client
+// that loses them is noticed.
+func (m *move) rememberFiles(folders []string) {
+	for i := range m.undo.Entries {
+		e := &m.undo.Entries[i]
+		c, err := install.Find(e.Client)
+		if err != nil || e.Server == "" {
+			continue
+		}
+		if there, err := c.Servers(e.File); err != nil || !slices.Contains(there, e.Server) {
+			continue // it is in a place that only this client knows
+		}
+		f := clientFile{Client: c.ID}
+		for _, folder := range folders {
+			if path, err := c.ProjectFile(folder); err == nil && path == e.File {
+				f.Folder = folder
+			}
+		}
+		m.b.update(func() {
+			if known := m.b.mem.ClientFiles[e.File]; known != nil {
+				f = *known
+			}
+			f.Servers = union(slices.Clone(f.Servers), e.Server)
+			m.b.mem.ClientFiles[e.File] = &f
+		})
+	}
 }
 
 // keep takes all files that will change into the undo record.
@@ -166,7 +201,7 @@ func (m *move) entry(ctx context.Context, e *scan.Entry) error {
 		return m.left(e, err)
 	}
 	m.out.Moved = append(m.out.Moved, moved)
-	m.undo.Entries = append(m.undo.Entries, undoEntry{File: e.File, Client: e.Client.ID, At: e.At, Key: e.Key, Old: packed(old)})
+	m.undo.Entries = append(m.undo.Entries, undoEntry{File: e.File, Client: e.Client.ID, At: e.At, Key: e.Key, Server: moved.Server, Old: packed(old)})
 	return nil
 }
 

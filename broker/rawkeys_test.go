@@ -178,3 +178,64 @@ func TestAKeyOfAQueryStillReachesItsServer(t *testing.T) {
 		t.Errorf("a session: %+v, %v", tried, err)
 	}
 }
+
+// What a fix put in is noticed when the client loses it, as what an install put in;
+// an undo also takes the server out of where it was installed since.
+func TestWhatAFixPutInIsWatched(t *testing.T) {
+	c := newClinic(t, nil)
+	claude, cursor := filepath.Join(c.home, ".config/Claude/claude_desktop_config.json"), filepath.Join(c.home, ".cursor/mcp.json")
+	const before = `{"mcpServers": {"a": {"url": "https://mcp.example.com/mcp", "headers": {"X-API-Key": "abc-SECRETWORD-123"}}}}`
+	writeText(t, claude, before)
+	writeText(t, cursor, "{}")
+	c.scan(local.ScanFix)
+	fixed := c.tree()[claude]
+	writeText(t, claude, "{}")
+	lost := func() []string {
+		all, err := c.Clients(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range all.Clients {
+			if m.ID == "claude-desktop" {
+				return m.Lost
+			}
+		}
+		return nil
+	}
+	if got := lost(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("lost: %q", got)
+	}
+	writeText(t, claude, fixed)
+	if _, err := c.InstallClient(t.Context(), local.InstallRequest{Client: "cursor", Servers: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if out := c.scan(local.ScanUndo); len(out.Problems) > 0 {
+		t.Fatalf("undo: %v", out.Problems)
+	}
+	if got := c.tree(); got[claude] != before || got[cursor] != "{}" {
+		t.Errorf("after the undo: %s and %s", got[claude], got[cursor])
+	}
+	if got := lost(); len(got) > 0 {
+		t.Errorf("lost after the undo: %q", got)
+	}
+}
+
+// A fix that was cut off in the middle can be undone: what it changed so far gets its
+// old bytes.
+func TestUndoOfAFixThatWasCutOff(t *testing.T) {
+	c := newClinic(t, nil)
+	path := filepath.Join(c.home, ".cursor/mcp.json")
+	const before = `{"mcpServers": {"a": {"url": "https://mcp.example.com/mcp?key=abc-SECRETWORD-123"}}}`
+	writeText(t, path, before)
+	u := &undoRecord{At: c.opt.Now()}
+	if err := u.add(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.putUndo(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	writeText(t, path, `{"mcpServers": {"a": {"command": "keyporter", "args": ["bridge", "a"]}}}`)
+	if out := c.scan(local.ScanUndo); len(out.Problems) > 0 || c.tree()[path] != before {
+		t.Errorf("undo: %+v, %s", out, c.tree()[path])
+	}
+}

@@ -48,6 +48,7 @@ type undoEntry struct {
 	Client string       `json:"client"`
 	At     []string     `json:"at"`
 	Key    string       `json:"key"`
+	Server string       `json:"server,omitempty"` // whose bridge stands there now
 	Old    secret.Plain `json:"old"`
 }
 
@@ -129,17 +130,8 @@ func (b *Broker) putBack(ctx context.Context) (*local.Scanned, error) {
 		return nil, err
 	}
 	out := &local.Scanned{Found: []local.RawKey{}, Left: []local.RawKey{}}
-	// Copies beside a file go when the file is edited, so they come last.
-	slices.SortStableFunc(u.Files, func(x, y undoFile) int { return copyLast(x.Path) - copyLast(y.Path) })
-	for i := range u.Files {
-		f := &u.Files[i]
-		done, err := f.restore(&u)
-		switch {
-		case err != nil:
-			out.Problems = append(out.Problems, hint.Of(err))
-		case done:
-			out.Restored = append(out.Restored, f.Path)
-		}
+	if err := b.putBackFiles(ctx, &u, out); err != nil {
+		return nil, err
 	}
 	if len(out.Problems) > 0 { // what is left needs the record and the servers
 		out.CanUndo = u.At
@@ -165,6 +157,43 @@ func (b *Broker) putBack(ctx context.Context) (*local.Scanned, error) {
 	out.Found = rawKeys(scan.Files(b.getenv, nil).Findings())
 	b.record(local.AuditRecord{Event: "scan_undo", Outcome: "ok"})
 	return out, b.saveMemory()
+}
+
+// putBackFiles puts back what stood in the files, and forgets the entries that
+// stood there in between.
+func (b *Broker) putBackFiles(ctx context.Context, u *undoRecord, out *local.Scanned) error {
+	release, err := b.holdClientFiles(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	// Copies beside a file go when the file is edited, so they come last.
+	slices.SortStableFunc(u.Files, func(x, y undoFile) int { return copyLast(x.Path) - copyLast(y.Path) })
+	for i := range u.Files {
+		f := &u.Files[i]
+		done, err := f.restore(u)
+		switch {
+		case err != nil:
+			out.Problems = append(out.Problems, hint.Of(err))
+		case done:
+			out.Restored = append(out.Restored, f.Path)
+		}
+	}
+	b.update(func() {
+		for i := range u.Entries {
+			e := &u.Entries[i]
+			known := b.mem.ClientFiles[e.File]
+			if known == nil || e.Server == "" {
+				continue
+			}
+			f := *known
+			f.Servers = slices.DeleteFunc(slices.Clone(f.Servers), func(s string) bool { return s == e.Server })
+			if b.mem.ClientFiles[e.File] = &f; len(f.Servers) == 0 {
+				delete(b.mem.ClientFiles, e.File)
+			}
+		}
+	})
+	return nil
 }
 
 func copyLast(path string) int {

@@ -78,6 +78,8 @@ func cmdGoogle(ts *testscript.TestScript, neg bool, args []string) {
 		file, err := g.NewUserCredentials(a[1], a[2])
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(a[0]), file, 0o600))
+	case "person": // EMAIL: who signs in from now on
+		g.SetPerson(a[0])
 	case "machine": // EMAIL
 		g.SetMachine(a[0])
 	case "end": // GATE: it refuses the tokens that it has let in

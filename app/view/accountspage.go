@@ -62,7 +62,7 @@ func accountRow(in Input, a *local.AccountState) AccountRow {
 		r.Lines = append(r.Lines, strings.Join(facts, in.Texts.dot()))
 	}
 	r.Rotate = a.Kind == account.GoogleKey
-	r.SignOut = a.Kind == account.OAuth && a.State == local.Ready
+	r.SignOut = (a.Kind == account.OAuth || a.Kind == account.Google) && a.State == local.Ready
 	if r.Rotate && !a.AddedAt.IsZero() && age > oldKey {
 		r.Old = t.Old
 		if r.Mark == Good {

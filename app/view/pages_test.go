@@ -328,3 +328,15 @@ func TestSettingsPage(t *testing.T) {
 		t.Errorf("without an agent: %+v", v)
 	}
 }
+
+func TestGoogleAccountsHaveWordsOfTheirOwn(t *testing.T) {
+	for _, texts := range []*Texts{&english, &japanese} {
+		seen := map[string]bool{}
+		for _, k := range []account.Kind{account.Google, account.GoogleKey, account.GoogleImpersonate, account.GoogleADC} {
+			if words := texts.kind(k); words == string(k) || seen[words] {
+				t.Errorf("%s is called %q", k, words)
+			}
+			seen[texts.kind(k)] = true
+		}
+	}
+}

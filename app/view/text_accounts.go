@@ -8,6 +8,9 @@ type Accounts struct {
 	EmptyDrop  string
 	KindOAuth  string
 	KindKey    string
+	KindGoogle string
+	KindActAs  string
+	KindADC    string
 	KindClient string
 	KindStatic string
 	KindOther  string
@@ -143,6 +146,9 @@ var accountsEN = Accounts{
 	EmptyDrop:  "A key file can also be dropped onto this window.",
 	KindOAuth:  "Sign-in",
 	KindKey:    "Google service-account key",
+	KindGoogle: "Google sign-in",
+	KindActAs:  "Google service account without a key",
+	KindADC:    "Google credentials of this computer",
 	KindClient: "Client credentials",
 	KindStatic: "Fixed token",
 	KindOther:  "Account",
@@ -210,6 +216,9 @@ var accountsJA = Accounts{
 	EmptyDrop:  "キーファイルをこのウィンドウにドロップすることもできます。",
 	KindOAuth:  "サインイン",
 	KindKey:    "Google サービスアカウントキー",
+	KindGoogle: "Google サインイン",
+	KindActAs:  "Google サービスアカウント（キーなし）",
+	KindADC:    "このコンピューターの Google 認証情報",
 	KindClient: "クライアント資格情報",
 	KindStatic: "固定トークン",
 	KindOther:  "アカウント",

@@ -165,6 +165,12 @@ func (t *Texts) kind(k account.Kind) string {
 		return t.Accounts.KindOAuth
 	case account.GoogleKey:
 		return t.Accounts.KindKey
+	case account.Google:
+		return t.Accounts.KindGoogle
+	case account.GoogleImpersonate:
+		return t.Accounts.KindActAs
+	case account.GoogleADC:
+		return t.Accounts.KindADC
 	case account.ClientCredentials:
 		return t.Accounts.KindClient
 	case account.Static:

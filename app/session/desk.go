@@ -28,6 +28,10 @@ type Desk interface {
 	Log(ctx context.Context, r local.LogRequest, show func(*local.AuditRecord) error) error
 	SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error)
 	Clients(ctx context.Context) (*local.Clients, error)
+	ShareProfile(ctx context.Context, r local.ShareRequest) (*local.SharedProfile, error)
+	ReviewProfile(ctx context.Context, r local.ReviewRequest) (*local.Review, error)
+	JoinProfile(ctx context.Context, r local.JoinRequest) (*local.JoinedProfile, error)
+	ForgetProfile(ctx context.Context, n local.Name) error
 	Doctor(ctx context.Context, r local.DoctorRequest, show func(*local.Check) error) error
 	InstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
 	UninstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)

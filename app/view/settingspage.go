@@ -1,6 +1,8 @@
 package view
 
 import (
+	"fmt"
+
 	"keyporter/broker/account"
 )
 
@@ -9,7 +11,8 @@ type SettingsView struct {
 	Languages []Choice
 	Language  int // of Languages
 	Notify    bool
-	Vault     []string // sentences
+	Fixed     map[string]string // settings that cannot be changed here: by whom, and where that stands
+	Vault     []string          // sentences
 	Programs  []Fact
 	Files     []Fact
 }
@@ -36,6 +39,18 @@ func SettingsOf(in Input, version string, at Places) SettingsView {
 	for i, l := range v.Languages {
 		if l.Value == string(s.Settings.Language) {
 			v.Language = i
+		}
+	}
+	for _, p := range s.Policies {
+		for name := range p.Settings {
+			if v.Fixed == nil {
+				v.Fixed = map[string]string{}
+			}
+			by := p.Source
+			if p.Organisation != "" {
+				by = p.Organisation + ", " + p.Source
+			}
+			v.Fixed[name] = fmt.Sprintf(t.Fixed, clean(by))
 		}
 	}
 	v.Notify = s.Settings.Notifications != account.NotificationsOff

@@ -76,6 +76,7 @@ type Settings struct {
 	Config   string
 	State    string
 	Log      string
+	Fixed    string // %s by whom
 	CopyPath string
 	Fonts    string
 }
@@ -202,6 +203,7 @@ var settingsEN = Settings{
 	State:    "Vault and state",
 	Log:      "Activity log",
 	CopyPath: "Copy path",
+	Fixed:    "Fixed by your organisation (%s)",
 	Fonts:    "Fonts: M PLUS 1, SIL Open Font License 1.1",
 }
 
@@ -229,5 +231,6 @@ var settingsJA = Settings{
 	State:    "保管庫と状態",
 	Log:      "アクティビティのログ",
 	CopyPath: "パスをコピー",
+	Fixed:    "組織によって固定されています (%s)",
 	Fonts:    "フォント: M PLUS 1(SIL Open Font License 1.1)",
 }

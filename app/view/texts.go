@@ -121,6 +121,7 @@ type Texts struct {
 	Activity Activity
 	Clients  Clients
 	Settings Settings
+	Team     Team
 	Doctor   Doctor
 }
 
@@ -197,7 +198,7 @@ var english = Texts{
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
 
-	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Doctor: doctorEN,
+	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Team: teamEN, Doctor: doctorEN,
 }
 
 var japanese = Texts{
@@ -271,5 +272,5 @@ var japanese = Texts{
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
 
-	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Doctor: doctorJA,
+	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Team: teamJA, Doctor: doctorJA,
 }

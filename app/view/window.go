@@ -17,12 +17,13 @@ const (
 	PageAccounts Page = "accounts"
 	PageActivity Page = "activity"
 	PageClients  Page = "clients"
+	PageTeam     Page = "team"
 	PageDoctor   Page = "doctor"
 	PageSettings Page = "settings"
 )
 
 // Pages are the pages in the rail's order.
-var Pages = []Page{PageServers, PageAccounts, PageActivity, PageClients, PageDoctor, PageSettings}
+var Pages = []Page{PageServers, PageAccounts, PageActivity, PageClients, PageTeam, PageDoctor, PageSettings}
 
 // Label returns the page's name.
 func (p Page) Label(t *Texts) string {
@@ -33,6 +34,8 @@ func (p Page) Label(t *Texts) string {
 		return t.Window.Activity
 	case PageClients:
 		return t.Clients.Title
+	case PageTeam:
+		return t.Team.Page
 	case PageDoctor:
 		return t.Window.Doctor
 	case PageSettings:

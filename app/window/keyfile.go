@@ -170,5 +170,13 @@ func (w *Window) dropped(files []fyne.URI) {
 		}
 		return
 	}
+	if p, ok := w.page.(*teamPage); ok || strings.HasSuffix(files[0].Path(), profileSuffix) {
+		if !ok {
+			p = &teamPage{w: w}
+			w.show(p)
+		}
+		p.read(files[0].Path())
+		return
+	}
 	w.importKey("", files[0].Path())
 }

@@ -102,7 +102,7 @@ type picture struct {
 }
 
 // pages are how many of pictures show a page as it mostly is.
-const pages = 8
+const pages = 9
 
 var pictures = []picture{
 	{"servers", some(), nil, nil},
@@ -113,7 +113,13 @@ var pictures = []picture{
 	{"settings", some(), nil, func(w *world) { w.goTo(view.PageSettings) }},
 	{"clients", some(), []func(*world){programs}, func(w *world) { w.goTo(view.PageClients) }},
 	{"doctor", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor) }},
+	{"team", team(), nil, func(w *world) { w.goTo(view.PageTeam) }},
 	{"doctor-problem", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor); w.scrollDown() }},
+	{"settings-fixed", team(), nil, func(w *world) { w.goTo(view.PageSettings) }},
+	{"team-none", none(), nil, func(w *world) { w.goTo(view.PageTeam) }},
+	{"team-link", some(), nil, func(w *world) { w.Join("keyporter://join?url=https%3A%2F%2Fexample.com%2Fteam") }},
+	{"team-review", some(), []func(*world){reviewed}, func(w *world) { w.Join("https://example.com/team"); w.tap(w.Window.t.Team.Review) }},
+	{"team-share", some(), nil, func(w *world) { w.goTo(view.PageTeam); w.tap(w.Window.t.Team.Preview) }},
 	{"servers-long", many(1), nil, nil},
 	{"servers-50", many(50), nil, nil},
 	{"server-problem", some(), nil, func(w *world) { w.OpenServer("Search") }},

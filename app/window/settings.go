@@ -53,10 +53,18 @@ func (p *settingsPage) update(in view.Input) {
 		title(t.General),
 		container.New(facts{}, muted1(t.Language), container.NewHBox(container.New(fixedWidth(220), language))),
 	}
+	if by := v.Fixed["language"]; by != "" {
+		language.Disable()
+		p.body.Add(muted(by))
+	}
 	if w.o.Login != nil {
 		p.body.Add(p.login)
 	}
 	p.body.Add(lines(notify, muted(t.NotifyFor)))
+	if by := v.Fixed["notifications"]; by != "" {
+		notify.Disable()
+		p.body.Add(muted(by))
+	}
 	p.body.Add(p.said)
 	p.body.Add(title(t.Vault))
 	vault := lines()

@@ -120,6 +120,7 @@ var pageIcons = map[view.Page]fyne.Resource{
 	view.PageAccounts: theme.NewThemedResource(icon("accounts")),
 	view.PageActivity: theme.NewThemedResource(icon("activity")),
 	view.PageClients:  theme.NewThemedResource(icon("clients")),
+	view.PageTeam:     theme.NewThemedResource(icon("team")),
 	view.PageDoctor:   theme.NewThemedResource(icon("doctor")),
 	view.PageSettings: theme.NewThemedResource(icon("settings")),
 }

@@ -157,6 +157,13 @@ func (w *Window) AddServer() {
 	}
 }
 
+// Join opens the window at the page Team with what a link asks to join. Nothing is
+// looked up before the user wants to see it.
+func (w *Window) Join(link string) {
+	w.Open()
+	w.show(&teamPage{w: w, link: link})
+}
+
 // Show shows what changed. The language may be another one; then everything is
 // made anew.
 func (w *Window) Show(in view.Input) {
@@ -276,6 +283,8 @@ func (w *Window) goTo(p view.Page) {
 		w.show(&activityPage{w: w})
 	case view.PageClients:
 		w.show(&clientsPage{w: w})
+	case view.PageTeam:
+		w.show(&teamPage{w: w})
 	case view.PageDoctor:
 		w.show(&doctorPage{w: w})
 	case view.PageSettings:

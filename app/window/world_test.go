@@ -57,6 +57,10 @@ type agent struct {
 	token        string
 	asked        []local.LogRequest
 	clients      []local.MCPClient
+	reviewed     []local.ReviewRequest
+	review       *local.Review
+	joined       []local.JoinRequest
+	shared       []local.ShareRequest
 	checks       []*local.Check
 	brokenOff    func(error) // ends the log that is followed, nil without one
 }
@@ -148,6 +152,25 @@ func (a *agent) Log(_ context.Context, r local.LogRequest, show func(*local.Audi
 func (a *agent) SetSettings(_ context.Context, s local.SetSettings) (*account.Choices, error) {
 	a.settings = s.Values
 	return &account.Choices{}, a.fail
+}
+func (a *agent) ShareProfile(_ context.Context, r local.ShareRequest) (*local.SharedProfile, error) {
+	a.shared = append(a.shared, r)
+	return &local.SharedProfile{
+		Profile: []byte("{\n  \"version\": 1,\n  \"name\": \"Data team\",\n  \"servers\": {\n    \"Wiki\": {\n      \"url\": \"https://wiki.example.com/mcp\"\n    }\n  }\n}\n"),
+		Servers: r.Servers, Searched: 7, Left: []local.Left{{Server: "Search", What: local.OwnSecret}, {Server: "Wiki", What: "proxy"}},
+	}, a.fail
+}
+func (a *agent) ReviewProfile(_ context.Context, r local.ReviewRequest) (*local.Review, error) {
+	a.reviewed = append(a.reviewed, r)
+	return a.review, a.fail
+}
+func (a *agent) JoinProfile(_ context.Context, r local.JoinRequest) (*local.JoinedProfile, error) {
+	a.joined = append(a.joined, r)
+	return &local.JoinedProfile{}, a.fail
+}
+func (a *agent) ForgetProfile(_ context.Context, n local.Name) error {
+	a.note("forget %s", n.Name)
+	return a.fail
 }
 func (a *agent) InstallClient(_ context.Context, r local.InstallRequest) (*local.Installed, error) {
 	a.note("install %s %v", r.Client, r.Servers)

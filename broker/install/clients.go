@@ -86,7 +86,7 @@ var clients = []*Client{
 		// in .claude.json, project scope in .mcp.json. claude mcp add takes letters,
 		// digits, dashes and underscores for a name.
 		ID: "claude-code", Name: "Claude Code",
-		Next:    "Start a new session of Claude Code; in one that runs, /mcp connects it.",
+		Next:    "Start a new session of Claude Code, or reconnect with /mcp in one that runs.",
 		places:  everywhere(place{file: "${CLAUDE_CONFIG_DIR:-~}/.claude.json", sign: "${CLAUDE_CONFIG_DIR:-~/.claude}"}),
 		project: ".mcp.json",
 		format:  jsonc{}, path: []string{"mcpServers"}, entry: plain, keyOf: ascii,
@@ -95,7 +95,7 @@ var clients = []*Client{
 	{
 		// cursor.com/docs/mcp, Configuration locations.
 		ID: "cursor", Name: "Cursor",
-		Next:    "Open Settings, then MCP, in Cursor and switch the server on if it is off.",
+		Next:    "Open Settings, then MCP, in Cursor: a new server may have to be switched on.",
 		places:  everywhere(place{file: "~/.cursor/mcp.json"}),
 		project: ".cursor/mcp.json",
 		format:  jsonc{}, path: []string{"mcpServers"}, entry: plain,
@@ -104,7 +104,7 @@ var clients = []*Client{
 		// code.visualstudio.com/docs/copilot/reference/mcp-configuration: type is
 		// required. The file of a profile other than the default one is not edited.
 		ID: "vscode", Name: "VS Code",
-		Next:    "Run MCP: List Servers in VS Code's command palette and start the server.",
+		Next:    "Run MCP: List Servers in VS Code's command palette: a new server has to be started there.",
 		places:  in(vsCode("Code", "Code - Insiders"), "mcp.json"),
 		project: ".vscode/mcp.json",
 		format:  jsonc{}, path: []string{"servers"},
@@ -120,7 +120,7 @@ var clients = []*Client{
 	{
 		// zed.dev/docs/ai/mcp (As Custom Servers), zed.dev/docs/configuring-zed.
 		ID: "zed", Name: "Zed",
-		Next: "Zed starts the server by itself; its dot in the agent panel's settings turns green.",
+		Next: "Zed takes the change by itself; the agent panel's settings list its servers.",
 		places: onEach("${XDG_CONFIG_HOME:-~/.config}/zed/settings.json", "~/.config/zed/settings.json",
 			"${APPDATA:-~/AppData/Roaming}/Zed/settings.json"),
 		format: jsonc{}, path: []string{"context_servers"}, entry: plain,
@@ -129,7 +129,7 @@ var clients = []*Client{
 		// docs.cline.bot/getting-started/config, for all of Cline's programs; before
 		// that the extension's own folder, docs.cline.bot/mcp/configuring-mcp-servers.
 		ID: "cline", Name: "Cline",
-		Next: "Open MCP Servers in Cline; the server connects by itself.",
+		Next: "Cline takes the change by itself; see MCP Servers there.",
 		places: joined(everywhere(place{file: "~/.cline/data/settings/cline_mcp_settings.json", sign: "~/.cline/data"}),
 			in(vsCode("Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf"), "globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json")),
 		format: jsonc{}, path: []string{"mcpServers"}, entry: plain,
@@ -137,7 +137,7 @@ var clients = []*Client{
 	{
 		// github.com/google-gemini/gemini-cli docs/tools/mcp-server.md.
 		ID: "gemini-cli", Name: "Gemini CLI",
-		Next:    "Start Gemini CLI again; /mcp shows the server.",
+		Next:    "Start Gemini CLI again; /mcp lists its servers.",
 		places:  everywhere(place{file: "~/.gemini/settings.json"}),
 		project: ".gemini/settings.json",
 		format:  jsonc{}, path: []string{"mcpServers"}, entry: plain, keyOf: ascii,
@@ -147,7 +147,7 @@ var clients = []*Client{
 		// project's file counts where the project is trusted. A name with other
 		// characters than these is refused when Codex starts.
 		ID: "codex", Name: "Codex CLI",
-		Next:    "Start Codex again; /mcp shows the server.",
+		Next:    "Start Codex again; /mcp lists its servers.",
 		places:  everywhere(place{file: "${CODEX_HOME:-~/.codex}/config.toml"}),
 		project: ".codex/config.toml",
 		format:  tomlc{}, path: []string{"mcp_servers"}, entry: plain, keyOf: ascii,
@@ -156,7 +156,7 @@ var clients = []*Client{
 		// docs.github.com/en/copilot/how-tos/copilot-cli/customize-copilot/add-mcp-servers;
 		// COPILOT_HOME in code.visualstudio.com/docs/agents/reference/mcp-configuration.
 		ID: "copilot-cli", Name: "GitHub Copilot CLI",
-		Next:    "Start Copilot CLI again; /mcp show lists the server.",
+		Next:    "Start Copilot CLI again; /mcp show lists its servers.",
 		places:  everywhere(place{file: "${COPILOT_HOME:-~/.copilot}/mcp-config.json"}),
 		project: ".github/mcp.json",
 		format:  jsonc{}, path: []string{"mcpServers"}, keyOf: ascii,
@@ -166,7 +166,7 @@ var clients = []*Client{
 		// lmstudio.ai/docs/app/mcp; older installations keep their home in the cache
 		// folder: lmstudio-ai/lmstudio-bug-tracker#1371.
 		ID: "lm-studio", Name: "LM Studio",
-		Next:   "Switch the server on under Program, Integrations, in LM Studio.",
+		Next:   "Look under Program, Integrations, in LM Studio: a new server has to be switched on.",
 		places: everywhere(place{file: "~/.lmstudio/mcp.json"}, place{file: "~/.cache/lm-studio/mcp.json"}),
 		format: jsonc{}, path: []string{"mcpServers"}, entry: plain,
 	},

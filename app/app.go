@@ -46,6 +46,7 @@ type Options struct {
 	// waits for one and opens no window. Optional.
 	AtLogin bool
 	Window  bool         // Optional. Open the window too.
+	Link    string       // Optional. A keyporter link to show, here or in the app that runs.
 	Log     *slog.Logger // Optional.
 }
 
@@ -82,6 +83,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	command, err := bridgeCommand(o.Getenv)
 	if err != nil {
+		return err
+	}
+	if err := o.leaveLink(); err != nil {
 		return err
 	}
 	only, err := o.alone(ctx)
@@ -151,13 +155,20 @@ func Run(ctx context.Context, o Options) error {
 	first := s.Frame()
 	face.Show(first.Menu, first.Icon) // before a.Run: Fyne starts its tray there
 
-	if o.Window || !panel && !o.AtLogin {
-		win.Open()
+	show := func() {
+		if link := o.takeLink(); link != "" {
+			win.Join(link)
+		} else {
+			win.Open()
+		}
+	}
+	if o.Window || o.Link != "" || !panel && !o.AtLogin {
+		show()
 	}
 	var work sync.WaitGroup
 	work.Go(func() { stay(ctx) })
 	work.Go(func() { s.Run(ctx) })
-	work.Go(func() { only.follow(ctx, func() { fyne.Do(win.Open) }) })
+	work.Go(func() { only.follow(ctx, func() { fyne.Do(show) }) })
 	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Quit) })
 	defer stop()
 	a.Run()

@@ -12,7 +12,7 @@ import (
 func TestPackagesNameTheApplicationAsItNamesItself(t *testing.T) {
 	for file, want := range map[string][]string{
 		"FyneApp.toml":                         {`ID = "` + ID + `"`, `Icon = "assets/icon.png"`},
-		"assets/linux/" + ID + ".desktop":      {"\nIcon=" + ID + "\n", "\nExec=keyporter-tray --window\n"},
+		"assets/linux/" + ID + ".desktop":      {"\nIcon=" + ID + "\n", "\nExec=keyporter-tray --window %u\nMimeType=x-scheme-handler/keyporter;\n"},
 		"assets/linux/" + ID + ".metainfo.xml": {"<id>" + ID + "</id>", ID + ".desktop</launchable>", `version="@VERSION@" date="@DATE@"`},
 		"assets/darwin/Info.plist":             {"<string>" + ID + "</string>", "<string>@VERSION@</string>"},
 		filepath.Join("scripts", "package"):    {"id=" + ID + "\n"},

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"keyporter/app"
@@ -29,10 +30,12 @@ func main() {
 	os.Exit(code)
 }
 
-const usage = `Usage: keyporter-tray [--window] [--at-login] [--version]
+const usage = `Usage: keyporter-tray [--window] [--at-login] [--version] [LINK]
 
 Shows Keyporter in the tray. Quitting it leaves the agent and bridges running.
 If it runs already, its window opens.
+
+A keyporter:// link opens the window at what it asks to join; nothing happens by itself.
 
   --window    open the window too
   --at-login  started by the login: open no window, also where no panel shows the icon
@@ -54,14 +57,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return 0
 	case err != nil:
 		return 2
-	case flags.NArg() > 0:
+	case flags.NArg() > 1, flags.NArg() == 1 && !strings.HasPrefix(flags.Arg(0), "keyporter:"):
 		fmt.Fprint(stderr, usage)
 		return 2
 	case *showVersion:
 		fmt.Fprintln(stdout, "keyporter-tray", version)
 		return 0
 	}
-	if err := show(ctx, app.Options{Getenv: getenv, Window: *window, AtLogin: *atLogin}, stderr); err != nil {
+	if err := show(ctx, app.Options{Getenv: getenv, Window: *window, AtLogin: *atLogin, Link: flags.Arg(0)}, stderr); err != nil {
 		fmt.Fprintln(stderr, hint.Of(err).Text())
 		return 1
 	}

@@ -129,7 +129,7 @@ func (p *program) deliver(text []byte, file string, link bool) error {
 		_, err := p.stdout.Write(text)
 		return err
 	}
-	if err := atomicfile.WriteFile(file, text); err != nil {
+	if err := atomicfile.WriteFileMode(file, text, 0o644); err != nil {
 		return hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be written.", file), "Check its folder.")
 	}
 	return nil

@@ -84,6 +84,7 @@ const (
 	WayAccount WayKind = "account"   // one that is there
 	WaySignIn  WayKind = "sign_in"   // with the browser
 	WayKey     WayKind = "key"       // a service-account key
+	WayActAs   WayKind = "act_as"    // a service account without a key, through a Google account
 	WayToken   WayKind = "token"     // pasted
 	WayClient  WayKind = "client_id" // a sign-in with a client id from the administrator
 	WayNothing WayKind = "nothing"
@@ -105,6 +106,7 @@ func WaysOf(t *Texts, p *local.Probed) []Way {
 		signIn.Label = fmt.Sprintf(a.WithSignIn, Name(p.Provider))
 	}
 	key := Way{Kind: WayKey, Label: a.WithKey}
+	actAs := Way{Kind: WayActAs, Label: a.WithActAs}
 	token := Way{Kind: WayToken, Label: a.WithToken}
 	client := Way{Kind: WayClient, Label: a.WithClient}
 	nothing := Way{Kind: WayNothing, Label: a.WithNothing}
@@ -123,11 +125,25 @@ func WaysOf(t *Texts, p *local.Probed) []Way {
 	case local.WantsClient:
 		return append(ways, client, token)
 	case local.WantsIDToken:
-		return append(ways, key, token)
+		return append(ways, key, actAs, token)
 	case local.WantsKey:
 		return append(ways, token, key, signIn)
 	}
 	return append(ways, signIn, key, token, client, nothing)
+}
+
+// ThroughAccounts returns the accounts that can act as a service account.
+func ThroughAccounts(in Input) []string {
+	var names []string
+	if in.State == nil {
+		return names
+	}
+	for _, a := range in.State.Accounts {
+		if a.Kind == account.Google || a.Kind == account.GoogleADC || a.Kind == account.GoogleKey {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // ProposeName returns a name for a server, from its address, that is free.

@@ -239,7 +239,7 @@ func TestWaysThatFit(t *testing.T) {
 		{nil, []WayKind{WaySignIn, WayKey, WayToken, WayClient, WayNothing}},
 		{&local.Probed{Wants: local.WantsSignIn}, []WayKind{WaySignIn, WayClient, WayToken}},
 		{&local.Probed{Wants: local.WantsSignIn, Accounts: []string{"me"}}, []WayKind{WayAccount, WaySignIn, WayClient, WayToken}},
-		{&local.Probed{Wants: local.WantsIDToken}, []WayKind{WayKey, WayToken}},
+		{&local.Probed{Wants: local.WantsIDToken}, []WayKind{WayKey, WayActAs, WayToken}},
 		{&local.Probed{Wants: local.WantsNothing}, []WayKind{WayNothing, WaySignIn, WayToken}},
 		{&local.Probed{Wants: local.WantsClient}, []WayKind{WayClient, WayToken}},
 		{&local.Probed{Wants: local.WantsKey}, []WayKind{WayToken, WayKey, WaySignIn}},

@@ -112,6 +112,11 @@ type Add struct {
 	WithSignIn  string // %s: who
 	WithSelf    string
 	WithKey     string
+	WithActAs   string
+	ActAs       string
+	Through     string
+	ThroughNew  string
+	ActAsNote   string
 	WithToken   string
 	WithClient  string
 	WithNothing string
@@ -317,6 +322,11 @@ var addEN = Add{
 	WithSignIn:  "Sign in with %s",
 	WithSelf:    "Sign in with the browser",
 	WithKey:     "Use a service-account key",
+	WithActAs:   "Act as a service account, without its key",
+	ActAs:       "Service account",
+	Through:     "Through",
+	ThroughNew:  "A Google sign-in that is new here",
+	ActAsNote:   "Google makes the tokens for your own account, which needs the role Service Account Token Creator there. The client is one of the type Desktop app, from your administrator.",
 	WithToken:   "Paste a token",
 	WithClient:  "My administrator gave me a client id",
 	WithNothing: "It needs no sign-in",
@@ -382,6 +392,11 @@ var addJA = Add{
 	WithSignIn:  "%s でサインインする",
 	WithSelf:    "ブラウザーでサインインする",
 	WithKey:     "サービスアカウントキーを使う",
+	WithActAs:   "キーなしでサービスアカウントとして使う",
+	ActAs:       "サービスアカウント",
+	Through:     "経由するアカウント",
+	ThroughNew:  "新しい Google サインイン",
+	ActAsNote:   "トークンはご自身のアカウントに対して Google が発行します。そのサービスアカウントの「サービス アカウント トークン作成者」ロールが必要です。クライアントは管理者から受け取ったデスクトップアプリ用のものです。",
 	WithToken:   "トークンを貼り付ける",
 	WithClient:  "管理者からクライアント ID を受け取った",
 	WithNothing: "サインインは不要",

@@ -3,6 +3,7 @@ package window
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -255,7 +256,7 @@ func (a *adder) stepTwo() {
 func (a *adder) add() {
 	w, t := a.w, &a.w.t.Add
 	way := a.ways[a.chosen]
-	put, account, err := a.inputs.put(a, way)
+	put, accounts, err := a.inputs.put(a, way)
 	if err != nil {
 		a.s.complain(w.problemOf(err, ""))
 		return
@@ -266,18 +267,11 @@ func (a *adder) add() {
 	var done *local.AddedServer
 	verified := false
 	w.ask(a.s.ctx, func(ctx context.Context, agent session.Desk) error {
-		if account != nil {
-			got, err := agent.AddAccount(ctx, *account)
-			if err != nil {
-				return err
-			}
-			verified = got.Verified
+		if verified, err = addAccounts(ctx, agent, accounts); err != nil {
+			return err
 		}
-		if done, err = agent.AddServer(ctx, *put); err != nil && account != nil {
-			// Nothing is left behind: with the same names one can try again.
-			if _, undo := agent.RemoveAccount(ctx, local.Name{Name: account.Name}); undo != nil {
-				return fmt.Errorf("%w; and the account %s stays: %v", err, account.Name, undo)
-			}
+		if done, err = agent.AddServer(ctx, *put); err != nil {
+			err = removeAccounts(ctx, agent, accounts, err)
 		}
 		return err
 	}, func(err error) {
@@ -291,12 +285,35 @@ func (a *adder) add() {
 		}
 		a.inputs.clear()
 		a.added = put.Name
-		if account == nil && way.Kind != view.WayNothing && !view.IsReady(&done.Server) {
+		if (len(accounts) == 0 || way.Kind == view.WayActAs) && way.Kind != view.WayNothing && !view.IsReady(&done.Server) {
 			a.signIn()
 			return
 		}
 		a.stepThree()
 	})
+}
+
+// addAccounts adds accounts, all or none. verified is of the last one.
+func addAccounts(ctx context.Context, agent session.Desk, accounts []local.PutAccount) (verified bool, err error) {
+	for n, p := range accounts {
+		got, err := agent.AddAccount(ctx, p)
+		if err != nil {
+			return false, removeAccounts(ctx, agent, accounts[:n], err)
+		}
+		verified = got.Verified
+	}
+	return verified, nil
+}
+
+// removeAccounts leaves nothing behind when adding failed with err: with the same
+// names one can try again.
+func removeAccounts(ctx context.Context, agent session.Desk, accounts []local.PutAccount, err error) error {
+	for _, p := range slices.Backward(accounts) {
+		if _, undo := agent.RemoveAccount(ctx, local.Name{Name: p.Name}); undo != nil {
+			return fmt.Errorf("%w; and the account %s stays: %v", err, p.Name, undo)
+		}
+	}
+	return err
 }
 
 // signIn waits for the browser.

@@ -22,6 +22,7 @@ type wayInputs struct {
 	secret  *entry            // a token or a client secret
 	key     *keyBox
 	form    *keyForm
+	actAs   *actAsForm
 }
 
 // clear takes secrets out of the entries.
@@ -31,6 +32,9 @@ func (i *wayInputs) clear() {
 	}
 	if i.key != nil {
 		i.key.clear()
+	}
+	if i.actAs != nil {
+		i.actAs.secret.SetText("")
 	}
 }
 
@@ -55,6 +59,9 @@ func (a *adder) inputsOf(way view.Way) wayInputs {
 		form, key := in.form, in.key
 		key.taken = func() { form.propose(key.key) }
 		in.content = container.NewVBox(in.key.content, in.form.content)
+	case view.WayActAs:
+		in.actAs = w.actAsForm(a)
+		in.start, in.content = in.actAs.email, in.actAs.content
 	}
 	return in
 }
@@ -67,20 +74,21 @@ func (a *adder) audience() string {
 	return view.OriginOf(a.address.Text)
 }
 
-// put returns what is to be added: the server, and the account if one is made.
-func (i *wayInputs) put(a *adder, way view.Way) (*local.PutServer, *local.PutAccount, error) {
+// put returns what is to be added: the server, and the accounts that are made, in
+// their order; the last one is the server's.
+func (i *wayInputs) put(a *adder, way view.Way) (*local.PutServer, []local.PutAccount, error) {
 	name := strings.TrimSpace(a.name.Text)
 	s := &local.PutServer{Name: name, Server: account.Server{URL: strings.TrimSpace(a.address.Text)}}
-	var acc *local.PutAccount
+	var accounts []local.PutAccount
 	switch way.Kind {
 	case view.WayAccount:
 		s.Server.Account, s.Bind = way.Account, true
 	case view.WayToken:
-		acc = &local.PutAccount{
+		accounts = []local.PutAccount{{
 			Name:    view.AccountNameFor(a.w.in, name),
 			Account: account.Account{Kind: account.Static, Header: strings.TrimSpace(i.first.Text)},
 			Secret:  secret.Plain{Value: secret.New(strings.TrimSpace(i.secret.Text))},
-		}
+		}}
 	case view.WayClient:
 		s.Server.ClientID = strings.TrimSpace(i.first.Text)
 		if i.secret.Text != "" {
@@ -90,11 +98,12 @@ func (i *wayInputs) put(a *adder, way view.Way) (*local.PutServer, *local.PutAcc
 		if i.key.key == nil {
 			return nil, nil, hint.New(hint.Usage, a.w.t.Accounts.NoKey, a.w.t.Accounts.NotAKeyDo)
 		}
-		put := i.form.put(i.key.key)
-		acc = &put
+		accounts = []local.PutAccount{i.form.put(i.key.key)}
+	case view.WayActAs:
+		accounts = i.actAs.put()
 	}
-	if acc != nil {
-		s.Server.Account, s.Bind = acc.Name, true
+	if n := len(accounts); n > 0 {
+		s.Server.Account, s.Bind = accounts[n-1].Name, true
 	}
-	return s, acc, nil
+	return s, accounts, nil
 }

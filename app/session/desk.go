@@ -32,6 +32,7 @@ type Desk interface {
 	ReviewProfile(ctx context.Context, r local.ReviewRequest) (*local.Review, error)
 	JoinProfile(ctx context.Context, r local.JoinRequest) (*local.JoinedProfile, error)
 	ForgetProfile(ctx context.Context, n local.Name) error
+	Scan(ctx context.Context, r local.ScanRequest) (*local.Scanned, error)
 	Doctor(ctx context.Context, r local.DoctorRequest, show func(*local.Check) error) error
 	InstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)
 	UninstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error)

@@ -123,6 +123,7 @@ type Texts struct {
 	Settings Settings
 	Team     Team
 	Doctor   Doctor
+	Keys     Keys
 }
 
 var texts = map[Language]*Texts{English: &english, Japanese: &japanese}
@@ -198,7 +199,7 @@ var english = Texts{
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
 
-	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Team: teamEN, Doctor: doctorEN,
+	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Team: teamEN, Doctor: doctorEN, Keys: keysEN,
 }
 
 var japanese = Texts{
@@ -272,5 +273,5 @@ var japanese = Texts{
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
 
-	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Team: teamJA, Doctor: doctorJA,
+	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Team: teamJA, Doctor: doctorJA, Keys: keysJA,
 }

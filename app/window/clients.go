@@ -33,7 +33,7 @@ func (p *clientsPage) open(ctx context.Context, in view.Input) fyne.CanvasObject
 	t := &p.w.t.Clients
 	p.ctx, p.list, p.said = ctx, container.NewVBox(muted(t.Looking)), container.NewVBox()
 	p.clients, p.notices = nil, view.LostBy(in.State)
-	p.body = container.NewVBox(muted(t.About), p.said, p.list)
+	p.body = container.NewVBox(muted(t.About), p.said, p.list, newRawKeys(p.w, ctx, p.load).body)
 	p.load()
 	return container.NewBorder(container.NewVBox(heading(t.Title), widget.NewSeparator()), nil, nil, nil, container.NewVScroll(container.New(layout.NewCustomPaddedLayout(0, 0, 0, 12), p.body)))
 }

@@ -127,6 +127,13 @@ var pictures = []picture{
 	{"accounts-none", none(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"accounts-long", many(3), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"activity-none", none(), nil, func(w *world) { w.goTo(view.PageActivity) }},
+	{"clients-keys", some(), []func(*world){programs, leaks}, func(w *world) { w.goTo(view.PageClients); w.scrollDown() }},
+	{"clients-keys-moved", some(), []func(*world){programs, leaks}, func(w *world) {
+		w.goTo(view.PageClients)
+		w.tap(w.Window.t.Keys.Move)
+		w.agent.scanned = moved
+		w.tap(w.Window.t.Keys.Move)
+	}},
 	{"clients-none", none(), nil, func(w *world) { w.goTo(view.PageClients) }},
 	{"clients-choose", some(), []func(*world){programs}, func(w *world) { w.goTo(view.PageClients); w.tap(w.Window.t.Clients.Change) }},
 	{"clients-chosen", some(), []func(*world){programs}, func(w *world) { chooseAll(w); w.tap(w.Window.t.Window.Save) }},
@@ -167,6 +174,21 @@ func programs(w *world) {
 		{ID: "windsurf", Name: "Windsurf", Configs: []string{}, Servers: []string{}}, {ID: "lm-studio", Name: "LM Studio", Configs: []string{}, Servers: []string{}},
 		{ID: "goose", Name: "Goose", Configs: []string{}, Servers: []string{}},
 	}
+}
+
+// leaks puts keys into programs' files.
+func leaks(w *world) {
+	w.agent.scanned = local.Scanned{Found: []local.RawKey{
+		{File: "/home/name/.config/Claude/claude_desktop_config.json", Line: 14, Client: "Claude Desktop", Entry: "github", Place: "env GITHUB_PERSONAL_ACCESS_TOKEN", Kind: "api_key", Tail: "1k2l"},
+		{File: "/home/name/.cursor/mcp.json", Line: 3, Client: "Cursor", Entry: "linear", Place: "header Authorization", Kind: "bearer", Tail: "cdef"},
+		{File: "/home/name/.mcp-auth/mcp-remote-v1/0a1b_tokens.json", Line: 1, Place: "file", Kind: "tokens"},
+	}}
+}
+
+// moved is what a move of them says.
+var moved = local.Scanned{
+	Found: []local.RawKey{}, Moved: []local.MovedEntry{{Entry: "github", Run: "github"}, {Entry: "linear", Server: "linear"}}, Removed: []string{"/home/name/.mcp-auth/mcp-remote-v1/0a1b_tokens.json"},
+	CanUndo: now, Problems: []*hint.Error{hint.New(hint.Failed, "The file /home/name/.codex/config.toml is read-only, so it was left alone.", "Make it writable if Keyporter may edit it, then try again.")},
 }
 
 // chooseAll opens the first client's sheet and changes each box.

@@ -62,6 +62,7 @@ type agent struct {
 	joined       []local.JoinRequest
 	shared       []local.ShareRequest
 	checks       []*local.Check
+	scanned      local.Scanned
 	brokenOff    func(error) // ends the log that is followed, nil without one
 }
 
@@ -129,6 +130,12 @@ func (a *agent) Doctor(_ context.Context, r local.DoctorRequest, show func(*loca
 		}
 	}
 	return a.fail
+}
+
+func (a *agent) Scan(_ context.Context, r local.ScanRequest) (*local.Scanned, error) {
+	a.note("scan %s", r.Action)
+	out := a.scanned
+	return &out, a.fail
 }
 
 // errStays is how a log that is followed goes on after Ask has returned.

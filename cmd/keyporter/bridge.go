@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -38,6 +40,10 @@ keyporter demo for the piece of configuration that does.`,
 			if p.getenv("GOMAXPROCS") == "" {
 				runtime.GOMAXPROCS(1)
 			}
+			// A host that closes the pipe of standard error wants no log; one that closes
+			// standard output is gone, which a write says, too. Neither is to kill the
+			// bridge at once: it has a session to end.
+			signal.Ignore(syscall.SIGPIPE)
 			// What the start needed is given back; a bridge then waits for hours.
 			defer time.AfterFunc(time.Second, debug.FreeOSMemory).Stop()
 			in, out := stdio.Files(p.stdin, p.stdout, os.Stderr)

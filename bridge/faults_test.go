@@ -141,7 +141,11 @@ var faults = []struct {
 	{"a JSON body beyond the limit", says(200, "application/json", `{"jsonrpc":"2.0","id":7,"result":"`+strings.Repeat("x", 2<<20)+`"}`), []string{`"error"`, "too large"}},
 	{"an event beyond the limit", says(200, stream, "data: "+strings.Repeat("x", 2<<20)+"\n\n"), []string{`"error"`, "too large"}},
 	{"an event line that never ends", says(200, stream, strings.Repeat("x", 2<<20)), []string{`"error"`, "too large"}},
-	{"compressed though nobody asked", zipped(goodAnswer), []string{`"error"`}},
+	{"compressed though nobody asked", zipped("application/json", goodAnswer), []string{goodAnswer}},
+	{"a compressed stream", zipped(stream, "data: "+goodAnswer+"\n\n"), []string{goodAnswer}},
+	{"a compressed answer that is cut", raw("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"), []string{`"error"`}},
+	{"compressed beyond the limit", zipped("application/json", `{"jsonrpc":"2.0","id":7,"result":"`+strings.Repeat("x", 2<<20)+`"}`), []string{`"error"`, "too large"}},
+	{"compressed in another way", says(200, "application/json", "\x8b\x02\x80", "Content-Encoding", "br"), []string{`"error"`, "text that is no answer"}},
 	{"line breaks inside the answer", says(200, "application/json", "{\"jsonrpc\":\"2.0\",\r\n \"id\":7,\n\"result\":{}}"), []string{`"id":7`, `"result":{}`}},
 	{"nested too deeply", says(200, "application/json", `{"jsonrpc":"2.0","id":7,"result":`+strings.Repeat("[", 10000)+strings.Repeat("]", 10000)+`}`), []string{`"error"`}},
 	{"the token sent back in an error", echo, []string{`"error"`, "REDACTED"}},
@@ -165,12 +169,12 @@ func TestACallThatHangsHoldsUpNoOther(t *testing.T) {
 	h.want(goodAnswer)
 }
 
-func zipped(s string) http.HandlerFunc {
+func zipped(kind, s string) http.HandlerFunc {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	io.WriteString(z, s)
 	z.Close()
-	return says(200, "application/json", b.String(), "Content-Encoding", "gzip")
+	return says(200, kind, b.String(), "Content-Encoding", "gzip")
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {

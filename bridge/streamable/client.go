@@ -208,17 +208,20 @@ func (c *Client) send(ctx context.Context, cred *Credentials, target *url.URL, m
 		// With GetBody, net/http repeats a request of which nothing was written.
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	if cred.Prove == nil {
-		return c.transport.RoundTrip(req)
-	}
-	if err := c.prove(ctx, cred, req); err != nil {
-		return nil, err
+	if cred.Prove != nil {
+		if err := c.prove(ctx, cred, req); err != nil {
+			return nil, err
+		}
 	}
 	resp, err := c.transport.RoundTrip(req)
-	if err == nil {
+	if err != nil {
+		return nil, err
+	}
+	if cred.Prove != nil {
 		c.keepNonce(resp)
 	}
-	return resp, err
+	unzip(resp)
+	return resp, nil
 }
 
 // drop reads a little of a body that nobody wants, so that the connection can be

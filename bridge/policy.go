@@ -46,10 +46,17 @@ func readsOnly(tool []byte) bool {
 	return string(frame.Get(tool, "annotations", "readOnlyHint")) == "true"
 }
 
-// hidden returns the refusal of a call whose tool is hidden by its name.
+// hidden returns the refusal of a call whose tool is hidden by its name, and of a
+// request that could be such a call.
 func (b *bridge) hidden(c *call) error {
 	p := b.policy()
-	if c.f.Method != methodCallTool || !p.Active() {
+	if !p.Active() {
+		return nil
+	}
+	if ambiguous(&c.f) {
+		return errAmbiguous
+	}
+	if c.f.Method != methodCallTool {
 		return nil
 	}
 	return b.eachName(c, func(name string) error {
@@ -95,6 +102,32 @@ func (b *bridge) eachName(c *call, f func(string) error) error {
 		}
 	}
 	return nil
+}
+
+// errAmbiguous refuses a message that cannot be held against the policy.
+var errAmbiguous = &rpcError{raw: frame.ErrorObject(codeInvalidRequest, "Keyporter hides some of this server's tools, and this message could be read as a call of one of them.", nil)}
+
+// ambiguous reports whether a server may take a message for a call of another tool
+// than the bridge does, or for a call at all: readers differ in which of two members
+// counts, in whether capital letters matter, and some work on a call without an id.
+func ambiguous(f *frame.Frame) bool {
+	var seen [3]bool
+	for key := range frame.Members(f.Raw) {
+		for i, name := range []string{"id", "method", "params"} {
+			if !strings.EqualFold(key, name) {
+				continue
+			}
+			if seen[i] || key != name {
+				return true
+			}
+			seen[i] = true
+		}
+	}
+	if !strings.EqualFold(strings.TrimSpace(f.Method), methodCallTool) {
+		return false
+	}
+	_, named := frame.Text(f.Name)
+	return f.Kind != frame.Request || f.Method != methodCallTool || !named
 }
 
 // barred is the answer to a call that the policy does not let through.

@@ -72,3 +72,39 @@ func TestABatchDoesNotGetAroundThePolicy(t *testing.T) {
 		t.Errorf("answers %s", both)
 	}
 }
+
+// Whatever a server makes of them, these do not reach it.
+func TestAMessageThatCouldBeACallOfAHiddenToolIsRefused(t *testing.T) {
+	s := &server{session: "s1"}
+	a := newAgent(serve(t, s))
+	a.state.Tools.DenyTools = []string{"drop"}
+	h := start(t, a)
+	h.open()
+	for _, line := range []string{
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"dr\u006fp"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"DROP"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"drop","name":"get"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"get","Name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":["drop"]}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":["drop"]}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"drop"},"params":{"name":"get"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"get"},"Params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","method":"ping","params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"ping","Method":"tools/call","params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"Tools/Call ","params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"drop",` + modernMeta + `}}`,
+	} {
+		h.send(line)
+		h.wantHas(`"id":9`, `"error"`, "Keyporter")
+	}
+	h.send(`{"jsonrpc":"2.0","method":"tools/call","params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","Id":9,"method":"tools/call","params":{"name":"drop"}}`,
+		`{"jsonrpc":"2.0","id":10,"method":"tools/call","params":{"name":"get"}}`)
+	h.wantHas(`"id":10`, `"result"`)
+	h.end()
+	for _, body := range s.seen {
+		if strings.Contains(strings.ToLower(body), "drop") {
+			t.Errorf("the server got %s", body)
+		}
+	}
+}

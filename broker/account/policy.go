@@ -1,5 +1,7 @@
 package account
 
+import "strings"
+
 // An Era is what generations of the protocol a server is taken to speak.
 type Era string
 
@@ -22,7 +24,7 @@ const (
 // zero value lets all through.
 type ToolPolicy struct {
 	AllowTools []string `json:"allow_tools,omitempty"` // globs; with some, only tools that match one
-	DenyTools  []string `json:"deny_tools,omitempty"`  // globs; they win over AllowTools
+	DenyTools  []string `json:"deny_tools,omitempty"`  // globs; they win over AllowTools, and capital letters do not matter
 
 	// ReadOnly lets only tools through whose annotations say readOnlyHint. That
 	// is the server's word: a convenience, no boundary.
@@ -37,12 +39,14 @@ func (p *ToolPolicy) Active() bool {
 // Named reports whether the policy lets a tool of that name through, whatever
 // its annotations.
 func (p *ToolPolicy) Named(tool string) bool {
-	return (len(p.AllowTools) == 0 || matches(p.AllowTools, tool)) && !matches(p.DenyTools, tool)
+	return (len(p.AllowTools) == 0 || matches(p.AllowTools, tool, keep)) && !matches(p.DenyTools, tool, strings.ToLower)
 }
 
-func matches(globs []string, name string) bool {
+func keep(s string) string { return s }
+
+func matches(globs []string, name string, fold func(string) string) bool {
 	for _, g := range globs {
-		if glob(g, name) {
+		if glob(fold(g), fold(name)) {
 			return true
 		}
 	}

@@ -23,6 +23,8 @@ func TestToolPolicyDenyWinsOverAllow(t *testing.T) {
 		{nil, []string{"gr?ße"}, "größe", false},
 		{nil, []string{"[x]"}, "x", true},
 		{nil, []string{""}, "x", true},
+		{nil, []string{"Drop*"}, "dROP_all", false}, // a server may not tell them apart
+		{[]string{"get"}, nil, "GET", false},
 	} {
 		p := ToolPolicy{AllowTools: test.allow, DenyTools: test.deny}
 		if got := p.Named(test.tool); got != test.want {

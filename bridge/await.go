@@ -25,7 +25,7 @@ const progressEvery = 5 * time.Second
 func (b *bridge) hold(c *call, entry *view, cause error) error {
 	err := b.await(c, entry)
 	if err == nil {
-		if err = b.permitted(c); !missing(err) || c.answered {
+		if err = b.permitted(c); !missing(err) || c.answered.Load() {
 			return err
 		}
 	}

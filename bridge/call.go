@@ -35,10 +35,10 @@ type call struct {
 	sent      atomic.Bool // it has gone to the server
 	listens   atomic.Bool // a modern subscription that was acknowledged to the client
 	cancelled atomic.Bool // legacy: the server has been told
+	answered  atomic.Bool // the client has its answer
 
 	// For the goroutine that serves the call.
 	touched  bool   // something came back
-	answered bool   // the client has its answer
 	acked    bool   // the acknowledgement of a subscription has been sent by us
 	outcome  string // for the audit log; empty means ok
 	received int64  // bytes
@@ -47,6 +47,11 @@ type call struct {
 
 // modern reports whether the call is of 2026-07-28 or later.
 func (c *call) modern() bool { return c.version != "" }
+
+// claim reports whether the call's answer may go to the client now: it is the first
+// one, and the client still waits. To a client that took a request back a late
+// answer is one to a request that it does not know.
+func (c *call) claim() bool { return !c.cancelled.Load() && c.answered.CompareAndSwap(false, true) }
 
 // calls are the requests on their way.
 type calls struct {

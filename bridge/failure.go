@@ -55,7 +55,7 @@ type failure struct {
 // fail answers a call that cannot be answered by the server.
 func (b *bridge) fail(c *call, err error) {
 	switch cause := context.Cause(c.ctx); {
-	case c.answered:
+	case c.answered.Load():
 		b.log.Debug("answer ended oddly", "error", err)
 		return
 	case errors.Is(cause, errCancelled) || c.cancelled.Load():
@@ -66,14 +66,17 @@ func (b *bridge) fail(c *call, err error) {
 		return
 	case c.f.Method == methodListen && c.touched:
 		// A subscription that ends without a result (2026-07-28 basic/transports/stdio).
-		c.outcome, c.answered = "ended", true
+		c.outcome = "ended"
+		c.answered.Store(true)
 		b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/cancelled"}`), "params",
 			frame.Set([]byte(`{"reason":"The server ended the subscription."}`), "requestId", c.f.ID)))
 		return
 	}
 	b.log.Warn("request failed", "method", c.f.Method, "error", err)
 	object := b.errorFor(c, err)
-	c.outcome, c.answered = outcomeOf(object, err), true
+	if c.outcome = outcomeOf(object, err); !c.claim() {
+		return
+	}
 	if c.pending == nil {
 		b.write(frame.NewError(c.f.ID, object))
 		return

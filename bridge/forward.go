@@ -52,7 +52,7 @@ func (b *bridge) request(c *call) error {
 	if !v.ready() {
 		return b.standIn(c, v, v.err)
 	}
-	if err = b.permitted(c); missing(err) && !c.answered {
+	if err = b.permitted(c); missing(err) && !c.answered.Load() {
 		return b.standIn(c, v, err)
 	}
 	return err
@@ -194,10 +194,6 @@ func (b *bridge) deliver(c *call, msg []byte) (done bool, err error) {
 		return true, b.answer(c, f)
 	case f.Kind == frame.Response && c.pending == nil:
 		c.odd.note(otherRequest)
-		if b.calls.get(frame.Key(f.ID)) == nil {
-			b.log.Warn("answer of the server dropped: nobody asked for it")
-			return false, nil
-		}
 	case f.Kind == frame.Response && c.pending != nil:
 		delete(c.pending, frame.Key(f.ID))
 		err = b.write(f.OneLine())
@@ -234,10 +230,28 @@ func (b *bridge) deliverBatch(c *call, f frame.Frame) (done bool, err error) {
 	return done, nil
 }
 
+// stray takes an answer that came on the stream of another request. It is given to
+// whoever waits for it, once.
+func (b *bridge) stray(f frame.Frame) error {
+	c := b.calls.get(frame.Key(f.ID))
+	if c == nil || c.take != nil || !c.claim() {
+		b.log.Warn("answer of the server dropped: nobody asked for it")
+		return nil
+	}
+	msg := f.OneLine()
+	if f.Error == nil {
+		msg = b.learn(c, f, msg)
+	}
+	return b.write(msg)
+}
+
 // pass gives the client a message that is not the answer to c.
 func (b *bridge) pass(c *call, f frame.Frame) error {
 	if c != nil && c.over != nil {
 		return c.over.tell(c, f)
+	}
+	if f.Kind == frame.Response {
+		return b.stray(f)
 	}
 	if f.Kind == frame.Invalid {
 		b.log.Debug("message of the server is no JSON-RPC")
@@ -262,10 +276,9 @@ func (b *bridge) pass(c *call, f frame.Frame) error {
 // answer gives the client the answer to c. An error that the server could not
 // tie to a request gets the id of the one it came for.
 func (b *bridge) answer(c *call, f frame.Frame) error {
-	if c.answered {
+	if !c.claim() {
 		return nil
 	}
-	c.answered = true
 	msg := f.OneLine()
 	if !f.HasID() {
 		msg = frame.NewError(c.f.ID, f.Error)
@@ -283,7 +296,9 @@ func (b *bridge) answer(c *call, f frame.Frame) error {
 
 // hand gives the client the answer that a request of the bridge's own got for c.
 func (b *bridge) hand(c *call, f frame.Frame, msg []byte) error {
-	c.answered = true
+	if !c.claim() {
+		return nil
+	}
 	if c.take != nil {
 		return c.take(f, msg)
 	}
@@ -293,6 +308,12 @@ func (b *bridge) hand(c *call, f frame.Frame, msg []byte) error {
 // notify sends a notification or a response of the client to the server. What
 // the server says to it is only logged: nobody asked.
 func (b *bridge) notify(ctx context.Context, f frame.Frame) {
+	if ambiguous(&f) {
+		if _, err := b.link.current(ctx); err != nil || b.policy().Active() {
+			b.log.Warn("message of the client dropped: it could be a call of a hidden tool", "method", f.Method)
+			return
+		}
+	}
 	s := b.legacy.Load()
 	if v := b.eraOf(&f); v != "" || s == nil {
 		plain, err := translate.Plain(f)

@@ -268,7 +268,11 @@ func TestLegacyCancellationIsToldToTheServer(t *testing.T) {
 	release := make(chan struct{})
 	began := make(chan struct{}, 1)
 	s := &server{session: "s1"}
-	s.call = func(w http.ResponseWriter, r *http.Request, body string) { began <- struct{}{}; <-release }
+	s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+		began <- struct{}{}
+		<-release
+		answer(w, body, `{"late":true}`) // as a server may: the two can cross
+	}
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if strings.Contains(string(body), "notifications/cancelled") {
@@ -289,6 +293,36 @@ func TestLegacyCancellationIsToldToTheServer(t *testing.T) {
 	if strings.Contains(h.out.String(), `"id":5`) {
 		t.Errorf("cancelled request was answered:\n%s", h.out.String())
 	}
+}
+
+// A server may mix its streams up. Its answers are given to those who asked, once.
+func TestAnAnswerOnTheStreamOfAnotherRequestIsGivenOnce(t *testing.T) {
+	crossed := make(chan struct{})
+	s := &server{session: "s1"}
+	s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+		if strings.Contains(body, `"first"`) {
+			<-crossed
+			answer(w, body, `{"own":true}`)
+			return
+		}
+		events(w, "data: {\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"crossed\":true}}\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":6,\"result\":{}}\n\n")
+	}
+	h := start(t, newAgent(serve(t, s)))
+	h.open()
+	h.send(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"first"}}`, `{"jsonrpc":"2.0","id":6,"method":"tools/call","params":{"name":"second"}}`)
+	h.want(`{"jsonrpc":"2.0","id":5,"result":{"crossed":true}}`)
+	h.want(`{"jsonrpc":"2.0","id":6,"result":{}}`)
+	close(crossed)
+	h.end()
+	if strings.Contains(h.out.String(), "own") {
+		t.Errorf("a request was answered twice:\n%s", h.out.String())
+	}
+}
+
+func TestALineThatIsNestedTooDeeplyIsAnsweredUnderItsID(t *testing.T) {
+	h := start(t, newAgent(serve(t, &server{})))
+	h.send(`{"jsonrpc":"2.0","id":8,"method":"x","params":` + strings.Repeat("[", 600) + strings.Repeat("]", 600) + `}`)
+	h.wantHas(`"id":8`, `"error"`, "nested too deeply")
 }
 
 func TestModernCancellationClosesTheStream(t *testing.T) {

@@ -33,7 +33,7 @@ func (b *bridge) probe(c *call) error {
 	case !v.ready():
 		return b.standIn(c, v, v.err)
 	}
-	if err = b.through(c); missing(err) && !c.answered {
+	if err = b.through(c); missing(err) && !c.answered.Load() {
 		return b.standIn(c, v, err)
 	}
 	return err

@@ -59,7 +59,11 @@ func (b *bridge) receive(line []byte) {
 	f, err := frame.Scan(line)
 	if err != nil {
 		b.log.Warn("line of the client is not JSON", "error", err)
-		b.write(frame.NewError(nil, frame.ErrorObject(codeParse, "Parse error: "+err.Error()+".", nil)))
+		var id []byte
+		if errors.Is(err, frame.ErrDepth) { // all else about it may be right
+			id = frame.GuessID(line, line)
+		}
+		b.write(frame.NewError(id, frame.ErrorObject(codeParse, "Parse error: "+err.Error()+".", nil)))
 		return
 	}
 	if f.Kind == frame.Notification && f.Method == noteCancelled && b.takeBack(f) {

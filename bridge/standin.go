@@ -214,7 +214,9 @@ func notification(method string, params []byte) []byte {
 
 // reply answers a call in the server's place.
 func (b *bridge) reply(c *call, result []byte) error {
-	c.answered = true
+	if !c.claim() {
+		return nil
+	}
 	if c.modern() {
 		b.back.doubt.Store(true)
 	}

@@ -240,9 +240,8 @@ func brokenClients() []diagnosis {
 			return c
 		}},
 		{name: "no client", id: local.CheckClient, result: local.CheckNote, what: "No MCP client", do: "keyporter clients", world: func(t *testing.T) *clinic {
-			c := newClinic(t, nil)
-			c.env["HOME"] = t.TempDir()
-			return c
+			empty := t.TempDir()
+			return newClinic(t, func(o *Options) { o.Getenv = variables{"HOME": empty}.get })
 		}},
 		{name: "three bridges of one server", id: local.CheckProcesses, result: local.CheckNote, what: "3 bridges of notes", do: "quit it entirely", world: func(t *testing.T) *clinic {
 			c := withServer(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL(), nil)

@@ -24,19 +24,22 @@ import (
 type clinic struct {
 	*world
 	home string
-	env  map[string]string
 }
+
+// variables are those of an environment.
+type variables map[string]string
+
+func (v variables) get(name string) string { return v[name] }
 
 func newClinic(t *testing.T, change func(*Options)) *clinic {
 	t.Helper()
-	c := &clinic{home: t.TempDir(), env: map[string]string{}}
-	c.env["HOME"] = c.home
+	c := &clinic{home: t.TempDir()}
 	command := filepath.Join(c.home, "keyporter")
 	for _, f := range []string{command, filepath.Join(c.home, ".config/Claude/claude_desktop_config.json")} {
 		writeText(t, f, "{}")
 	}
 	c.world = newWorldWith(t, func(o *Options) {
-		o.Getenv, o.Command = func(name string) string { return c.env[name] }, command
+		o.Getenv, o.Command = variables{"HOME": c.home}.get, command
 		o.Try = func(ctx context.Context, server string) (*Tried, error) { return c.session(ctx, server) }
 		if change != nil {
 			change(o)

@@ -181,6 +181,11 @@ func (w *world) Pause(context.Context) error                { w.call("pause"); r
 func (w *world) Resume(context.Context) error               { w.call("resume"); return nil }
 func (w *world) Unlock(context.Context, local.Unlock) error { w.call("unlock"); return nil }
 
+func (w *world) RepairClients(_ context.Context, r local.RepairRequest) (*local.Repaired, error) {
+	w.call("repair " + r.Client)
+	return &local.Repaired{}, nil
+}
+
 func (w *world) Close() {}
 
 // A notifier notes what is shown.
@@ -294,6 +299,26 @@ func TestPlainActions(t *testing.T) {
 		settle()
 		if w.has("pause") != 1 {
 			t.Error("an action after the end was done")
+		}
+	})
+}
+
+func TestOneClickRestoresTheServersOfAClient(t *testing.T) {
+	notice := local.Notice{ID: "lost cursor", Kind: local.NoticeClientLost, Client: "cursor", Program: "Cursor", Servers: []string{"Notion"}}
+	run(t, notion(local.Ready, notice), func(w *world) {
+		contains(t, w.last(), "▲ Restore the servers of Cursor")
+		if w.has("note lost cursor: Cursor forgot its servers") != 1 {
+			t.Fatalf("calls are %v", w.calls)
+		}
+		w.clicks["lost cursor"]()
+		settle()
+		if w.has("repair cursor") != 1 {
+			t.Errorf("calls are %v", w.calls)
+		}
+		w.states <- notion(local.Ready)
+		settle()
+		if w.has("close lost cursor") != 1 {
+			t.Error("the notification outlives the loss")
 		}
 	})
 }

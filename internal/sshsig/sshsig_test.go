@@ -27,7 +27,7 @@ func run(t *testing.T, stdin string, name string, args ...string) (string, error
 func newKey(t *testing.T, kind, passphrase string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "key")
-	if out, err := run(t, "", "ssh-keygen", "-q", "-t", kind, "-N", passphrase, "-C", "lead@example.com", "-f", file); err != nil {
+	if out, err := run(t, "", "ssh-keygen", "-q", "-a", "1", "-t", kind, "-N", passphrase, "-C", "lead@example.com", "-f", file); err != nil {
 		t.Fatalf("ssh-keygen: %v\n%s", err, out)
 	}
 	return file

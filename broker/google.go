@@ -87,11 +87,9 @@ func (b *Broker) caller(ctx context.Context, through, refused string) (*google.C
 		return nil, err
 	}
 	s := standaloneServer(acct)
-	b.mu.Lock()
-	a := b.standing(s)
-	b.mu.Unlock()
-	if !a.ready() && (a.status != local.Failed || a.record.Kind == "") {
-		return nil, a.problem
+	a, err := b.callerAccess(s, acct)
+	if err != nil {
+		return nil, err
 	}
 	c := &google.Caller{Identity: a.identity}
 	if acct.Kind == account.GoogleADC {
@@ -121,6 +119,28 @@ func (b *Broker) caller(ctx context.Context, through, refused string) (*google.C
 		err = signInNeeded(acct.Name, endedWhy(err))
 	}
 	return c, err
+}
+
+// callerAccess is the access of an account that others go through. Its tokens go to
+// Google alone, which is what going through it means.
+func (b *Broker) callerAccess(s *account.Server, acct *account.Account) (*access, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if acct.Kind == account.Google {
+		a := b.standing(s)
+		if !a.ready() && (a.status != local.Failed || a.record.Kind == "") {
+			return nil, a.problem
+		}
+		return a, nil
+	}
+	if b.vault == nil {
+		return nil, hint.New(hint.Locked, "The vault is not open.", "Try again in a moment.")
+	}
+	a := &access{account: acct, identity: identityOf(acct)}
+	if err := readRecord(b.vault, accountKey(acct.Name), &a.record); err != nil {
+		return nil, err
+	}
+	return a, a.record.agrees(acct)
 }
 
 // standaloneServer stands for an account that is asked for by itself, or to sign

@@ -140,3 +140,28 @@ func TestNamesThatMeanAGoogleAccountAreKeptForIt(t *testing.T) {
 		Kind: account.GoogleImpersonate, Through: "etl", TargetPrincipal: robot, Audience: "a"}})
 	wantCode(t, err, hint.Usage)
 }
+
+func TestAKeyCanBeWhatAnImpersonationGoesThrough(t *testing.T) {
+	w, g := signInWorld(t)
+	const key = "caller@my-project.iam.gserviceaccount.com"
+	file, err := g.NewGoogleKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Enable("my-project")
+	g.Grant(robot, "serviceAccount:"+key, fakegoogle.TokenCreator)
+	for _, p := range []local.PutAccount{
+		{Name: "key", Account: account.Account{Kind: account.GoogleKey, Audience: "https://other.example.com"}, Secret: plain(string(file))},
+		{Name: "through-key", Account: account.Account{Kind: account.GoogleImpersonate, Through: "key", TargetPrincipal: robot, Audience: "https://sales.example.com"}},
+	} {
+		if _, err := w.AddAccount(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Token(t.Context(), local.TokenRequest{Name: "through-key"}); err != nil {
+		t.Fatal(err)
+	}
+	if c := g.Calls(); len(c) != 1 || c[0].Caller != key || c[0].On != robot {
+		t.Errorf("calls %+v", c)
+	}
+}

@@ -31,6 +31,9 @@ type home struct {
 	// know them, it opens the vault in the end.
 	unseen bool
 
+	// public is a client secret that its owner declared not confidential, or empty.
+	public string
+
 	mu      sync.Mutex
 	secrets map[string]bool // what must not show up anywhere
 	outputs []*output       // of everything that was started

@@ -141,7 +141,9 @@ func (h *home) noteSecrets(name string, v any) {
 	case string:
 		switch strings.ToLower(name) {
 		case "access_token", "refresh_token", "id_token", "client_secret", "secret":
-			h.secret(v)
+			if v != h.public {
+				h.secret(v)
+			}
 		}
 	}
 }

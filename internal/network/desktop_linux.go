@@ -23,7 +23,15 @@ func readDesktop(ctx context.Context, getenv func(string) string) Desktop {
 			return d
 		}
 	}
+	// dconf notes its readers in the runtime folder, and in the cache of the home
+	// where there is none: reading is to leave nothing behind.
+	runtime, err := os.MkdirTemp("", "keyporter-dconf")
+	if err != nil {
+		return Desktop{}
+	}
+	defer os.RemoveAll(runtime)
 	cmd := exec.CommandContext(ctx, "gsettings", "list-recursively", "org.gnome.system.proxy")
+	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+runtime)
 	cmd.WaitDelay = readLimit
 	out, err := cmd.Output()
 	if err != nil {

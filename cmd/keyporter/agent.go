@@ -17,8 +17,9 @@ import (
 func (p *program) agent() *cobra.Command {
 	var foreground bool
 	c := &cobra.Command{
-		Use:   "agent",
-		Short: "Run the agent, the process that holds the vault",
+		Use:    "agent",
+		Hidden: true, // people have start and stop
+		Short:  "Run the agent, the process that holds the vault",
 		Long: `Runs the agent. Whoever needs it starts it by itself, so this is for service managers
 and for looking at its log. It ends after 30 minutes without clients, unless
 --foreground is given.`,

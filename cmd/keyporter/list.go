@@ -172,9 +172,10 @@ func (p *program) showServer(st *local.ServerState, s *account.Server, asJSON bo
 
 func (p *program) rename() *cobra.Command {
 	return &cobra.Command{
-		Use:     "rename OLD NEW",
-		Short:   "Give a server another name",
-		Long:    "Gives a server another name. Entries that keyporter install made follow it; others that launch it by its old name have to be changed.",
+		Use:   "rename OLD NEW",
+		Short: "Give a server another name",
+		Long: `Gives a server another name. Entries that keyporter install made follow it; others that
+launch it by its old name have to be changed.`,
 		Example: "  keyporter rename notion 'Notion (work)'",
 		Args:    takes("the old name", "the new one"),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -110,7 +110,8 @@ func (b *Broker) knowsCommand() error {
 		"Run keyporter stop and then keyporter start, from where Keyporter is installed.")
 }
 
-// UninstallClient takes our entries out of a client's configuration.
+// UninstallClient takes our entries out of a client's configuration, and without
+// a folder out of all projects that they were put into.
 func (b *Broker) UninstallClient(ctx context.Context, r local.InstallRequest) (*local.Installed, error) {
 	return b.editClient(ctx, r, "uninstall", func(c *install.Client, path string, f *clientFile) (install.Edit, error) {
 		servers := r.Servers
@@ -134,25 +135,47 @@ func (b *Broker) editClient(ctx context.Context, r local.InstallRequest, event s
 	if err != nil {
 		return nil, err
 	}
-	files := c.Files(b.getenv)
-	if r.Folder != "" {
-		file, err := c.ProjectFile(r.Folder)
+	files, err := b.filesOf(c, r.Folder, event == "uninstall")
+	if err != nil {
+		return nil, err
+	}
+	out := &local.Installed{Changed: []string{}}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if err := b.editClientFile(ctx, c, path, files[path], edit, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, b.edited(c, event, out)
+}
+
+// filesOf returns the files of a client to be edited, with the project's folder of
+// those that belong to one: the file in folder, or without one the client's own
+// files, and with projects those that something was put into before.
+func (b *Broker) filesOf(c *install.Client, folder string, projects bool) (map[string]string, error) {
+	files := map[string]string{}
+	if folder != "" {
+		file, err := c.ProjectFile(folder)
 		if err != nil {
 			return nil, err
 		}
-		files = []string{file}
+		files[file] = folder
+		return files, nil
+	}
+	for _, path := range c.Files(b.getenv) {
+		files[path] = ""
+	}
+	if projects {
+		for path, f := range b.writtenFiles(c.ID) {
+			if f.Folder != "" && f.there() {
+				files[path] = f.Folder
+			}
+		}
 	}
 	if len(files) == 0 {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("%s is not on this computer, or was never started: there is no folder %s.", c.Name, c.Place(b.getenv)),
 			fmt.Sprintf("Start %s once, then try again.", c.Name))
 	}
-	out := &local.Installed{Changed: []string{}}
-	for _, path := range files {
-		if err := b.editClientFile(ctx, c, path, r.Folder, edit, out); err != nil {
-			return nil, err
-		}
-	}
-	return out, b.edited(c, event, out)
+	return files, nil
 }
 
 // edited completes an answer, and writes down what was done.

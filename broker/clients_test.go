@@ -91,6 +91,14 @@ func (c *clientWorld) install(client string, servers ...string) {
 	}
 }
 
+// installInto puts a server into a project.
+func (c *clientWorld) installInto(client, folder string) {
+	c.t.Helper()
+	if _, err := c.InstallClient(c.t.Context(), local.InstallRequest{Client: client, Servers: []string{"notes"}, Folder: folder}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // lostNow says what the notices say, after two looks.
 func (c *clientWorld) lostNow() string {
 	c.t.Helper()
@@ -303,6 +311,8 @@ func TestAProjectsFileIsWatchedToo(t *testing.T) {
 		t.Errorf("repaired: %v", err)
 	}
 	c.uninstall(local.InstallRequest{Client: "vscode", Folder: project})
+	c.installInto("vscode", project)
+	c.uninstall(local.InstallRequest{Client: "vscode"}) // from all projects
 	if left, _ := os.ReadDir(project); len(left) != 0 {
 		t.Errorf("%d things are left in the project", len(left))
 	}

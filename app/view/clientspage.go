@@ -18,6 +18,7 @@ type ClientRow struct {
 	File    string   // the first of its files
 	More    int      // how many others it has
 	Lost    bool     // it has lost servers, and they can be put back
+	Choose  bool     // its servers can be chosen
 	Problem *Problem // its file cannot be read
 }
 
@@ -51,7 +52,7 @@ func ClientRows(in Input, clients []local.MCPClient) (rows []ClientRow, away str
 
 func clientRow(in Input, c *local.MCPClient) ClientRow {
 	t := &in.Texts.Clients
-	r := ClientRow{ID: c.ID, Title: Name(c.Name), Mark: Good, Lost: len(c.Lost) > 0}
+	r := ClientRow{ID: c.ID, Title: Name(c.Name), Mark: Good, Lost: len(c.Lost) > 0, Choose: c.Found && c.Problem == nil}
 	if len(c.Configs) > 0 {
 		r.File, r.More = clean(c.Configs[0]), len(c.Configs)-1
 	}

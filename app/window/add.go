@@ -375,11 +375,14 @@ func (a *adder) stepThree() {
 			a.s.relayout()
 		}
 	})
+	others := container.NewVBox()
 	body.Add(container.NewHBox(install, copyIt))
+	body.Add(others)
 	body.Add(said)
 	done := w.button(t.Finish, a.s.close)
 	a.s.set(body, done)
 	a.s.focus(done)
+	w.offerClients(a.s, a.added, others, said)
 	if w.o.Tools == nil {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -102,7 +103,8 @@ func (p *clientsPage) row(r view.ClientRow) fyne.CanvasObject {
 	}
 	if r.Problem != nil {
 		buttons.Add(container.NewCenter(p.w.button(p.w.t.Window.Details, func() { p.w.tell(*r.Problem) })))
-	} else {
+	}
+	if r.Choose {
 		buttons.Add(container.NewCenter(p.w.button(t.Change, func() { p.choose(r.ID) })))
 	}
 	mark := container.NewVBox(container.NewPadded(container.NewPadded(sign(r.Mark))))
@@ -193,4 +195,45 @@ func (p *clientsPage) saved(s *sheet, c *local.MCPClient, kept []string) {
 	s.set(body, ok)
 	s.focus(ok)
 	p.load()
+}
+
+// offerClients fills a box with a check for each client but Claude Desktop, which
+// has a button of its own: on puts the server in, off takes it out.
+func (w *Window) offerClients(s *sheet, server string, into, said *fyne.Container) {
+	var found *local.Clients
+	w.ask(s.ctx, func(ctx context.Context, agent session.Desk) (err error) {
+		found, err = agent.Clients(ctx)
+		return err
+	}, func(err error) {
+		if err != nil {
+			return // the page Clients says why
+		}
+		for _, c := range found.Clients {
+			if c.ID == claudeDesktop || !c.Found || c.Problem != nil {
+				continue
+			}
+			into.Add(w.check(view.Name(c.Name), slices.Contains(c.Servers, server), func(on bool) { w.putInto(s, c, server, on, said) }))
+		}
+		s.relayout()
+	})
+}
+
+// putInto puts a server into a client, or takes it out, and says how that went.
+func (w *Window) putInto(s *sheet, c local.MCPClient, server string, on bool, said *fyne.Container) {
+	w.ask(s.ctx, func(ctx context.Context, agent session.Desk) (err error) {
+		r := local.InstallRequest{Client: c.ID, Servers: []string{server}}
+		if on {
+			_, err = agent.InstallClient(ctx, r)
+		} else {
+			_, err = agent.UninstallClient(ctx, r)
+		}
+		return err
+	}, func(err error) {
+		var say fyne.CanvasObject = muted(fmt.Sprintf(w.t.Clients.Done, view.Name(c.Name)))
+		if err != nil {
+			say = w.problem(w.problemOf(err, server))
+		}
+		said.Objects = []fyne.CanvasObject{say}
+		s.relayout()
+	})
 }

@@ -77,7 +77,7 @@ func english(t *testing.T, s *local.State, change ...func(*world)) *world {
 }
 
 func TestAddServerInThreeSteps(t *testing.T) {
-	w := english(t, none(), google, func(w *world) { w.agent.probed.Accounts = nil })
+	w := english(t, none(), google, programs, func(w *world) { w.agent.probed.Accounts = nil })
 	w.tap("Add a server")
 	test.Type(w.entries()[0], "https://sales.example.com/mc")
 	if len(w.agent.calls) > 0 {
@@ -113,6 +113,20 @@ func TestAddServerInThreeSteps(t *testing.T) {
 	w.has("3 tools found: get_time, whoami, add")
 	w.tap("Add to Claude Desktop")
 	w.asked("install claude-desktop [sales]")
+	var others []*check
+	w.objects(func(o fyne.CanvasObject) {
+		if c, ok := o.(*check); ok {
+			others = append(others, c)
+		}
+	})
+	if len(others) != 3 || others[0].Text != "Cursor" { // Claude Desktop has its button, Zed's file cannot be read
+		t.Fatalf("%d other clients are offered", len(others))
+	}
+	others[0].SetChecked(true)
+	w.asked("install cursor [sales]")
+	w.has("Done. Quit Cursor")
+	others[0].SetChecked(false)
+	w.asked("uninstall cursor [sales]")
 	w.tap("Copy config")
 	if got := w.o.App.Clipboard().Content(); !strings.Contains(got, `"bridge"`) {
 		t.Errorf("the clipboard holds %q", got)

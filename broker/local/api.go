@@ -127,7 +127,8 @@ type Broker interface {
 	// InstallClient puts servers into a client's configuration, as entries that
 	// launch the bridge. What stands there already in that form is left alone.
 	InstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
-	// UninstallClient takes our entries out again.
+	// UninstallClient takes our entries out again; without a folder, out of the
+	// projects too that they were put into.
 	UninstallClient(ctx context.Context, r InstallRequest) (*Installed, error)
 	// RepairClients puts back the entries that clients have lost since they were
 	// put in. Nothing else is changed.

@@ -102,7 +102,7 @@ func (p *program) uninstall() *cobra.Command {
 		Use:   "uninstall CLIENT [NAME...]",
 		Short: "Take servers out of an MCP client's configuration",
 		Long: `Takes Keyporter's entries out of an MCP client's configuration: those of the servers
-named, or all. The servers stay in Keyporter.`,
+named, or all; also from projects that they were put into. The servers stay in Keyporter.`,
 		Example: "  keyporter uninstall claude-desktop notion",
 		Args:    takes("an MCP client's name (see keyporter clients)", "[servers...]"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -124,7 +124,7 @@ named, or all. The servers stay in Keyporter.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.Flags().StringVar(&project, "project", "", "take them out of the project in `DIR`")
+	c.Flags().StringVar(&project, "project", "", "take them out of the project in `DIR` only")
 	return c
 }
 

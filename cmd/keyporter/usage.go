@@ -61,12 +61,12 @@ func writeCommands(b *strings.Builder, c *cobra.Command) {
 			}
 		}
 	}
-	for _, g := range c.Groups() {
-		fmt.Fprintf(b, "\n%s\n", g.Title)
+	b.WriteByte('\n')
+	for _, g := range c.Groups() { // with no line between them, to fit a screen
+		fmt.Fprintf(b, "%s\n", g.Title)
 		list(g.ID)
 	}
 	if len(c.Groups()) == 0 {
-		b.WriteByte('\n')
 		list("")
 	}
 	fmt.Fprintf(b, "\nMore about one of them: %s COMMAND --help\n", c.CommandPath())

@@ -150,7 +150,7 @@ func New(opt Options) (*Broker, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit()})
+	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit(), Now: opt.Now})
 	if err != nil {
 		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", opt.Paths.Audit()), "Check that the disk has room and the folder is yours.")
 	}
@@ -223,7 +223,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for _, f := range []func(context.Context){b.watchConfig, b.watchClients, b.keepMemory, b.keepPolicy} {
+	for _, f := range []func(context.Context){b.watchConfig, b.watchClients, b.keepMemory, b.keepPolicy, b.keepLog} {
 		wg.Go(func() { f(work) })
 	}
 	select {
@@ -246,11 +246,14 @@ func (b *Broker) close() error {
 	b.tasks.Wait()
 	b.transport.CloseIdleConnections()
 	b.direct.CloseIdleConnections()
-	err = errors.Join(err, b.saveMemory(), b.audit.Close())
 	b.mu.Lock()
 	v := b.vault
 	b.vault = nil
 	b.mu.Unlock()
+	if err := b.keepLogEnd(limit, v); err != nil {
+		b.opt.Log.Warn("end of the audit log not kept", "err", err)
+	}
+	err = errors.Join(err, b.saveMemory(), b.audit.Close())
 	if v != nil {
 		err = errors.Join(err, v.Close())
 	}

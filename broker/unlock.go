@@ -41,6 +41,8 @@ func (b *Broker) openVault() *opening {
 		if err == nil {
 			if _, err = b.endRotated(ctx, v); err != nil {
 				err = errors.Join(err, v.Close())
+			} else {
+				b.sealLog(ctx, v)
 			}
 		}
 		b.update(func() {
@@ -182,6 +184,7 @@ func (b *Broker) Unlock(ctx context.Context, r local.Unlock) error {
 	if _, err := b.endRotated(ctx, v); err != nil {
 		return errors.Join(err, v.Close())
 	}
+	b.sealLog(ctx, v)
 	var twice *vault.File
 	b.update(func() {
 		if b.vault != nil { // somebody else was quicker
@@ -226,6 +229,7 @@ func (b *Broker) UseVault(ctx context.Context, r local.UseVault) error {
 		if v, err = vault.Open(ctx, opt); err != nil {
 			return err
 		}
+		b.sealLog(ctx, v)
 		b.update(func() { b.setVault(v, nil) })
 	default:
 		return err
@@ -271,6 +275,7 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
+	b.sealLog(ctx, v)
 	b.update(func() { b.setVault(v, nil) })
 	return &out, nil
 }

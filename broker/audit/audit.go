@@ -1,10 +1,19 @@
 // Package audit is audit.jsonl: who used what, when, and how it ended. Records
 // hold names and sizes, never arguments, results or tokens. The file is only
 // appended to; when it is full it is rotated, and a few old ones are kept.
+//
+// From the moment the vault is open (Begin), each record is sealed: it ends in its
+// number and in an HMAC over itself and all that stands before it, under a key from
+// the vault. Whoever has the disk and not the vault can read the log, and cannot
+// take out, change, move or add a record without Verify saying so; see chain.go for
+// what a cut at the very end needs. Records from before that, and those of a time
+// when the vault was locked, carry no seal of their own; the next sealed record
+// covers them.
 package audit
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 	"unicode"
 
 	"keyporter/broker/local"
@@ -32,6 +42,8 @@ type Options struct {
 	Path string // Required. audit.jsonl.
 	Size int64  // Optional. The file is rotated when it is longer than this, in bytes; zero is 8 MiB.
 	Keep int    // Optional. How many rotated files are kept; zero is 4.
+
+	Now func() time.Time // Optional. The wall clock; nil is time.Now.
 }
 
 // A Log appends to the audit log. Its methods are safe for concurrent use.
@@ -43,6 +55,7 @@ type Log struct {
 	size   int64
 	closed bool
 	added  chan struct{} // closed and replaced after each batch
+	chain  *chain        // nil until Begin: records have no seal
 }
 
 // Open opens the log for appending.
@@ -56,37 +69,71 @@ func Open(opt Options) (*Log, error) {
 	if opt.Keep == 0 {
 		opt.Keep = defaultKeep
 	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
 	l := &Log{opt: opt, added: make(chan struct{})}
 	return l, l.open()
 }
 
 func (l *Log) open() error {
+	err := cutTorn(l.opt.Path)
+	if err != nil {
+		return fmt.Errorf("open audit log: %w", err)
+	}
 	f, err := os.OpenFile(l.opt.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
 	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil && size > 0 {
-		// A line that a crash cut short must not swallow the next one.
-		last := make([]byte, 1)
-		if _, err = f.ReadAt(last, size-1); err == nil && last[0] != '\n' {
-			_, err = f.Write([]byte("\n"))
-			size++
-		}
-	}
 	if err != nil {
 		f.Close()
 		return fmt.Errorf("open audit log: %w", err)
 	}
 	l.file, l.size = f, size
+	if l.chain != nil && size == 0 {
+		l.chain.fresh = true
+	}
 	return nil
+}
+
+// cutTorn takes the beginning of a line off the end of a file, which a crash in the
+// middle of a write has left: it is no record, and nothing has been sealed on it.
+func cutTorn(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	buf := make([]byte, 4096)
+	for whole := size; err == nil; {
+		n := min(whole, int64(len(buf)))
+		if _, err = f.ReadAt(buf[:n], whole-n); err != nil {
+			break
+		}
+		at := bytes.LastIndexByte(buf[:n], '\n') + 1
+		whole -= n - int64(at)
+		switch {
+		case whole == size:
+			return nil
+		case at > 0 || whole == 0:
+			return os.Truncate(path, whole)
+		}
+	}
+	return err
 }
 
 // Append writes the records, in order. It is one write, so that a crash leaves
 // whole records and at most one cut line.
 func (l *Log) Append(records ...local.AuditRecord) error {
-	var b []byte
-	for _, r := range records {
+	if len(records) == 0 {
+		return nil
+	}
+	lines := make([][]byte, len(records))
+	for i, r := range records {
 		for _, s := range []*string{&r.Event, &r.Program, &r.Server, &r.Account, &r.Method, &r.Name, &r.Outcome} {
 			*s = clean(*s)
 		}
@@ -94,18 +141,22 @@ func (l *Log) Append(records ...local.AuditRecord) error {
 		if err != nil {
 			return fmt.Errorf("write audit log: %w", err)
 		}
-		b = append(append(b, line...), '\n')
-	}
-	if len(b) == 0 {
-		return nil
+		lines[i] = line
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.append(lines)
+}
+
+// append is Append with l.mu held.
+func (l *Log) append(lines [][]byte) error {
 	if err := l.prepare(); err != nil {
 		return err
 	}
+	b, after := l.chain.seal(lines)
 	n, err := l.file.Write(b)
 	l.size += int64(n)
+	l.chain.advance(b[:n], after)
 	if err != nil {
 		// Part of a line may be there: open mends that.
 		err = errors.Join(err, l.file.Close())
@@ -122,18 +173,38 @@ func (l *Log) prepare() error {
 	if l.closed {
 		return errors.New("write audit log: it is closed")
 	}
-	if l.file != nil && l.size > l.opt.Size {
+	if l.file != nil && l.gone() {
 		err := l.file.Close()
 		l.file = nil
 		if err != nil {
-			return fmt.Errorf("rotate audit log: %w", err)
+			return fmt.Errorf("write audit log: %w", err)
 		}
-		l.rotate()
+	}
+	if l.file != nil && l.size > l.opt.Size {
+		if err := l.letGo(); err == nil { // else the file grows on, as where rotate fails
+			err := l.file.Close()
+			l.file = nil
+			if err != nil {
+				return fmt.Errorf("rotate audit log: %w", err)
+			}
+			l.rotate()
+		}
 	}
 	if l.file == nil {
 		return l.open()
 	}
 	return nil
+}
+
+// gone reports whether somebody took the file away: what is written to it would be
+// lost. l.mu is held.
+func (l *Log) gone() bool {
+	is, err := os.Stat(l.opt.Path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	was, err := l.file.Stat()
+	return err == nil && !os.SameFile(was, is)
 }
 
 // rotate renames the file to .1 and the older ones to the number above. Where
@@ -200,6 +271,11 @@ func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecor
 func (l *Log) files() (files []*os.File, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.filesNow()
+}
+
+// filesNow is files with l.mu held.
+func (l *Log) filesNow() (files []*os.File, err error) {
 	for i := l.opt.Keep; i >= 0; i-- {
 		f, err := os.Open(l.name(i))
 		if i > 0 && errors.Is(err, fs.ErrNotExist) {
@@ -278,7 +354,7 @@ func (l *Log) Close() error {
 	if l.file == nil {
 		return nil
 	}
-	err := l.file.Close()
+	err := errors.Join(l.sync(), l.file.Close())
 	l.file = nil
 	return err
 }

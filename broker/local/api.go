@@ -109,6 +109,9 @@ type Broker interface {
 	// Log calls show with the records of the audit log, oldest first; with
 	// Follow it goes on with new ones until ctx is done.
 	Log(ctx context.Context, r LogRequest, show func(*AuditRecord) error) error
+	// VerifyLog checks that nothing was taken out of the audit log, changed, moved
+	// or added. What is wrong is part of the answer.
+	VerifyLog(ctx context.Context) (*VerifiedLog, error)
 
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
@@ -612,6 +615,25 @@ type LogRequest struct {
 	// Since leaves out records of an earlier time. A bridge hands its records over
 	// a little late, so the order is not that of the times.
 	Since time.Time `json:"since,omitzero"`
+}
+
+// VerifiedLog says whether the audit log is whole. It is also the output of
+// keyporter log --verify --json.
+type VerifiedLog struct {
+	Records int         `json:"records"`          // that are there
+	Files   int         `json:"files"`            // that they are in
+	Before  int         `json:"before,omitempty"` // of them, from before the log was sealed with the vault's key: nothing vouches for them
+	Late    int         `json:"late,omitempty"`   // of them, written while the vault was locked: later ones vouch for them
+	Broken  []BrokenLog `json:"broken"`           // never null
+	More    int         `json:"more,omitempty"`   // further places that are broken
+}
+
+// A BrokenLog is a place in the audit log that is not as it was written.
+type BrokenLog struct {
+	File string `json:"file"`          // its name
+	Line int    `json:"line"`          // counted from 1; the last one if the end is missing
+	Seq  uint64 `json:"seq,omitempty"` // the record's number, if it is about one
+	What string `json:"what"`          // "record 7 was changed"
 }
 
 // UseVault is the argument of UseVault.

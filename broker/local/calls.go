@@ -126,6 +126,10 @@ func (c *Client) Log(ctx context.Context, r LogRequest, show func(*AuditRecord) 
 	return readLog.each(ctx, c, r, show)
 }
 
+func (c *Client) VerifyLog(ctx context.Context) (*VerifiedLog, error) {
+	return verifyLog.one(ctx, c, none{})
+}
+
 func (c *Client) Pause(ctx context.Context) error {
 	_, err := pause.one(ctx, c, none{})
 	return err

@@ -247,6 +247,10 @@ func (f *fake) JoinProfile(_ context.Context, r JoinRequest) (*JoinedProfile, er
 
 func (f *fake) ForgetProfile(_ context.Context, n Name) error { f.note("ForgetProfile", n); return nil }
 
+func (f *fake) VerifyLog(context.Context) (*VerifiedLog, error) {
+	return called[*VerifiedLog](f, "VerifyLog", nil)
+}
+
 func (f *fake) RestoreVault(context.Context) (*RestoredVault, error) {
 	return called[*RestoredVault](f, "RestoreVault", nil)
 }

@@ -43,6 +43,7 @@ var (
 	keepAnswers     = do("keep-answers", Broker.KeepAnswers)
 	record          = do("record", Broker.Record)
 	readLog         = follow("log", Broker.Log)
+	verifyLog       = ask("verify-log", Broker.VerifyLog)
 	pause           = act("pause", Broker.Pause)
 	resume          = act("resume", Broker.Resume)
 	stop            = act("stop", Broker.Stop)
@@ -76,7 +77,7 @@ func routes() []route {
 		showAccount, addAccount, rotateAccount, removeAccount,
 		signIn, pasteRedirect, cancelSignIn, signOut,
 		getToken, inspect, prove, sign,
-		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog,
+		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog, verifyLog,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient, repairClients,
 		doctor, scan, getProgram,

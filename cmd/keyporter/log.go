@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -11,14 +12,22 @@ import (
 )
 
 func (p *program) log() *cobra.Command {
-	var follow, asJSON bool
+	var follow, asJSON, verify bool
 	c := &cobra.Command{
-		Use:     "log",
-		Short:   "Show who used what, when, and how it ended",
-		Long:    "Shows the audit log: names and sizes, never arguments or tokens.",
-		Example: "  keyporter log -f",
+		Use:   "log",
+		Short: "Show who used what, when, and how it ended",
+		Long: `Shows the audit log: names and sizes, never arguments or tokens. With --verify it says
+instead whether anybody took records out, changed, moved or added some since they were
+written; that somebody did is exit code 1.`,
+		Example: "  keyporter log -f\n  keyporter log --verify",
 		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if verify && follow {
+				return wrong(c, "A log is either followed or verified.")
+			}
+			if verify {
+				return p.askAgain(c.Context(), func(l *local.Client) error { return p.verifyLog(c.Context(), l, asJSON) })
+			}
 			return p.ask(c.Context(), func(l *local.Client) error {
 				err := l.Log(c.Context(), local.LogRequest{Follow: follow}, func(r *local.AuditRecord) error {
 					if asJSON {
@@ -36,7 +45,45 @@ func (p *program) log() *cobra.Command {
 	}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new records")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	c.Flags().BoolVar(&verify, "verify", false, "check that the log is as it was written")
 	return c
+}
+
+// verifyLog says whether the audit log is whole.
+func (p *program) verifyLog(ctx context.Context, l *local.Client, asJSON bool) error {
+	got, err := l.VerifyLog(ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		if err := p.printJSON(got); err != nil {
+			return err
+		}
+	} else {
+		p.printVerified(got)
+	}
+	if len(got.Broken) > 0 {
+		return &exitError{exitFailed}
+	}
+	return nil
+}
+
+func (p *program) printVerified(v *local.VerifiedLog) {
+	for _, b := range v.Broken {
+		fmt.Fprintf(p.stdout, "%s, line %d: %s.\n", printable(b.File), b.Line, printable(b.What))
+	}
+	switch {
+	case v.More > 0:
+		fmt.Fprintf(p.stdout, "There are %d more such places.\n", v.More)
+	case len(v.Broken) == 0:
+		fmt.Fprintf(p.stdout, "All %d records are whole.\n", v.Records-v.Before)
+	}
+	if v.Late > 0 {
+		fmt.Fprintf(p.stdout, "%d of them were written while the vault was locked: they are sealed from when it was opened, not from when they were written.\n", v.Late)
+	}
+	if v.Before > 0 {
+		fmt.Fprintf(p.stdout, "%d older records were not sealed with this vault's key: nothing can be said about them.\n", v.Before)
+	}
 }
 
 // logLine is a record as people read it.

@@ -72,6 +72,7 @@ func runScripts(t *testing.T, dir string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"await":     cmdAwait,
+			"editlog":   cmdEditLog,
 			"exits":     cmdExits,
 			"google":    cmdGoogle,
 			"googlekey": cmdGoogleKey,
@@ -274,4 +275,16 @@ func cmdKillAgent(ts *testscript.TestScript, neg bool, args []string) {
 	agent, err := os.FindProcess(st.Agent.PID)
 	ts.Check(err)
 	ts.Check(agent.Kill())
+}
+
+// cmdEditLog is "editlog delete LINE": somebody takes a line out of the audit log.
+func cmdEditLog(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 || args[0] != "delete" {
+		ts.Fatalf("usage: editlog delete LINE")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path := filepath.Join(ts.Getenv("KEYPORTER_HOME"), "audit.jsonl")
+	lines := strings.SplitAfter(ts.ReadFile(path), "\n")
+	ts.Check(os.WriteFile(path, []byte(strings.Join(append(lines[:n-1:n-1], lines[n:]...), "")), 0o600))
 }

@@ -1,0 +1,348 @@
+package audit
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/internal/atomicfile"
+)
+
+// A record's seal stands at its end, in this form, and covers the bytes before it:
+//
+//	{"time":…,"outcome":"ok","seq":12,"mac":"…"}
+//
+// The first sealed record of a file, and the first after a start, also has "prev":
+// what stood before it, so that a file can be checked when older ones are gone.
+//
+// A chain cannot tell by itself that its end was cut off. So the end is also known
+// to the agent while it runs, to audit.head (sealed too, a few seconds behind), and
+// to the vault (when the agent ends, and now and then). After a start the numbers go
+// on from the highest of these, and what was cut stays missing for good.
+const (
+	macOpen  = `,"mac":"`
+	macClose = `"}`
+	macSize  = 43 // base64 of 32 bytes
+	sealSize = len(macOpen) + macSize + len(macClose)
+)
+
+// eventBroken is the event of a record which says what was wrong with the log when
+// Keyporter started. Verify tells of it until the record is rotated away.
+const eventBroken = "log_broken"
+
+// A Point is a place in the log: after the record of this number. The zero Point is
+// before the first.
+type Point struct {
+	Seq   uint64 `json:"seq"`
+	MAC   string `json:"mac"`   // of that record
+	First uint64 `json:"first"` // the oldest record that has to be there still
+}
+
+// A head is audit.head.
+type head struct {
+	Version int `json:"version"`
+	Point
+	Sum string `json:"sum"` // seals Point
+}
+
+// A chain seals records. The Log's mutex guards it.
+type chain struct {
+	key   []byte
+	end   Point
+	state []byte // what the next seal covers besides its record: the end, and lines without a seal after it
+	fresh bool   // the next record says what stands before it
+	dirty bool   // audit.head is behind
+}
+
+// NewKey makes a key for Begin.
+func NewKey() secret.Value {
+	key := make([]byte, sha256.Size)
+	rand.Read(key)
+	return secret.New(base64.RawURLEncoding.EncodeToString(key))
+}
+
+func sum(key []byte, parts ...[]byte) string {
+	m := hmac.New(sha256.New, key)
+	for _, p := range parts {
+		fmt.Fprintf(m, "%d:", len(p))
+		m.Write(p)
+	}
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// covered is the state after a line without a seal.
+func covered(state, line []byte) []byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s%s", len(state), state, line)
+	return h.Sum(nil)
+}
+
+// A link is a line as the chain sees it.
+type link struct {
+	line   []byte // without its end
+	body   []byte // what the seal covers; nil without one
+	mac    string
+	Seq    uint64 `json:"seq"`
+	Prev   []byte `json:"prev"`
+	Event  string `json:"event"`
+	Name   string `json:"name"`
+	record bool   // it is one
+}
+
+func parse(line []byte) link {
+	k := link{line: bytes.TrimRight(line, "\r\n")}
+	k.record = json.Unmarshal(k.line, &k) == nil
+	at := len(k.line) - sealSize
+	if !k.record || k.Seq == 0 || at < 0 || !bytes.HasPrefix(k.line[at:], []byte(macOpen)) || !bytes.HasSuffix(k.line, []byte(macClose)) {
+		return k
+	}
+	k.body, k.mac = k.line[:at], string(k.line[at+len(macOpen):len(k.line)-len(macClose)])
+	return k
+}
+
+// whole reports whether the seal fits the record, with that before it.
+func (k *link) whole(key, state []byte) bool {
+	return k.body != nil && hmac.Equal([]byte(k.mac), []byte(sum(key, state, k.body)))
+}
+
+// seal returns the lines as they are written, and the chain after each of them.
+func (c *chain) seal(lines [][]byte) (b []byte, after []chain) {
+	if c == nil {
+		return append(bytes.Join(lines, []byte("\n")), '\n'), nil
+	}
+	now := *c
+	for _, line := range lines {
+		now.end.Seq++
+		body := fmt.Appendf(nil, `%s,"seq":%d`, line[:len(line)-1], now.end.Seq)
+		if now.fresh {
+			body = fmt.Appendf(body, `,"prev":%q`, base64.StdEncoding.EncodeToString(now.state))
+			now.fresh = false
+		}
+		now.end.MAC = sum(now.key, now.state, body)
+		now.state, now.dirty = []byte(now.end.MAC), true
+		b = append(append(append(append(b, body...), macOpen...), now.end.MAC...), macClose+"\n"...)
+		after = append(after, now)
+	}
+	return b, after
+}
+
+// advance takes note of what was written of the lines that seal returned.
+func (c *chain) advance(written []byte, after []chain) {
+	if n := bytes.Count(written, []byte("\n")); c != nil && n > 0 {
+		*c = after[n-1]
+	}
+}
+
+// Begin seals the records that come from now on, with a key that only the vault
+// has. last is the end of the log as the vault knows it: the zero Point with a key
+// that is new, and what End says after that. What is wrong with the end is written into the log.
+func (l *Log) Begin(key secret.Value, last Point) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k, err := base64.RawURLEncoding.DecodeString(key.Reveal())
+	if err != nil || len(k) != sha256.Size {
+		return errors.New("seal audit log: the key is not one")
+	}
+	if l.chain != nil && hmac.Equal(l.chain.key, k) {
+		return nil // the vault was opened again
+	}
+	c := &chain{key: k, end: last, fresh: true, dirty: true}
+	if c.end.First == 0 {
+		c.end.First = 1
+	}
+	trouble := ""
+	switch kept, err := l.readHead(k); {
+	case err == nil && kept.Seq >= last.Seq:
+		c.end = kept
+	case last.First == 0: // a new key; what is there belongs to an older one
+	case err == nil:
+		trouble = "audit.head was older than the vault"
+	case errors.Is(err, fs.ErrNotExist):
+		trouble = "audit.head was gone"
+	default:
+		trouble = "audit.head was changed"
+	}
+	if err := l.catchUp(c); err != nil {
+		return err
+	}
+	l.chain = c
+	if trouble == "" {
+		return l.sync()
+	}
+	line, err := json.Marshal(local.AuditRecord{Time: l.opt.Now(), Event: eventBroken, Name: trouble, Outcome: "failed"})
+	if err != nil {
+		return err
+	}
+	return l.append([][]byte{line})
+}
+
+// catchUp moves a chain to the end of the files: over records that audit.head was
+// behind, and lines without a seal.
+func (l *Log) catchUp(c *chain) error {
+	if l.file == nil && !l.closed {
+		if err := l.open(); err != nil {
+			return err
+		}
+	}
+	files, _, err := l.openAll()
+	if err != nil {
+		return err
+	}
+	defer closeAll(files)
+	end := c.end
+	c.state = []byte(end.MAC)
+	found := end.Seq == 0
+	for _, f := range files {
+		err := eachLine(f, func(line []byte) {
+			k := parse(line)
+			switch {
+			case k.body == nil && found:
+				c.state = covered(c.state, k.line)
+			case k.body == nil:
+			case k.mac == end.MAC:
+				found, c.state = true, []byte(k.mac)
+			case found && k.Seq == c.end.Seq+1 && (k.whole(c.key, c.state) || k.whole(c.key, k.Prev)):
+				c.end.Seq, c.end.MAC, c.state = k.Seq, k.mac, []byte(k.mac)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End returns the end of the log, for the vault. ok is false before Begin.
+func (l *Log) End() (p Point, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.chain == nil {
+		return Point{}, false
+	}
+	return l.chain.end, true
+}
+
+// Sync makes what was written durable, and the end known to audit.head.
+func (l *Log) Sync() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sync()
+}
+
+// sync is Sync with l.mu held.
+func (l *Log) sync() error {
+	c := l.chain
+	if c == nil || !c.dirty || l.file == nil {
+		return nil
+	}
+	if err := l.file.Sync(); err != nil { // first: audit.head never knows of a record that a power cut may take
+		return fmt.Errorf("write audit log: %w", err)
+	}
+	return l.writeHead(c.end)
+}
+
+func (l *Log) writeHead(p Point) error {
+	text, err := json.Marshal(head{Version: 1, Point: p, Sum: p.sum(l.chain.key)})
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteFile(l.headPath(), append(text, '\n')); err != nil {
+		return err
+	}
+	l.chain.dirty = false
+	return nil
+}
+
+func (l *Log) headPath() string { return filepath.Join(filepath.Dir(l.opt.Path), "audit.head") }
+
+func (p Point) sum(key []byte) string {
+	return sum(key, fmt.Appendf(nil, "head %d %d %s", p.Seq, p.First, p.MAC))
+}
+
+// maxHead is how long audit.head may be, in bytes.
+const maxHead = 4096
+
+func (l *Log) readHead(key []byte) (Point, error) {
+	f, err := os.Open(l.headPath())
+	if err != nil {
+		return Point{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxHead))
+	var h head
+	if err == nil {
+		err = json.Unmarshal(text, &h)
+	}
+	if err == nil && !hmac.Equal([]byte(h.Sum), []byte(h.Point.sum(key))) {
+		err = errors.New("its seal does not fit")
+	}
+	return h.Point, err
+}
+
+// letGo says, before a rotation, which record will then be the oldest. l.mu is held.
+func (l *Log) letGo() error {
+	c := l.chain
+	if c == nil {
+		return nil
+	}
+	if _, err := os.Stat(l.name(l.opt.Keep)); err == nil {
+		first, err := l.oldestBelow(l.opt.Keep)
+		if err != nil {
+			return err
+		}
+		c.end.First, c.dirty = max(c.end.First, first), true
+	}
+	return l.sync()
+}
+
+// oldestBelow returns the number of the first sealed record in the files above keep.
+func (l *Log) oldestBelow(keep int) (uint64, error) {
+	for i := keep - 1; i >= 0; i-- {
+		f, err := os.Open(l.name(i))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return 0, err
+		}
+		first := uint64(0)
+		err = eachLine(f, func(line []byte) {
+			if first == 0 {
+				if k := parse(line); k.body != nil {
+					first = k.Seq
+				}
+			}
+		})
+		if err = errors.Join(err, f.Close()); err != nil || first > 0 {
+			return first, err
+		}
+	}
+	return l.chain.end.Seq + 1, nil
+}
+
+// eachLine calls show with the lines of a file from its beginning.
+func eachLine(f io.Reader, show func(line []byte)) error {
+	r := bufio.NewReaderSize(f, 64<<10)
+	for {
+		line, err := r.ReadBytes('\n')
+		if len(line) > 0 {
+			show(line)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+	}
+}

@@ -1,0 +1,481 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+)
+
+// A desk is a log in a folder, with what the vault holds of it.
+type desk struct {
+	*Log
+	t    *testing.T
+	opt  Options
+	key  secret.Value
+	last Point // as the vault knows it
+}
+
+// newDesk has a log that is sealed, in small files if size is not zero.
+func newDesk(t *testing.T, size int64) *desk {
+	t.Helper()
+	d := &desk{t: t, opt: Options{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Size: size, Keep: 3}, key: NewKey()}
+	t.Cleanup(func() {
+		if d.Log != nil {
+			d.Close()
+		}
+	})
+	d.start()
+	d.last, _ = d.End()
+	return d
+}
+
+func (d *desk) must(err error) {
+	d.t.Helper()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// open is the agent's start with the vault still locked.
+func (d *desk) open() {
+	d.t.Helper()
+	l, err := Open(d.opt)
+	d.must(err)
+	d.Log = l
+}
+
+func (d *desk) unlock() { d.t.Helper(); d.must(d.Begin(d.key, d.last)) }
+
+func (d *desk) start() { d.t.Helper(); d.open(); d.unlock() }
+
+// end is the agent's orderly end: the vault learns where the log ends.
+func (d *desk) end() {
+	d.t.Helper()
+	d.must(d.Log.Sync())
+	if p, ok := d.End(); ok {
+		d.last = p
+	}
+	d.must(d.Log.Close())
+	d.Log = nil
+}
+
+// die is the end of an agent that was killed: what it holds open is closed, nothing is said.
+func (d *desk) die() {
+	d.t.Helper()
+	d.must(d.file.Close())
+	d.Log = nil
+}
+
+func (d *desk) add(names ...string) {
+	d.t.Helper()
+	for _, n := range names {
+		mustAppend(d.t, d.Log, n)
+	}
+}
+
+func (d *desk) numbers(from, to int) {
+	d.t.Helper()
+	for i := from; i <= to; i++ {
+		mustAppend(d.t, d.Log, fmt.Sprintf("name %d", i))
+	}
+}
+
+func (d *desk) verify() *local.VerifiedLog {
+	d.t.Helper()
+	v, err := d.Verify(d.t.Context())
+	d.must(err)
+	return v
+}
+
+// whole fails unless the log is, with so many records.
+func (d *desk) whole(records int) *local.VerifiedLog {
+	d.t.Helper()
+	v := d.verify()
+	if len(v.Broken) > 0 || v.Records != records {
+		d.t.Fatalf("%d records, want %d; broken: %+v", v.Records, records, v.Broken)
+	}
+	return v
+}
+
+// broken fails unless a place that is broken is told with want in it.
+func (d *desk) broken(want string) {
+	d.t.Helper()
+	v := d.verify()
+	for _, b := range v.Broken {
+		if strings.Contains(fmt.Sprintf("%s, line %d: %s", b.File, b.Line, b.What), want) {
+			return
+		}
+	}
+	d.t.Fatalf("want %q, got %+v", want, v.Broken)
+}
+
+func (d *desk) path(i int) string {
+	if i == 0 {
+		return d.opt.Path
+	}
+	return fmt.Sprintf("%s.%d", d.opt.Path, i)
+}
+
+// edit changes the lines of a file, as somebody with the disk would.
+func (d *desk) edit(i int, change func(lines [][]byte) [][]byte) {
+	d.t.Helper()
+	b, err := os.ReadFile(d.path(i))
+	d.must(err)
+	lines := bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n"))
+	b = bytes.Join(change(lines), []byte("\n"))
+	if len(b) > 0 {
+		b = append(b, '\n')
+	}
+	f, err := os.OpenFile(d.path(i), os.O_WRONLY|os.O_TRUNC, 0)
+	d.must(err)
+	_, err = f.Write(b)
+	d.must(errors.Join(err, f.Close()))
+}
+
+func line(name string) []byte {
+	b, _ := json.Marshal(local.AuditRecord{Event: "call", Name: name, Outcome: "ok"})
+	return b
+}
+
+// Each attack is made on the files of an agent that runs, of one that has ended in
+// order and of one that was killed after audit.head was written, and is noticed
+// then, and also after the next start and more records.
+func TestTamperingIsNoticed(t *testing.T) {
+	attacks := []struct {
+		name string
+		want string // said about the first place
+		do   func(d *desk)
+	}{
+		{"a record is changed", "audit.jsonl, line 4: record 4 was changed", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { l[3] = bytes.Replace(l[3], []byte("name 4"), []byte("name 7"), 1); return l })
+		}},
+		{"the first record is changed", "missing or changed", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { l[0] = bytes.Replace(l[0], []byte("name 1"), []byte("name 7"), 1); return l })
+		}},
+		{"the last record is changed", "audit.jsonl, line 9: record 9 was changed", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { l[8] = bytes.Replace(l[8], []byte("name 9"), []byte("name 7"), 1); return l })
+		}},
+		{"a seal is changed", "record 5", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte {
+				l[4][len(l[4])-5] ^= 1
+				return l
+			})
+		}},
+		{"a seal is taken off", "record 5 is missing before this line", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { l[4] = line("name 5"); return l })
+		}},
+		{"a record is taken out", "audit.jsonl, line 4: record 4 is missing before this line", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { return slices.Delete(l, 3, 4) })
+		}},
+		{"the first record is taken out", "missing or changed", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { return l[1:] })
+		}},
+		{"two records change places", "record 4 is missing before this line", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { l[3], l[4] = l[4], l[3]; return l })
+		}},
+		{"a record is put in twice", "audit.jsonl, line 5: record 4 stands behind record 4", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { return slices.Insert(l, 4, l[3]) })
+		}},
+		{"a record without a seal is put in", "lines that do not belong there stand before record 5", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { return slices.Insert(l, 4, line("forged")) })
+		}},
+		{"the end is cut off", "records 8 to 9 are missing", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte { return l[:7] })
+		}},
+		{"the end is cut off in the middle of a line", "record 9 is missing", func(d *desk) {
+			fi, err := os.Stat(d.path(0))
+			d.must(err)
+			d.must(os.Truncate(d.path(0), fi.Size()-20))
+		}},
+		{"everything is taken out", "missing or changed", func(d *desk) {
+			d.edit(0, func([][]byte) [][]byte { return nil })
+		}},
+		{"the file is removed", "missing or changed", func(d *desk) { d.must(os.Remove(d.path(0))) }},
+		{"the seals of all are taken off, and audit.head is gone", "audit.head was gone", func(d *desk) {
+			d.edit(0, func(l [][]byte) [][]byte {
+				for i := range l {
+					l[i] = line(fmt.Sprintf("name %d", i+1))
+				}
+				return l
+			})
+			d.must(os.RemoveAll(filepath.Join(filepath.Dir(d.path(0)), "audit.head")))
+		}},
+	}
+	for _, a := range attacks {
+		for _, when := range []string{"running", "ended", "killed"} {
+			t.Run(a.name+", "+when, func(t *testing.T) {
+				d := newDesk(t, 0)
+				d.numbers(1, 9)
+				d.whole(9)
+				switch when {
+				case "running":
+					d.must(d.Log.Sync())
+					a.do(d)
+					if !strings.Contains(a.want, "head") { // which is read at the start
+						d.broken(a.want)
+					}
+					d.die()
+					d.start()
+				case "ended":
+					d.end()
+					a.do(d)
+					d.start()
+				case "killed":
+					d.must(d.Log.Sync())
+					d.die()
+					a.do(d)
+					d.start()
+				}
+				said := strings.TrimSuffix(a.want, " at the end") // where it was, before more came
+				d.broken(said)
+				d.numbers(10, 12)
+				d.broken(said)
+			})
+		}
+	}
+}
+
+func TestAnAddedEndIsNoticedWhileTheAgentRuns(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.edit(0, func(l [][]byte) [][]byte { return append(l, line("forged")) })
+	d.broken("lines that do not belong there stand at the end")
+	d.numbers(4, 5)
+	d.broken("lines that do not belong there stand before record 4")
+}
+
+func TestARotatedFileThatIsGoneIsNoticed(t *testing.T) {
+	for i := 1; i <= 3; i++ {
+		d := newDesk(t, 1000)
+		d.numbers(1, 40)
+		if len(d.verify().Broken) > 0 {
+			t.Fatalf("%+v", d.verify().Broken)
+		}
+		d.end()
+		d.must(os.Remove(d.path(i)))
+		d.start()
+		d.broken("missing")
+		d.numbers(41, 42)
+		d.broken("missing")
+	}
+}
+
+func TestRotatedFilesThatChangedPlacesAreNoticed(t *testing.T) {
+	d := newDesk(t, 1000)
+	d.numbers(1, 40)
+	d.must(os.Rename(d.path(1), d.path(9)))
+	d.must(os.Rename(d.path(2), d.path(1)))
+	d.must(os.Rename(d.path(9), d.path(2)))
+	d.broken("missing")
+}
+
+func TestAnOlderHeadIsNoticed(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.must(d.Log.Sync())
+	headFile := filepath.Join(filepath.Dir(d.path(0)), "audit.head")
+	oldHead, err := os.ReadFile(headFile)
+	d.must(err)
+	oldLog, err := os.ReadFile(d.path(0))
+	d.must(err)
+	d.numbers(4, 9)
+	d.end()
+	d.must(os.WriteFile(headFile, oldHead, 0o600))
+	d.must(os.WriteFile(d.path(0), oldLog, 0o600))
+	d.start()
+	d.broken("records 4 to 9 are missing")
+	if v := d.verify(); !strings.Contains(fmt.Sprint(v.Broken), "audit.head was older than the vault") {
+		t.Errorf("the head is not spoken of: %+v", v.Broken)
+	}
+}
+
+func TestAHeadThatIsGoneIsNoticed(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.end()
+	d.must(os.Remove(filepath.Join(filepath.Dir(d.path(0)), "audit.head")))
+	d.start()
+	d.broken("audit.head was gone")
+	d.end()
+	d.start()
+	d.broken("audit.head was gone")
+}
+
+// A log that nobody touches is whole, however its agents ended.
+func TestNoFalseAlarm(t *testing.T) {
+	t.Run("rotation", func(t *testing.T) {
+		d := newDesk(t, 900)
+		for i := range 120 {
+			d.add(fmt.Sprint(i))
+			if v := d.verify(); len(v.Broken) > 0 || v.Before > 0 {
+				t.Fatalf("after record %d: %+v", i+1, v)
+			}
+			switch i % 7 {
+			case 3:
+				d.end()
+				d.start()
+			case 5:
+				d.die()
+				d.start()
+			}
+		}
+	})
+	t.Run("killed at each byte of a write", func(t *testing.T) {
+		d := newDesk(t, 0)
+		d.numbers(1, 2)
+		d.must(d.Log.Sync())
+		before, err := os.ReadFile(d.path(0))
+		d.must(err)
+		d.must(d.Append(local.AuditRecord{Name: "3"}, local.AuditRecord{Name: "4"}))
+		after, err := os.ReadFile(d.path(0))
+		d.must(err)
+		d.die()
+		for n := len(before); n <= len(after); n++ {
+			d.must(os.WriteFile(d.path(0), after[:n], 0o600))
+			d.start()
+			d.whole(2 + bytes.Count(after[len(before):n], []byte("\n")))
+			d.add("more")
+			d.whole(3 + bytes.Count(after[len(before):n], []byte("\n")))
+			d.die()
+			// audit.head did not learn of "more": what follows is the same crash again.
+		}
+	})
+	t.Run("killed in the middle of a rotation", func(t *testing.T) {
+		d := newDesk(t, 1000)
+		d.numbers(1, 40)
+		d.must(d.letGo())
+		d.die()
+		d.start()
+		if v := d.verify(); len(v.Broken) > 0 {
+			t.Fatalf("%+v", v)
+		}
+		d.must(d.letGo())
+		d.rotate()
+		d.die()
+		d.start()
+		d.add("more")
+		if v := d.verify(); len(v.Broken) > 0 {
+			t.Fatalf("%+v", v)
+		}
+	})
+	t.Run("a write that failed", func(t *testing.T) {
+		d := newDesk(t, 0)
+		d.numbers(1, 2)
+		d.file.Close()
+		if d.Append(local.AuditRecord{Name: "lost"}) == nil {
+			t.Fatal("a write to a closed file worked")
+		}
+		d.numbers(3, 4)
+		d.whole(4)
+	})
+}
+
+// Records of a time when the vault was locked have no seal of their own; they
+// cannot be changed once a sealed record follows.
+func TestRecordsWhileTheVaultIsLocked(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.end()
+	d.open()
+	d.add("locked 1", "locked 2")
+	if _, err := d.Verify(t.Context()); !errors.Is(err, ErrNotBegun) {
+		t.Errorf("Verify = %v, want ErrNotBegun", err)
+	}
+	d.unlock()
+	if v := d.whole(5); v.Late != 2 {
+		t.Errorf("%d late records, want 2", v.Late)
+	}
+	d.numbers(4, 5)
+	if v := d.whole(7); v.Late != 2 {
+		t.Errorf("%d late records, want 2", v.Late)
+	}
+	d.end()
+	d.start()
+	d.whole(7)
+	d.edit(0, func(l [][]byte) [][]byte { l[4] = line("changed"); return l })
+	d.broken("before record 4")
+	d.edit(0, func(l [][]byte) [][]byte { return slices.Delete(l, 3, 5) })
+	d.broken("before record 4")
+}
+
+// The log of a version without seals opens, and goes on with seals.
+func TestAnOlderLogOpens(t *testing.T) {
+	d := &desk{t: t, opt: Options{Path: filepath.Join(t.TempDir(), "audit.jsonl")}, key: NewKey()}
+	old := string(line("old 1")) + "\n" + `{"name":"cut` + "\n" + string(line("old 2")) + "\n"
+	d.must(os.WriteFile(d.opt.Path, []byte(old), 0o600))
+	d.start()
+	defer d.Close()
+	if v := d.whole(3); v.Before != 3 {
+		t.Errorf("%d older records, want 3", v.Before)
+	}
+	d.add("new 1", "new 2")
+	if v := d.whole(5); v.Before != 3 {
+		t.Errorf("%d older records, want 3", v.Before)
+	}
+	if got := strings.Join(read(t, d.Log), ", "); got != "old 1, old 2, new 1, new 2" {
+		t.Errorf("records are %s", got)
+	}
+	d.edit(0, func(l [][]byte) [][]byte { return slices.Delete(l, 3, 4) })
+	d.broken("record 1 is missing or changed")
+}
+
+// A new vault has a new key: the log goes on, and says that it knows nothing of
+// what stands there.
+func TestANewKeyBeginsANewChain(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 5)
+	d.end()
+	d.key, d.last = NewKey(), Point{}
+	d.start()
+	d.numbers(6, 7)
+	if v := d.whole(7); v.Before != 5 {
+		t.Errorf("%d older records, want 5", v.Before)
+	}
+}
+
+func TestVerifyWhileRecordsCome(t *testing.T) {
+	d := newDesk(t, 2000)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			if err := d.Append(local.AuditRecord{Name: fmt.Sprint(i)}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for range 50 {
+		if v := d.verify(); len(v.Broken) > 0 {
+			t.Errorf("%+v", v.Broken)
+			break
+		}
+	}
+	cancel()
+	d.must(<-done)
+}
+
+// The key is in neither file.
+func TestTheKeyStaysInTheVault(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.end()
+	for _, name := range []string{"audit.jsonl", "audit.head"} {
+		b, err := os.ReadFile(filepath.Join(filepath.Dir(d.path(0)), name))
+		d.must(err)
+		if bytes.Contains(b, []byte(d.key.Reveal())) {
+			t.Errorf("%s holds the key", name)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"keyporter/broker/local"
+)
+
+// ErrNotBegun is returned by Verify before Begin.
+var ErrNotBegun = errors.New("verify audit log: there is no key")
+
+// maxBroken is how many places Verify names.
+const maxBroken = 50
+
+// Verify checks each record that the log has now. What is wrong with them is the
+// answer; the error is for files that cannot be read.
+func (l *Log) Verify(ctx context.Context) (*local.VerifiedLog, error) {
+	l.mu.Lock()
+	if l.chain == nil {
+		l.mu.Unlock()
+		return nil, ErrNotBegun
+	}
+	var files []*os.File
+	var sizes []int64
+	err := l.prepare() // the file may be gone
+	c := *l.chain
+	if err == nil {
+		files, sizes, err = l.openAll()
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(files)
+	v := &verifier{chain: c, keep: l.opt.Keep, out: &local.VerifiedLog{Broken: []local.BrokenLog{}}}
+	for i, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		v.begin(f)
+		if err := eachLine(io.LimitReader(f, sizes[i]), v.line); err != nil {
+			return nil, err
+		}
+	}
+	v.finish()
+	return v.out, nil
+}
+
+// openAll opens all the files, oldest first, with their sizes. l.mu is held.
+func (l *Log) openAll() (files []*os.File, sizes []int64, err error) {
+	if files, err = l.filesNow(); err != nil {
+		return nil, nil, err
+	}
+	for _, f := range files {
+		fi, err := f.Stat()
+		if err != nil {
+			closeAll(files)
+			return nil, nil, fmt.Errorf("read audit log: %w", err)
+		}
+		sizes = append(sizes, fi.Size())
+	}
+	return files, sizes, nil
+}
+
+// A verifier follows the chain through the files.
+type verifier struct {
+	chain chain
+	keep  int
+	out   *local.VerifiedLog
+
+	file  string
+	n     int    // of the line
+	begun bool   // a sealed record of this chain was found
+	next  uint64 // the number that is expected
+	mac   []byte // the last record's, as it stands there
+	state []byte // mac, and lines without a seal after it
+	loose int    // how many of those
+}
+
+func (v *verifier) begin(f *os.File) {
+	v.file, v.n = filepath.Base(f.Name()), 0
+	v.out.Files++
+}
+
+func (v *verifier) broken(seq uint64, format string, args ...any) {
+	if len(v.out.Broken) == maxBroken {
+		v.out.More++
+		return
+	}
+	v.out.Broken = append(v.out.Broken, local.BrokenLog{File: v.file, Line: v.n, Seq: seq, What: fmt.Sprintf(format, args...)})
+}
+
+func (v *verifier) line(line []byte) {
+	v.n++
+	v.out.Records++
+	k := parse(line)
+	switch {
+	case !v.begun && k.body != nil && k.Prev != nil && k.whole(v.chain.key, k.Prev):
+		v.start(&k)
+	case !v.begun:
+		v.out.Before++
+		return
+	case k.body == nil:
+		v.unsealed(&k)
+		return
+	default:
+		v.sealed(&k)
+	}
+	if k.Event == eventBroken && k.whole(v.chain.key, k.Prev) {
+		v.broken(k.Seq, "when Keyporter started here, %s: records may be missing before this one", clean(k.Name))
+	}
+}
+
+// start takes the oldest record of the chain that is there.
+func (v *verifier) start(k *link) {
+	if first := v.chain.end.First; k.Seq > first {
+		v.broken(first, "%s missing or changed", records(first, k.Seq-1))
+	}
+	v.begun = true
+	v.take(k)
+}
+
+func (v *verifier) take(k *link) {
+	v.next, v.mac, v.state, v.loose = k.Seq+1, []byte(k.mac), []byte(k.mac), 0
+}
+
+// unsealed takes a line without a seal, which the next sealed one covers.
+func (v *verifier) unsealed(k *link) {
+	if !k.record {
+		v.broken(0, "this line is no record")
+	}
+	v.loose++
+	v.out.Late++
+	v.state = covered(v.state, k.line)
+}
+
+func (v *verifier) sealed(k *link) {
+	switch {
+	case k.Seq < v.next:
+		v.broken(k.Seq, "record %d stands behind record %d: lines were moved, or put in", k.Seq, v.next-1)
+		return
+	case k.Seq > v.next:
+		v.broken(v.next, "%s missing before this line", records(v.next, k.Seq-1))
+	case k.whole(v.chain.key, v.state):
+	case v.loose > 0 && k.whole(v.chain.key, v.mac):
+		v.broken(k.Seq, "lines that do not belong there stand before record %d", k.Seq)
+	case k.Prev != nil && k.whole(v.chain.key, k.Prev):
+		v.broken(k.Seq, "what stands before record %d was changed", k.Seq)
+	default:
+		v.broken(k.Seq, "record %d was changed", k.Seq)
+	}
+	v.take(k)
+}
+
+// finish compares the end with the one that is known.
+func (v *verifier) finish() {
+	end := v.chain.end
+	switch {
+	case !v.begun && end.Seq >= end.First:
+		v.broken(end.First, "record %d is missing or changed, so that none up to record %d can be checked", end.First, end.Seq)
+	case !v.begun:
+	case v.next <= end.Seq:
+		v.broken(v.next, "%s missing at the end", records(v.next, end.Seq))
+	case v.loose > 0 && !bytes.Equal(v.state, v.chain.state) && len(v.out.Broken) == 0:
+		v.broken(0, "lines that do not belong there stand at the end")
+	}
+}
+
+// records names records by their numbers.
+func records(from, to uint64) string {
+	if from >= to {
+		return fmt.Sprintf("record %d is", from)
+	}
+	return fmt.Sprintf("records %d to %d are", from, to)
+}

@@ -129,6 +129,7 @@ func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
 // A response is an answer that has been read.
 type response struct {
+	host   string
 	status int
 	header http.Header
 	body   []byte
@@ -191,7 +192,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s answered with more than 1 MiB.", u.Host),
 			"Ask whoever runs it; an answer of this kind is small.")
 	}
-	return &response{status: res.StatusCode, header: res.Header, body: b}, nil
+	return &response{host: u.Host, status: res.StatusCode, header: res.Header, body: b}, nil
 }
 
 // checkRedirect lets metadata requests follow a few redirects on the same host,

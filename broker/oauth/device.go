@@ -52,12 +52,12 @@ func (c *Client) AuthorizeDevice(ctx context.Context, endpoint string, auth Clie
 		d.VerificationURI = f.str("verification_url") // Google
 	}
 	if d.DeviceCode.IsZero() || d.UserCode == "" {
-		return nil, errors.New("request device code: the answer has no code")
+		return nil, fmt.Errorf("request device code: %w", res.unusable(errors.New("the answer has no code")))
 	}
-	if err := CheckBrowserURL(d.VerificationURI); err != nil {
+	if err := c.checkPage(d.VerificationURI); err != nil {
 		return nil, fmt.Errorf("request device code: %w", err)
 	}
-	if CheckBrowserURL(d.VerificationURIComplete) != nil {
+	if c.checkPage(d.VerificationURIComplete) != nil {
 		d.VerificationURIComplete = ""
 	}
 	if i, ok := f.seconds("interval"); ok {
@@ -67,6 +67,15 @@ func (c *Client) AuthorizeDevice(ctx context.Context, endpoint string, auth Clie
 		d.Expiry = c.now().Add(life)
 	}
 	return d, nil
+}
+
+// checkPage refuses a page that is not safe to open, and one by which a server
+// elsewhere would send the browser into this computer or its network.
+func (c *Client) checkPage(rawURL string) error {
+	if err := CheckBrowserURL(rawURL); err != nil {
+		return err
+	}
+	return c.CheckEndpoint(rawURL)
 }
 
 // PollDevice waits until the person has agreed, and returns the tokens. form has

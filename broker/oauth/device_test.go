@@ -117,6 +117,10 @@ func TestDeviceAnswersAreChecked(t *testing.T) {
 		{"odd numbers and an unsafe complete address", `{"device_code":"SECRETWORD","user_code":"AB","verification_uri":"https://as.example/d","verification_uri_complete":"file:///etc","interval":"9999","expires_in":"10"}`,
 			true, DeviceAuthorization{UserCode: "AB", VerificationURI: "https://as.example/d", Interval: pollLimit, Expiry: noon.Add(10 * time.Second)}},
 		{"unsafe address", `{"device_code":"SECRETWORD","user_code":"AB","verification_uri":"javascript:alert(1)"}`, false, DeviceAuthorization{}},
+		{"address in the person's network", `{"device_code":"SECRETWORD","user_code":"AB","verification_uri":"https://192.168.1.1/reboot"}`, false, DeviceAuthorization{}},
+		{"complete address in the person's network", `{"device_code":"SECRETWORD","user_code":"AB","verification_uri":"https://as.example/d","verification_uri_complete":"https://192.168.1.1/reboot"}`,
+			true, DeviceAuthorization{UserCode: "AB", VerificationURI: "https://as.example/d", Interval: 5 * time.Second, Expiry: noon.Add(deviceLife)}},
+		{"a page", `<html>SECRETWORD`, false, DeviceAuthorization{}},
 		{"no code", `{"user_code":"AB","verification_uri":"https://as.example/d"}`, false, DeviceAuthorization{}},
 		{"error", `{"error":"unauthorized_client"}`, false, DeviceAuthorization{}},
 	} {

@@ -20,6 +20,7 @@ func Explain(err error, host string, codes map[string]Words) error {
 	var refusal *Error
 	var worded *hint.Error
 	var network net.Error
+	var odd *unusable
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
@@ -31,7 +32,7 @@ func Explain(err error, host string, codes map[string]Words) error {
 			w = codes[""]
 		}
 		return hint.Wrap(err, hint.Refused, w.What, w.Do)
-	case errors.As(err, &worded):
+	case errors.As(err, &worded) && !errors.As(err, &odd):
 		return err
 	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
 		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("Keyporter cannot reach %s.", host), "Check the network connection and the proxy.")

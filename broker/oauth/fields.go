@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"keyporter/internal/hint"
 )
 
 // fields are the members of an answer. Their values are read leniently: the
@@ -17,7 +20,7 @@ type fields map[string]json.RawMessage
 
 // readFields reads an answer of a token or registration endpoint. An answer
 // that says error, or a status other than 2xx, is an *Error; GitHub sends errors
-// with 200.
+// with 200. One that cannot be read has words.
 func readFields(res *response) (fields, error) {
 	f, err := parseFields(res.body)
 	code := f.str("error")
@@ -25,9 +28,19 @@ func readFields(res *response) (fields, error) {
 		return nil, &Error{Code: res.quote(code, 100), Description: res.quote(f.str("error_description"), 200), Status: res.status}
 	}
 	if err != nil {
-		return nil, err
+		return nil, res.unusable(err)
 	}
 	return f, nil
+}
+
+// An unusable answer is a success by its status and none by its content: a web
+// page where a token should be. It quotes nothing.
+type unusable struct{ error }
+
+// unusable gives words to what is wrong with the answer.
+func (r *response) unusable(why error) error {
+	return hint.Wrap(&unusable{why}, hint.Failed, fmt.Sprintf("%s answered something that cannot be used.", r.host),
+		"Try again later; if it happens again, ask whoever runs it.")
 }
 
 // parseFields reads a JSON object or, for servers that know no better, a form.

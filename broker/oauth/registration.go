@@ -156,7 +156,7 @@ func (c *Client) Register(ctx context.Context, as *AuthorizationServerMetadata, 
 	}
 	r, err := registration(f, m)
 	if err != nil {
-		return nil, fmt.Errorf("register client: %w", err)
+		return nil, fmt.Errorf("register client: %w", res.unusable(err))
 	}
 	r.Issuer, r.Scope = as.Issuer, m.Scope
 	if slices.Contains(m.GrantTypes, DeviceCodeGrant) {

@@ -78,7 +78,7 @@ func (c *Client) Token(ctx context.Context, endpoint string, auth ClientAuth, fo
 	}
 	tok, err := c.tokenResponse(fields)
 	if err != nil {
-		return nil, fmt.Errorf("request token: %w", err)
+		return nil, fmt.Errorf("request token: %w", res.unusable(err))
 	}
 	return tok, nil
 }

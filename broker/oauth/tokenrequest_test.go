@@ -119,6 +119,25 @@ func TestTokenErrorsSayWhatTheServerSaidAndNoMore(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsNoTokenHasWords(t *testing.T) {
+	for _, body := range []string{`<html>SECRETWORD`, `{}`, `{"token_type":"Bearer"}`, `{"access_token":"SECRETWORD\r\nx"}`, ``, `[]`} {
+		s := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+		c := newClient(t, s.URL)
+		_, err := c.Token(t.Context(), s.URL, public, url.Values{})
+		_, registered := c.Register(t.Context(), &AuthorizationServerMetadata{RegistrationEndpoint: s.URL}, ClientMetadata{})
+		for _, err := range []error{err, registered} {
+			if text := hint.Of(err).Text(); hint.CodeOf(err) != hint.Failed || !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "cannot be used") {
+				t.Errorf("%s: got %v", body, err)
+			}
+			noSecret(t, "error", fmt.Sprint(err))
+		}
+		words := hint.Of(Explain(err, "as.example", nil)).Text()
+		if !strings.Contains(words, "Check the token endpoint's address") {
+			t.Errorf("%s: a program's account says %q", body, words)
+		}
+	}
+}
+
 func TestAnErrorThatRepeatsASecretIsNotQuoted(t *testing.T) {
 	for name, send := range map[string]func(c *Client, endpoint string) error{
 		"refresh token": func(c *Client, endpoint string) error {

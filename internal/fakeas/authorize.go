@@ -34,6 +34,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid request", http.StatusBadRequest)
 		return
 	}
+	if s.o.PushedOnly {
+		q = s.pushedRequest(q)
+	}
 	client := s.client(q.Get("client_id"))
 	if client == nil || !s.redirectKnown(client, q.Get("redirect_uri")) {
 		// RFC 6749 section 4.1.2.1: the user is told, not redirected.

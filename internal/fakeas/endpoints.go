@@ -19,6 +19,9 @@ func (s *Server) routes() {
 	if s.o.Devices {
 		s.handle(p+"/device_authorization", Device, http.HandlerFunc(s.deviceAuthorization))
 	}
+	if s.o.PushedOnly {
+		s.handle(p+"/par", Pushed, http.HandlerFunc(s.push))
+	}
 	var paths []string
 	switch s.o.Shape {
 	case Both:
@@ -96,6 +99,9 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) {
 	if s.o.Devices {
 		m["device_authorization_endpoint"] = iss + "/device_authorization"
 		m["grant_types_supported"] = append(m["grant_types_supported"].([]string), deviceGrant)
+	}
+	if s.o.PushedOnly {
+		m["pushed_authorization_request_endpoint"], m["require_pushed_authorization_requests"] = iss+"/par", true
 	}
 	if s.o.EditMetadata != nil {
 		s.o.EditMetadata(m)

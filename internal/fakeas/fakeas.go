@@ -32,6 +32,7 @@ const (
 	JWKS       = "jwks"
 	Registered = "registered"
 	Device     = "device_authorization"
+	Pushed     = "par"
 )
 
 // A Shape says at which well-known addresses the metadata is.
@@ -66,6 +67,7 @@ type Options struct {
 	RequireDPoP   bool                                          // refuse token requests without a proof
 	DPoPNonce     func() string                                 // Optional. The nonce that proofs need now.
 	Devices       bool                                          // offer device codes
+	PushedOnly    bool                                          // require pushed authorization requests
 	Assertion     func(assertion string) (user, problem string) // Optional. Offer the JWT bearer grant.
 	SubjectTokens []string                                      // Optional. Exchange these ID tokens for ID-JAGs.
 
@@ -150,6 +152,7 @@ type Server struct {
 	revoked  map[string]bool // families
 	usedJTI  map[string]bool
 	devices  map[string]*deviceCode
+	pushes   map[string]pushed        // by request_uri
 	opaque   map[string]jwt.MapClaims // access tokens of the form Opaque
 	fail     map[string]failure
 	counters Counters
@@ -180,7 +183,7 @@ func New(o Options) *Server {
 	s := &Server{
 		o: o, key: signingKey(), mux: http.NewServeMux(),
 		clients: map[string]*Client{}, codes: map[string]*code{}, refresh: map[string]*refreshToken{},
-		revoked: map[string]bool{}, usedJTI: map[string]bool{}, devices: map[string]*deviceCode{}, opaque: map[string]jwt.MapClaims{}, fail: map[string]failure{},
+		revoked: map[string]bool{}, usedJTI: map[string]bool{}, devices: map[string]*deviceCode{}, pushes: map[string]pushed{}, opaque: map[string]jwt.MapClaims{}, fail: map[string]failure{},
 		counters: Counters{Requests: map[string]int{}},
 	}
 	for _, c := range o.Clients {

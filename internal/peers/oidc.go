@@ -23,6 +23,7 @@ type OIDCOptions struct {
 	TTL         time.Duration // Optional. Life of an access token, whole seconds; zero is 30 s.
 	RefreshTTL  time.Duration // Optional. Life of a refresh token, whole seconds; zero is an hour.
 	RedirectURI string        // Optional. Registers PreRegistered with this redirect URI.
+	PushedOnly  bool          // authorization requests have to be pushed (RFC 9126)
 	CAFile      string        // Optional. PEM of a CA that it trusts for client ID metadata documents, then also on loopback.
 }
 
@@ -69,6 +70,9 @@ func NewOIDCProvider(t testing.TB, o OIDCOptions) *OIDCProvider {
 	}
 	if o.RedirectURI != "" {
 		env = append(env, "OP_REDIRECT_URI="+o.RedirectURI)
+	}
+	if o.PushedOnly {
+		env = append(env, "OP_PUSHED_ONLY=1")
 	}
 	if o.CAFile != "" {
 		env = append(env, "NODE_EXTRA_CA_CERTS="+o.CAFile, "OP_FETCH_LOOPBACK=1")

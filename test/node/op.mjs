@@ -6,6 +6,7 @@
 //   OP_REFRESH_TTL     life of a refresh token in seconds (3600)
 //   OP_JWKS            public keys of the client "m2m-jwt" (a JWK Set)
 //   OP_REDIRECT_URI    registers the client "pre-registered" with this redirect URI
+//   OP_PUSHED_ONLY     requires pushed authorization requests (RFC 9126)
 //   OP_FETCH_LOOPBACK  lets it read client ID metadata documents from this machine
 //
 // It prints "ready ISSUER", and answers GET /events with what its token endpoint did.
@@ -100,6 +101,10 @@ const configuration = {
     deviceFlow: { enabled: true },
     clientCredentials: { enabled: true },
     dPoP: { enabled: true },
+    pushedAuthorizationRequests: {
+      enabled: true,
+      requirePushedAuthorizationRequests: Boolean(process.env.OP_PUSHED_ONLY),
+    },
     clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,

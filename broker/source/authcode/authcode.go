@@ -173,7 +173,7 @@ func (f *Flow) prepare(ctx context.Context) error {
 	if f.o.Device {
 		return f.startDevice(ctx)
 	}
-	f.URL, err = f.authorizationURL()
+	f.URL, err = f.authorizationURL(ctx)
 	return err
 }
 

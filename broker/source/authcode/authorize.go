@@ -1,6 +1,8 @@
 package authcode
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -18,9 +20,66 @@ import (
 var fixed = []string{"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "dpop_jkt",
 	"nonce", "request", "request_uri", "response_mode", "scope", "resource", "audience"}
 
-// authorizationURL makes the authorization request (RFC 6749 section 4.1.1, RFC
-// 7636 section 4.3, RFC 8707 section 2.1).
-func (f *Flow) authorizationURL() (string, error) {
+// authorizationURL makes the address to open: the authorization request itself, or
+// the reference to one that was pushed where the server wants that (RFC 9126
+// section 5).
+func (f *Flow) authorizationURL(ctx context.Context) (string, error) {
+	v, err := f.request()
+	if err != nil {
+		return "", err
+	}
+	if f.Discovery.Server.RequirePushedAuthorizationRequests {
+		if v, err = f.push(ctx, v); err != nil {
+			return "", err
+		}
+	}
+	full := withQuery(f.Discovery.Server.AuthorizationEndpoint, v)
+	if err := oauth.CheckBrowserURL(full); err != nil {
+		return "", err
+	}
+	return full, nil
+}
+
+// push sends the authorization request beforehand and returns what stands for it
+// (RFC 9126 section 4).
+func (f *Flow) push(ctx context.Context, v url.Values) (url.Values, error) {
+	endpoint := f.Discovery.Server.PushedAuthorizationRequestEndpoint
+	if endpoint == "" {
+		return nil, hint.New(hint.Refused, fmt.Sprintf("%s wants sign-ins announced (PAR) and does not say where.", f.Issuer),
+			"Ask its administrator to correct its metadata.")
+	}
+	var uri string
+	err := f.registeredAnew(ctx, func() (err error) {
+		v.Set("client_id", f.Registration.ClientID)
+		uri, err = f.o.Client.Push(ctx, endpoint, f.auth(), v)
+		return err
+	})
+	var e *oauth.Error
+	switch {
+	case errors.As(err, &e) && !e.Temporary() && !e.Means(oauth.InvalidClient):
+		return nil, f.refused(e)
+	case err != nil:
+		return nil, f.explain(err)
+	}
+	return url.Values{"client_id": {f.Registration.ClientID}, "request_uri": {uri}}, nil
+}
+
+// registeredAnew runs do, and once more with a new registration if the provider
+// has forgotten the dynamic one from before.
+func (f *Flow) registeredAnew(ctx context.Context, do func() error) error {
+	err := do()
+	if e := (*oauth.Error)(nil); !errors.As(err, &e) || !e.Means(oauth.InvalidClient) || !f.Kept {
+		return err
+	}
+	if err := f.register(ctx, nil); err != nil {
+		return err
+	}
+	return do()
+}
+
+// request makes the authorization request (RFC 6749 section 4.1.1, RFC 7636
+// section 4.3, RFC 8707 section 2.1).
+func (f *Flow) request() (url.Values, error) {
 	v := url.Values{
 		"response_type":         {"code"},
 		"client_id":             {f.Registration.ClientID},
@@ -35,7 +94,7 @@ func (f *Flow) authorizationURL() (string, error) {
 	if len(f.Scopes) > 0 {
 		v.Set(f.scopeParam(), strings.Join(f.Scopes, " "))
 	} else if f.Preset.ScopeRequired {
-		return "", hint.New(hint.Usage, fmt.Sprintf("%s wants to know which permissions to ask for, and the server names none.", f.Preset.Name),
+		return nil, hint.New(hint.Usage, fmt.Sprintf("%s wants to know which permissions to ask for, and the server names none.", f.Preset.Name),
 			"Name them with --scope.")
 	}
 	if f.audience != "" {
@@ -50,14 +109,7 @@ func (f *Flow) authorizationURL() (string, error) {
 	if prompt := f.prompt(); prompt != "" {
 		v.Set("prompt", prompt)
 	}
-	if err := f.addParams(v); err != nil {
-		return "", err
-	}
-	full := withQuery(f.Discovery.Server.AuthorizationEndpoint, v)
-	if err := oauth.CheckBrowserURL(full); err != nil {
-		return "", err
-	}
-	return full, nil
+	return v, f.addParams(v)
 }
 
 // scopeParam is the name of the scope parameter.

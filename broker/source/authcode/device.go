@@ -2,7 +2,6 @@ package authcode
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -34,14 +33,11 @@ func (f *Flow) startDevice(ctx context.Context) error {
 		form.Set("code_challenge", oauth2.S256ChallengeFromVerifier(f.verifier.Reveal()))
 		form.Set("code_challenge_method", "S256")
 	}
-	d, err := f.o.Client.AuthorizeDevice(ctx, f.Discovery.Server.DeviceAuthorizationEndpoint, f.auth(), form)
-	if e := (*oauth.Error)(nil); errors.As(err, &e) && e.Means(oauth.InvalidClient) && f.Registration == f.o.Registration {
-		// A dynamic registration from before that the provider has forgotten.
-		if err := f.register(ctx, nil); err != nil {
-			return err
-		}
+	var d *oauth.DeviceAuthorization
+	err := f.registeredAnew(ctx, func() (err error) {
 		d, err = f.o.Client.AuthorizeDevice(ctx, f.Discovery.Server.DeviceAuthorizationEndpoint, f.auth(), form)
-	}
+		return err
+	})
 	if err != nil {
 		return f.explain(err)
 	}

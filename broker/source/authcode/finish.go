@@ -153,7 +153,11 @@ func (f *Flow) checkIssuer(answer *loopback.Response) error {
 
 // denied turns an error response into words (RFC 6749 section 4.1.2.1).
 func (f *Flow) denied(answer *loopback.Response) error {
-	cause := oauth.NewError(answer.Error, answer.ErrorDescription)
+	return f.refused(oauth.NewError(answer.Error, answer.ErrorDescription))
+}
+
+// refused gives words to a refused authorization request.
+func (f *Flow) refused(cause *oauth.Error) error {
 	what, do := fmt.Sprintf("%s refused the sign-in (%s).", f.Issuer, cause.Code), "Ask its administrator; the details have its own words."
 	switch code := cause.Code; {
 	case isTarget(cause):

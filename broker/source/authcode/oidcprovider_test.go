@@ -13,33 +13,36 @@ import (
 )
 
 // TestAgainstOIDCProvider runs the flows against an authorization server that is
-// not ours: browser and device code, each with plain and with bound tokens, then
-// renewal with rotation, and revocation.
+// not ours: browser, browser with a pushed request, and device code, each with plain
+// and with bound tokens, then renewal with rotation, and revocation.
 func TestAgainstOIDCProvider(t *testing.T) {
 	const server = "http://127.0.0.1/mcp"
-	op := peers.NewOIDCProvider(t, peers.OIDCOptions{Resources: []string{server}, TTL: time.Minute})
+	plain := peers.NewOIDCProvider(t, peers.OIDCOptions{Resources: []string{server}, TTL: time.Minute})
+	pushed := peers.NewOIDCProvider(t, peers.OIDCOptions{Resources: []string{server}, TTL: time.Minute, PushedOnly: true})
 	client, err := oauth.NewClient(oauth.Options{ServerURL: server})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.CloseIdle)
-	as, err := client.DiscoverAuthorizationServer(t.Context(), op.Issuer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := Options{Client: client, ServerURL: server, Discovery: &oauth.Discovery{Server: as}, Resource: server, Scopes: []string{"openid", "offline_access", "mcp:read"}}
+	o := Options{Client: client, ServerURL: server, Resource: server, Scopes: []string{"openid", "offline_access", "mcp:read"}}
 	for _, tt := range []struct {
 		name   string
+		op     *peers.OIDCProvider
 		device bool
 		dpop   DPoP
 		scheme string
 	}{
-		{"browser", false, DPoPAuto, "Bearer"}, {"browser, bound to a key", false, DPoPAlways, "DPoP"},
-		{"device code", true, DPoPAuto, "Bearer"}, {"device code, bound to a key", true, DPoPAlways, "DPoP"},
+		{"browser", plain, false, DPoPAuto, "Bearer"}, {"browser, bound to a key", plain, false, DPoPAlways, "DPoP"},
+		{"pushed request", pushed, false, DPoPAuto, "Bearer"}, {"pushed request, bound to a key", pushed, false, DPoPAlways, "DPoP"},
+		{"device code", plain, true, DPoPAuto, "Bearer"}, {"device code, bound to a key", plain, true, DPoPAlways, "DPoP"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			as, err := client.DiscoverAuthorizationServer(t.Context(), tt.op.Issuer)
+			if err != nil {
+				t.Fatal(err)
+			}
 			o := o
-			o.Device, o.DPoP = tt.device, tt.dpop
+			o.Discovery, o.Device, o.DPoP = &oauth.Discovery{Server: as}, tt.device, tt.dpop
 			f, err := Start(t.Context(), o)
 			if err != nil {
 				t.Fatal(err)

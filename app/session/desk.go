@@ -41,11 +41,16 @@ type Desk interface {
 
 // Ask runs work with the agent on a goroutine of its own and then calls done
 // there, with work's error or why there is no agent. work ends when ctx does or
-// the session. Before and after Run nothing happens.
+// the session. What is asked before Run is asked when Run begins; after Run
+// nothing happens.
 func (s *Session) Ask(ctx context.Context, work func(ctx context.Context, agent Desk) error, done func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	life := s.actions
+	if life == nil && !s.ran {
+		s.early = append(s.early, func() { s.Ask(ctx, work, done) })
+		return
+	}
 	if life == nil || life.Err() != nil {
 		return
 	}
@@ -53,12 +58,30 @@ func (s *Session) Ask(ctx context.Context, work func(ctx context.Context, agent 
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(life, cancel)()
-		agent, err := s.connected()
+		agent, err := s.arrived(ctx)
 		if err == nil {
 			err = work(ctx, agent)
 		}
 		done(err)
 	})
+}
+
+// arrived returns the connection. While it is being made it waits, so that a page
+// which is open from the start is not told that there is no agent.
+func (s *Session) arrived(ctx context.Context) (Agent, error) {
+	for {
+		s.mu.Lock()
+		trying, news := s.agent == nil && s.problem == nil, s.news
+		s.mu.Unlock()
+		if !trying {
+			return s.connected()
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Texts returns the words in use.

@@ -11,17 +11,19 @@ import (
 )
 
 const (
-	noteLimit = 5 * time.Second // of one call to the notifier
-	noteBye   = 2 * time.Second // for closing all of them at the end
+	noteLimit = 5 * time.Second  // of one call to the notifier
+	noteAgain = 10 * time.Minute // from one showing of a notice to the next
+	noteBye   = 2 * time.Second  // for closing all of them at the end
 )
 
 // notify keeps one notification for each notice of the state, and closes them
-// when the notice is gone, or the session.
+// when the notice is gone, or the session. One that the user did not see comes
+// again when a program asks again much later.
 func (s *Session) notify(ctx context.Context) {
 	if s.o.Notifier == nil {
 		return
 	}
-	shown := map[string]bool{} // by the notice's ID
+	shown := map[string]time.Time{} // when it was raised, by the notice's ID
 	defer func() {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteBye)
 		defer cancel()
@@ -43,12 +45,19 @@ func (s *Session) notify(ctx context.Context) {
 			}
 		}
 		for id, n := range wanted {
-			if note, ok := view.NoteOf(s.Texts(), n); ok && !shown[id] {
+			if note, ok := view.NoteOf(s.Texts(), n); ok && due(shown, id, n) {
 				s.note(ctx, id, note)
-				shown[id] = true // also after a failure: the menu shows it
+				shown[id] = n.At // also after a failure: the menu shows it
 			}
 		}
 	}
+}
+
+// due reports whether a notice is to be shown: it was not yet, or the agent raised
+// it anew long after.
+func due(shown map[string]time.Time, id string, n local.Notice) bool {
+	at, was := shown[id]
+	return !was || n.At.Sub(at) >= noteAgain
 }
 
 // wanted returns the notices of the state by ID. Without a connection none is

@@ -132,6 +132,9 @@ type Session struct {
 	pages   map[string]string             // the sign-in's address in the browser, by server
 	waiting map[string]context.CancelFunc // sign-ins under way here, by server
 	failed  map[string]*hint.Error
+	news    chan struct{}   // closed and made anew at each change
+	ran     bool            // Run has begun
+	early   []func()        // asked before Run
 	actions context.Context // of actions, for the life of Run; nil before and after
 	work    sync.WaitGroup  // added to only while actions is set
 }
@@ -149,6 +152,7 @@ func New(o Options) (*Session, error) {
 		changed: make(chan struct{}, 1),
 		notices: make(chan struct{}, 1),
 		kick:    make(chan struct{}, 1),
+		news:    make(chan struct{}),
 		waiting: map[string]context.CancelFunc{},
 		failed:  map[string]*hint.Error{},
 	}, nil
@@ -158,8 +162,13 @@ func New(o Options) (*Session, error) {
 // started has ended; notifications are closed then.
 func (s *Session) Run(ctx context.Context) {
 	s.mu.Lock()
-	s.actions = ctx
+	s.actions, s.ran = ctx, true
+	early := s.early
+	s.early = nil
 	s.mu.Unlock()
+	for _, ask := range early {
+		ask()
+	}
 
 	var parts sync.WaitGroup
 	parts.Go(func() { s.watch(ctx) })
@@ -230,6 +239,8 @@ func (s *Session) draw(ctx context.Context) {
 func (s *Session) set(change func()) {
 	s.mu.Lock()
 	change()
+	close(s.news)
+	s.news = make(chan struct{})
 	s.mu.Unlock()
 	signal(s.changed)
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,7 @@ func run(t *testing.T, state *local.State, test func(w *world)) {
 			t.Fatal(err)
 		}
 		w.Session = s
+		s.Ask(ctx, func(context.Context, Desk) error { return nil }, func(err error) { w.call(fmt.Sprint("asked early: ", err)) })
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -345,6 +347,32 @@ func TestOneNotificationForEachNotice(t *testing.T) {
 		settle()
 		if w.has("close n1") != 1 {
 			t.Error("the notification outlives its notice")
+		}
+	})
+}
+
+func TestANoticeThatIsRaisedAgainMuchLaterIsShownAgain(t *testing.T) {
+	notice := local.Notice{ID: "n1", Kind: local.NoticeSignIn, Server: "Notion", At: time.Now()}
+	run(t, notion(local.SignInNeeded, notice), func(w *world) {
+		for _, step := range []struct {
+			later time.Duration
+			want  int
+		}{{time.Minute, 1}, {10 * time.Minute, 2}, {11 * time.Minute, 2}, {20 * time.Minute, 3}} {
+			again := notice
+			again.At = notice.At.Add(step.later)
+			w.states <- notion(local.SignInNeeded, again)
+			settle()
+			if got := w.has("note n1: Sign in to Notion"); got != step.want {
+				t.Errorf("raised again after %v: shown %d times, want %d", step.later, got, step.want)
+			}
+		}
+	})
+}
+
+func TestWhatIsAskedBeforeTheStartIsAnsweredWhenTheAgentIsThere(t *testing.T) {
+	run(t, notion(local.Ready), func(w *world) {
+		if got := w.has("asked early: <nil>"); got != 1 {
+			t.Errorf("what was asked before Run was answered %d times, want once", got)
 		}
 	})
 }

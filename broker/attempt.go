@@ -163,7 +163,7 @@ func (b *Broker) finish(at *attempt, err error) {
 	})
 	b.record(local.AuditRecord{Event: "sign_in", Server: at.server, Outcome: outcome})
 	if !asked && (errors.Is(err, errUnknownIssuer) || needsSignIn(err)) {
-		b.raiseNotice(at.server)
+		b.raiseNotice(at.server, "")
 	}
 }
 

@@ -198,7 +198,7 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 		b.opt.Log.Debug("call waits for the vault", "err", err)
 	}
 	if needsSignIn(b.missing(s.Name)) {
-		if err := b.callForSignIn(s); err != nil {
+		if err := b.callForSignIn(s, programOf(ctx)); err != nil {
 			return err
 		}
 	}
@@ -206,19 +206,19 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 }
 
 // callForSignIn does what a server's way of signing in says about a call that
-// needs one: a notice, or a browser at once. A browser that was opened for a call
+// needs one, which program made: a notice, or a browser at once. A browser that was opened for a call
 // before and was refused is not opened again; the error says why it was.
-func (b *Broker) callForSignIn(s *account.Server) error {
+func (b *Broker) callForSignIn(s *account.Server, program string) error {
 	if s.SignIn == account.SignInBrowser {
 		if err := b.refusedLately(s.Name); err != nil {
-			b.raiseNotice(s.Name)
+			b.raiseNotice(s.Name, program)
 			return err
 		}
 		if b.mayBegin(s.Name, bridge) && b.startSignIn(s, bridge) == nil {
 			return nil
 		}
 	}
-	b.raiseNotice(s.Name)
+	b.raiseNotice(s.Name, program)
 	return nil
 }
 
@@ -305,7 +305,7 @@ func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*loca
 		return nil, err
 	}
 	if !b.mayBegin(s.Name, tool) || b.startSignIn(s, tool) != nil {
-		b.raiseNotice(s.Name)
+		b.raiseNotice(s.Name, programOf(ctx))
 	}
 	switch err := b.await(ctx, s.Name, r.Wait); {
 	case err == nil:

@@ -23,6 +23,7 @@ type finding struct {
 	wants   local.Want
 	kind    account.Kind // of account that it wants; empty: none
 	open    bool         // it answers without a token
+	guessed bool         // nothing says that issuer signs people in
 	issuer  string       // who signs people in, if that is known
 	says    string       // wants, a sentence
 	trouble local.Trouble
@@ -122,6 +123,7 @@ func (b *Broker) lookAtSignIn(ctx context.Context, s *account.Server, f *finding
 	case err != nil:
 		return f.wrong(local.TroubleSignIn, hint.Of(err))
 	}
+	f.guessed = true
 	return f.want(local.WantsSignIn, account.OAuth, fmt.Sprintf("It wants a sign-in %s, in the manner of 2025.", at(f.issuer)))
 }
 

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -19,9 +20,10 @@ type notice struct {
 	shown time.Time // when it was last shown by the agent
 }
 
-// raiseNotice asks the user to sign in to a server. The tray shows it if one is
-// connected, else the agent does.
-func (b *Broker) raiseNotice(server string) {
+// raiseNotice asks the user to sign in to a server, which program wants to use, if
+// that is known. The tray shows it if one is connected, else the agent does. One
+// that waits for long already counts as new, so that the tray shows it again.
+func (b *Broker) raiseNotice(server, program string) {
 	var show *local.Notice // a copy
 	b.update(func() {
 		if b.attempts[b.attemptName(server)] != nil {
@@ -35,6 +37,10 @@ func (b *Broker) raiseNotice(server string) {
 			i = len(b.notices) - 1
 		}
 		n := b.notices[i]
+		if b.opt.Now().Sub(n.At).Abs() >= noticeAgain {
+			n.At, n.Program = b.opt.Now(), ""
+		}
+		n.Program = cmp.Or(n.Program, program)
 		n.Scopes = b.stepUps[server].missing
 		show = b.toShow(n)
 	})

@@ -20,7 +20,7 @@ func (b *Broker) Probe(ctx context.Context, r local.ProbeRequest) (*local.Probed
 	out := &local.Probed{URL: strings.TrimSpace(r.URL), Accounts: []string{}}
 	u, err := account.ParseURL(out.URL, r.AllowHTTP)
 	if err != nil {
-		out.Trouble, out.Problem = local.TroubleAddress, hint.Of(err)
+		out.Trouble, out.Problem, out.Try = local.TroubleAddress, hint.Of(err), secured(out.URL)
 		return out, nil
 	}
 	cfg := b.config()
@@ -35,6 +35,7 @@ func (b *Broker) Probe(ctx context.Context, r local.ProbeRequest) (*local.Probed
 	s := &account.Server{Name: out.Name, URL: out.URL, AllowHTTP: r.AllowHTTP}
 	f := b.look(limit, s)
 	out.Wants, out.Says, out.Trouble, out.Problem, out.Kind, out.Issuer = f.wants, f.says, f.trouble, f.problem, f.kind, f.issuer
+	out.Guessed = f.guessed
 	if f.issuer != "" {
 		out.Provider = provider(f.issuer)
 	}
@@ -51,6 +52,20 @@ func (b *Broker) Probe(ctx context.Context, r local.ProbeRequest) (*local.Probed
 	}
 	out.Accounts = b.fitting(cfg, out, u)
 	return out, ctx.Err()
+}
+
+// secured returns the https address that one without a scheme, or with http, was
+// likely meant to be, or "".
+func secured(address string) string {
+	rest, insecure := strings.CutPrefix(address, "http://")
+	if !insecure && strings.Contains(address, ":/") {
+		return ""
+	}
+	u, err := account.ParseURL("https://"+rest, false)
+	if err != nil || !strings.Contains(strings.Trim(u.Hostname(), "."), ".") {
+		return ""
+	}
+	return u.String()
 }
 
 // betterAddress returns the address that a wrong one was likely meant to be:
@@ -142,15 +157,23 @@ func (b *Broker) fitting(cfg *account.Config, p *local.Probed, u *url.URL) []str
 func fits(a *account.Account, p *local.Probed, origin string) bool {
 	switch p.Wants {
 	case local.WantsSignIn, local.WantsClient:
+		if p.Guessed && makesIDTokenFor(a, origin) {
+			return true
+		}
 		return a.Kind == account.OAuth && a.Issuer != "" && a.Issuer == p.Issuer
 	case local.WantsIDToken:
-		aud, err := url.Parse(a.Audience)
-		google := a.Kind == account.GoogleKey || a.Kind == account.GoogleImpersonate || a.Kind == account.GoogleADC
-		return google && !a.SelfSigned && err == nil && aud.Host != "" && account.Origin(aud) == origin
+		return makesIDTokenFor(a, origin)
 	case local.WantsKey:
 		return a.Kind == account.Static || a.Kind == account.ClientCredentials
 	}
 	return false
+}
+
+// makesIDTokenFor reports whether an account makes Google ID tokens for an origin.
+func makesIDTokenFor(a *account.Account, origin string) bool {
+	aud, err := url.Parse(a.Audience)
+	google := a.Kind == account.GoogleKey || a.Kind == account.GoogleImpersonate || a.Kind == account.GoogleADC
+	return google && !a.SelfSigned && err == nil && aud.Host != "" && account.Origin(aud) == origin
 }
 
 var (

@@ -46,6 +46,35 @@ func TestProbeSaysHowAServerLetsPeopleIn(t *testing.T) {
 	}
 }
 
+func TestProbeOffersAKeyWhereNothingSaysWhoSignsPeopleIn(t *testing.T) {
+	w := newWorld(t)
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			http.NotFound(rw, r) // no metadata
+			return
+		}
+		rw.Header().Set("WWW-Authenticate", `Bearer realm="service accounts"`)
+		rw.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(s.Close)
+	if p := w.probe(s.URL + "/api/mcp"); p.Wants != local.WantsSignIn || !p.Guessed || p.Trouble != "" {
+		t.Errorf("probed = %+v, want a sign-in that is guessed", p)
+	}
+	for _, c := range []struct {
+		a    account.Account
+		want bool
+	}{
+		{account.Account{Kind: account.GoogleKey, Audience: s.URL}, true},
+		{account.Account{Kind: account.GoogleKey, Audience: "https://other.example"}, false},
+		{account.Account{Kind: account.OAuth, Issuer: "https://other.example"}, false},
+		{account.Account{Kind: account.Static}, false},
+	} {
+		if got := fits(&c.a, &local.Probed{Wants: local.WantsSignIn, Guessed: true, Issuer: s.URL}, s.URL); got != c.want {
+			t.Errorf("%+v fits: %v", c.a, got)
+		}
+	}
+}
+
 func TestProbeSaysWhenAClientIDIsNeeded(t *testing.T) {
 	w := newWorld(t)
 	_, mcp := oauthServer(t, fakeas.Options{NoRegistration: true})
@@ -102,7 +131,10 @@ func TestProbeNamesWhatIsWrong(t *testing.T) {
 		{closed.URL, local.TroubleUnreachable, "", "address"},
 		{"ftp://example.com", local.TroubleAddress, "", "https://"},
 		{"https://user:SECRETWORD@example.com/", local.TroubleAddress, "", ""},
-		{"http://mcp.example.com/", local.TroubleAddress, "", "https://"},
+		{"http://mcp.example.com/", local.TroubleAddress, "https://mcp.example.com/", "https://"},
+		{"mcp.example.com/mcp", local.TroubleAddress, "https://mcp.example.com/mcp", "https://"},
+		{"mcp", local.TroubleAddress, "", "https://"},
+		{"http://user:SECRETWORD@example.com/", local.TroubleAddress, "", ""},
 	} {
 		p := w.probe(c.url)
 		if p.Trouble != c.trouble || p.Try != c.try || p.Problem == nil || !strings.Contains(p.Problem.Do, c.do) || p.Wants != "" {
@@ -230,7 +262,11 @@ func TestSettingsAreStoredAndWatched(t *testing.T) {
 	}
 	_, mcp := oauthServer(t, fakeas.Options{})
 	w.add("notes", mcp.URL(), nil)
-	w.raiseNotice("notes")
+	w.raiseNotice("notes", "Cursor")
+	w.raiseNotice("notes", "another")
+	if n := w.snapshot().Notices; len(n) != 1 || n[0].Program != "Cursor" {
+		t.Errorf("notices = %+v, want one, of the program that asked first", n)
+	}
 	if _, notices := w.seen(); notices != 0 || len(w.snapshot().Notices) != 1 {
 		t.Errorf("%d notifications were shown and %d wait, want 0 and 1", notices, len(w.snapshot().Notices))
 	}

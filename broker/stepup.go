@@ -54,7 +54,7 @@ func (b *Broker) StepUp(ctx context.Context, r local.StepUpRequest) (*local.Toke
 		}
 	})
 	if s.SignIn != account.SignInNever {
-		if err := b.callForSignIn(s); err != nil {
+		if err := b.callForSignIn(s, programOf(ctx)); err != nil {
 			return nil, err
 		}
 		tok, err := b.awaitOther(ctx, s, r.Refused, r.Wait)

@@ -44,6 +44,9 @@ func found(t *Texts, p *local.Probed) string {
 	case local.WantsNothing:
 		return text + " " + t.Add.Open
 	case local.WantsSignIn:
+		if p.Guessed {
+			return text + " " + t.Add.WantsEither
+		}
 		if p.Provider == "" {
 			return text + " " + t.Add.SignsInSelf
 		}
@@ -60,6 +63,9 @@ func trouble(t *Texts, p *local.Probed) string {
 	a := &t.Add
 	switch p.Trouble {
 	case local.TroubleAddress:
+		if strings.HasPrefix(p.URL, "http://") && p.Try != "" {
+			return a.NotSecure
+		}
 		return a.BadAddress
 	case local.TroubleUnreachable:
 		return a.NotReached + " " + a.Anyway
@@ -121,6 +127,9 @@ func WaysOf(t *Texts, p *local.Probed) []Way {
 	case local.WantsNothing:
 		return append(ways, nothing, signIn, token)
 	case local.WantsSignIn:
+		if p.Guessed {
+			return append(ways, signIn, key, actAs, token, client)
+		}
 		return append(ways, signIn, client, token)
 	case local.WantsClient:
 		return append(ways, client, token)

@@ -175,12 +175,12 @@ func TestAccountRows(t *testing.T) {
 	rows := AccountRows(in)
 	want := []AccountRow{
 		{Name: "etl", Title: "etl", Mark: Needs, Kind: "Google service-account key", Who: "etl@proj", Rotate: true,
-			Lines: []string{"Its tokens may go to https://x, https://y +1 ‧ Used by a, b, c +2", "Key …a1b2, added 91 days ago"},
+			Lines: []string{"Its tokens may go to https://x, https://y +1", "Used by a, b, c +2", "Key …a1b2, added 91 days ago"},
 			Old:   "This key is older than 90 days. Make a new one and rotate."},
 		{Name: "fresh", Title: "fresh", Mark: Good, Kind: "Google service-account key", Rotate: true,
-			Lines: []string{"Its tokens may go nowhere yet ‧ Not used", "Key …c3d4, added 90 days ago"}},
-		{Name: "me", Title: "me", Mark: Good, Kind: "Sign-in", SignOut: true, Lines: []string{"Its tokens may go nowhere yet ‧ Not used", "Token: 1 h left"}},
-		{Name: "out", Title: "out", Mark: Needs, Kind: "Sign-in", Lines: []string{"Its tokens may go nowhere yet ‧ Not used"}},
+			Lines: []string{"Its tokens may go nowhere yet", "Not used", "Key …c3d4, added 90 days ago"}},
+		{Name: "me", Title: "me", Mark: Good, Kind: "Sign-in", SignOut: true, Lines: []string{"Its tokens may go nowhere yet", "Not used", "Token: 1 h left"}},
+		{Name: "out", Title: "out", Mark: Needs, Kind: "Sign-in", Lines: []string{"Its tokens may go nowhere yet", "Not used"}},
 	}
 	for i := range want {
 		if !reflect.DeepEqual(rows[i], want[i]) {
@@ -211,6 +211,9 @@ func TestFindings(t *testing.T) {
 		text string
 	}{
 		{local.Probed{Wants: local.WantsSignIn, Provider: "Google", Version: "2025-11-25"}, Good, "Found an MCP server (2025-11-25). It signs people in with Google."},
+		{local.Probed{Wants: local.WantsSignIn, Provider: "x.example", Guessed: true}, Good, "Found an MCP server. It wants a sign-in or a key, and does not say which."},
+		{local.Probed{Trouble: local.TroubleAddress, URL: "mcp.x.example", Try: "https://mcp.x.example"}, Needs, en.Add.BadAddress},
+		{local.Probed{Trouble: local.TroubleAddress, URL: "http://mcp.x.example", Try: "https://mcp.x.example"}, Needs, en.Add.NotSecure},
 		{local.Probed{Wants: local.WantsSignIn}, Good, "Found an MCP server. It signs people in."},
 		{local.Probed{Wants: local.WantsIDToken}, Good, "Found an MCP server. It wants a Google service account's ID token."},
 		{local.Probed{Wants: local.WantsNothing}, Good, "Found an MCP server. It asks for no sign-in."},
@@ -239,6 +242,7 @@ func TestWaysThatFit(t *testing.T) {
 		{nil, []WayKind{WaySignIn, WayKey, WayToken, WayClient, WayNothing}},
 		{&local.Probed{Wants: local.WantsSignIn}, []WayKind{WaySignIn, WayClient, WayToken}},
 		{&local.Probed{Wants: local.WantsSignIn, Accounts: []string{"me"}}, []WayKind{WayAccount, WaySignIn, WayClient, WayToken}},
+		{&local.Probed{Wants: local.WantsSignIn, Guessed: true}, []WayKind{WaySignIn, WayKey, WayActAs, WayToken, WayClient}},
 		{&local.Probed{Wants: local.WantsIDToken}, []WayKind{WayKey, WayActAs, WayToken}},
 		{&local.Probed{Wants: local.WantsNothing}, []WayKind{WayNothing, WaySignIn, WayToken}},
 		{&local.Probed{Wants: local.WantsClient}, []WayKind{WayClient, WayToken}},

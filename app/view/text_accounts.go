@@ -92,6 +92,7 @@ type Add struct {
 	SignsInSelf string
 	WantsKey    string
 	WantsClient string
+	WantsEither string
 	WantsToken  string
 	Anyway      string
 	Known       string // %s: the server that has this address
@@ -99,6 +100,7 @@ type Add struct {
 
 	// What is wrong with an address.
 	BadAddress string
+	NotSecure  string
 	NotReached string
 	NotFound   string
 	Moved      string
@@ -302,12 +304,14 @@ var addEN = Add{
 	SignsIn:     "It signs people in with %s.",
 	SignsInSelf: "It signs people in.",
 	WantsKey:    "It wants a Google service account's ID token.",
+	WantsEither: "It wants a sign-in or a key, and does not say which.",
 	WantsClient: "It signs people in, but wants a client id from your administrator.",
 	WantsToken:  "It wants a token, and does not say how to get one.",
 	Anyway:      "You can add it anyway.",
 	Known:       "It is in the list already, as %s.",
 	UseTry:      "Use %s",
 
+	NotSecure:  "This address begins with http://, so others on the way could read the key. Use https://.",
 	BadAddress: "This is not the address of an MCP server yet. Use the whole address, such as https://mcp.example.com/mcp.",
 	NotReached: "The server could not be reached. Check the address and the network.",
 	NotFound:   "It answered 404: is the path right? Servers often use /mcp.",
@@ -372,12 +376,14 @@ var addJA = Add{
 	SignsIn:     "%sでサインインします。",
 	SignsInSelf: "サインインが必要です。",
 	WantsKey:    "GoogleサービスアカウントのIDトークンが必要です。",
+	WantsEither: "サインインかキーが必要ですが、どちらかはサーバーが示していません。",
 	WantsClient: "サインインには、管理者から受け取ったクライアントIDが必要です。",
 	WantsToken:  "トークンが必要ですが、取得方法は示されていません。",
 	Anyway:      "このまま追加することもできます。",
 	Known:       "既に%sとして一覧にあります。",
 	UseTry:      "%s を使う",
 
+	NotSecure:  "http://で始まるアドレスでは、キーが途中で読み取られるおそれがあります。https://を使ってください。",
 	BadAddress: "まだMCPサーバーのアドレスではありません。https://mcp.example.com/mcpのように全体を入力してください。",
 	NotReached: "サーバーに接続できません。アドレスとネットワークを確認してください。",
 	NotFound:   "404が返されました。パスは正しいですか。多くのサーバーは /mcp を使います。",

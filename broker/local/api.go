@@ -332,6 +332,7 @@ type Probed struct {
 	Says     string       `json:"says,omitempty"`     // "It signs people in with Google."
 	Provider string       `json:"provider,omitempty"` // who signs people in, as people say it: "Google", "auth.example.com"
 	Issuer   string       `json:"issuer,omitempty"`   // the same as an address
+	Guessed  bool         `json:"guessed,omitempty"`  // it asks for a token and says nothing of where from: a sign-in may be missing there
 	Trouble  Trouble      `json:"trouble,omitempty"`  // a code for Problem
 	Problem  *hint.Error  `json:"problem,omitempty"`  // what is wrong and what to do
 	Try      string       `json:"try,omitempty"`      // another address that is likely the right one

@@ -44,7 +44,7 @@ func accountRow(in Input, a *local.AccountState) AccountRow {
 		r.Who = ""
 	}
 	r.Mark = in.condition(&local.ServerState{State: a.State, Problem: a.Problem}).mark()
-	r.Lines = append(r.Lines, goes(t, a.Origins)+in.Texts.dot()+usedBy(t, a.UsedBy))
+	r.Lines = append(r.Lines, goes(t, a.Origins), usedBy(t, a.UsedBy))
 	age := in.Now.Sub(a.AddedAt)
 	var facts []string
 	if !a.AddedAt.IsZero() {

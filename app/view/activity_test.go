@@ -110,6 +110,10 @@ func TestCallRows(t *testing.T) {
 		{call(now, 0, "sign_in_needed"), "Claude Desktop → Notion|tools/call search|sign-in missing|true||"},
 		{call(now, 0, "from_the_future"), "Claude Desktop → Notion|tools/call search|from_the_future|true||"},
 		{&local.AuditRecord{Event: "account_rotate", Account: "etl", Outcome: "ok"}, "etl|Key rotated|ok|false||"},
+		{&local.AuditRecord{Event: "call", Server: "Notion", Method: "tools/call", Outcome: "http_400"}, "Notion|tools/call|error (400)|true||"},
+		{&local.AuditRecord{Event: "call", Server: "Notion", Method: "tools/call", Outcome: "-32602"}, "Notion|tools/call|error (-32602)|true||"},
+		{&local.AuditRecord{Event: "install", Program: "Claude Desktop", Server: "Notion", Outcome: "ok"}, "Claude Desktop → Notion|Put in|ok|false||"},
+		{&local.AuditRecord{Event: "records_dropped", Server: "Notion", Outcome: "5"}, "Notion|Records left out|5|true||"},
 		{&local.AuditRecord{Event: "new_thing", Server: "a\u202eb", Outcome: "ok"}, "ab|new thing|ok|false||"},
 	} {
 		r := CallRowOf(en, c.r)

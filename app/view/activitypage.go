@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ func CallRowOf(t *Texts, r *local.AuditRecord) CallRow {
 		Who: who(t, r), What: strings.TrimSpace(Name(cmp.Or(r.Method, t.event(r.Event))) + " " + Name(r.Name)),
 		Failed: r.Outcome != "ok" && r.Outcome != "", Outcome: t.outcome(r.Outcome),
 	}
+	if r.Event == dropped {
+		row.Outcome = Name(r.Outcome)
+	}
 	if r.Latency > 0 {
 		row.Latency = Latency(r.Latency)
 	}
@@ -37,6 +41,10 @@ func CallRowOf(t *Texts, r *local.AuditRecord) CallRow {
 	}
 	return row
 }
+
+// dropped is the event of records that a bridge had no room for; its outcome is
+// how many.
+const dropped = "records_dropped"
 
 func who(t *Texts, r *local.AuditRecord) string {
 	program, at := Name(r.Program), Name(cmp.Or(r.Server, r.Account))
@@ -53,6 +61,8 @@ func (t *Texts) event(e string) string {
 		"add": a.Add, "set": a.Set, "rename": a.Rename, "remove": a.Remove,
 		"account_add": a.Add, "account_rotate": a.Rotate, "account_remove": a.Remove,
 		"pause": a.Stop, "resume": a.Resume,
+		"install": a.Install, "uninstall": a.Uninstall, "repair": a.Repair, "share": a.Share, "join": a.Join, "forget": a.Forget,
+		"scan_fix": a.ScanFix, "scan_undo": a.ScanUndo, "run": a.Run, dropped: a.Dropped,
 	}
 	if w, ok := words[e]; ok {
 		return w
@@ -60,17 +70,25 @@ func (t *Texts) event(e string) string {
 	return Name(strings.ReplaceAll(e, "_", " "))
 }
 
-// outcome says the code of an outcome in words; one that this version does not
-// know is shown as it is.
+// outcome says the code of an outcome in words. The HTTP status or JSON-RPC code
+// of a server's error stands after them; a word that this version does not know is
+// shown as it is.
 func (t *Texts) outcome(code string) string {
 	a := &t.Activity
 	words := map[string]string{
 		"": "", "ok": a.OK, "failed": a.Failed, "usage": a.Usage, "not_found": a.NotFound, "exists": a.Exists,
 		"sign_in_needed": a.SignInNeeded, "approval_needed": a.ApprovalNeeded, "locked": a.Locked, "paused": a.Paused,
 		"stopped": a.Stopped, "refused": a.Refused, "unreachable": a.Unreachable, "cancelled": a.Cancelled, "tool_error": a.ToolError,
+		"error": a.ServerError, "closed": a.Closed, "ended": a.Ended,
 	}
 	if w, ok := words[code]; ok {
 		return w
+	}
+	if status, ok := strings.CutPrefix(code, "http_"); ok {
+		return fmt.Sprintf("%s (%s)", a.ServerError, Name(status))
+	}
+	if _, err := strconv.Atoi(code); err == nil {
+		return fmt.Sprintf("%s (%s)", a.ServerError, code)
 	}
 	return Name(code)
 }

@@ -36,6 +36,17 @@ type Activity struct {
 	Stop    string
 	Resume  string
 
+	Install   string // a server, into a client's config
+	Uninstall string
+	Repair    string // of a client's config that lost servers
+	Share     string
+	Join      string
+	Forget    string
+	ScanFix   string
+	ScanUndo  string
+	Run       string
+	Dropped   string // the outcome is how many
+
 	// Why it failed, by the code of the outcome.
 	Failed         string
 	Usage          string
@@ -50,6 +61,9 @@ type Activity struct {
 	Unreachable    string
 	Cancelled      string
 	ToolError      string
+	ServerError    string
+	Closed         string
+	Ended          string
 }
 
 // Settings are the texts of the page Settings.
@@ -115,6 +129,17 @@ var activityEN = Activity{
 	Stop:    "Paused",
 	Resume:  "Resumed",
 
+	Install:   "Put in",
+	Uninstall: "Taken out",
+	Repair:    "Restored",
+	Share:     "Profile made",
+	Join:      "Profile joined",
+	Forget:    "Profile left",
+	ScanFix:   "Keys moved to the vault",
+	ScanUndo:  "Keys put back",
+	Run:       "Program started",
+	Dropped:   "Records left out",
+
 	Failed:         "failed",
 	Usage:          "wrong request",
 	NotFound:       "not found",
@@ -128,6 +153,9 @@ var activityEN = Activity{
 	Unreachable:    "not reachable",
 	Cancelled:      "cancelled",
 	ToolError:      "the tool reported an error",
+	ServerError:    "error",
+	Closed:         "closed",
+	Ended:          "ended",
 }
 
 var activityJA = Activity{
@@ -164,6 +192,17 @@ var activityJA = Activity{
 	Stop:    "一時停止",
 	Resume:  "再開",
 
+	Install:   "設定に追加",
+	Uninstall: "設定から削除",
+	Repair:    "復元",
+	Share:     "プロファイルを作成",
+	Join:      "プロファイルに参加",
+	Forget:    "プロファイルを解除",
+	ScanFix:   "キーを保管庫へ移動",
+	ScanUndo:  "キーを元に戻す",
+	Run:       "プログラムを起動",
+	Dropped:   "省略された記録",
+
 	Failed:         "失敗",
 	Usage:          "不正な要求",
 	NotFound:       "見つかりません",
@@ -177,6 +216,9 @@ var activityJA = Activity{
 	Unreachable:    "接続不可",
 	Cancelled:      "キャンセル",
 	ToolError:      "ツールがエラーを報告",
+	ServerError:    "エラー",
+	Closed:         "終了",
+	Ended:          "サーバーが終了",
 }
 
 var settingsEN = Settings{

@@ -22,6 +22,7 @@ type accountsPage struct {
 	list  *list
 	stack *fyne.Container
 	ready bool
+	fresh map[string]bool // rows whose new text was not shown yet
 }
 
 func (p *accountsPage) of() view.Page { return view.PageAccounts }
@@ -58,37 +59,48 @@ func (p *accountsPage) update(in view.Input) {
 	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
 		return
 	}
+	p.fresh = changes(p.rows, rows, func(r *view.AccountRow) string { return r.Name }, func(a, b *view.AccountRow) bool { return reflect.DeepEqual(a, b) })
 	p.rows, p.ready = rows, ready
 	p.arrange()
 	p.list.Refresh()
 }
 
-// An accountItem is the widgets of one row: a name, what it is, three lines, and
+// An accountItem is the widgets of one row: a name, what it is, lines, and
 // its buttons.
 type accountItem struct {
 	widget.BaseWidget
 	mark                    *widget.Icon
 	title, kind, who        *widget.Label
-	one, two, old           *widget.Label
+	lines                   [accountLines]*widget.Label
+	old                     *widget.Label
 	rotate, signOut, remove *button
+	fade                    *fade
 	content                 fyne.CanvasObject
 }
+
+// accountLines is how many lines an account has at most below who it is: where its
+// tokens may go, who uses it, its key and expiry.
+const accountLines = 3
 
 func (p *accountsPage) create() fyne.CanvasObject {
 	w, t := p.w, &p.w.t.Accounts
 	i := &accountItem{
-		mark: sign(view.Good), title: title(""), kind: short(""), who: short(""), one: short(""), two: short(""), old: short(""),
+		mark: sign(view.Good), title: title(""), kind: short(""), who: short(""), old: short(""), fade: newFade(),
 		rotate: w.button(t.Rotate, nil), signOut: w.button(t.SignOut, nil), remove: w.button(t.Remove, nil),
 	}
-	for _, l := range []*widget.Label{i.kind, i.one, i.two} {
-		l.Importance = widget.LowImportance
-	}
+	i.kind.Importance = widget.LowImportance
 	i.old.Importance = widget.WarningImportance
 	right := container.New(fixedWidth(rightWidth), container.NewHBox(layout.NewSpacer(),
 		container.NewCenter(i.signOut), container.NewCenter(i.rotate), container.NewCenter(i.remove)))
 	left := container.NewVBox(container.NewPadded(container.NewPadded(i.mark)))
-	words := lines(container.New(columns{1, 1}, i.title, i.kind), i.who, i.one, i.two, i.old)
-	i.content = container.NewBorder(nil, nil, left, right, words)
+	words := lines(container.New(columns{1, 1}, i.title, i.kind), i.who)
+	for n := range i.lines {
+		i.lines[n] = short("")
+		i.lines[n].Importance = widget.LowImportance
+		words.Add(i.lines[n])
+	}
+	words.Add(i.old)
+	i.content = container.NewStack(container.NewBorder(nil, nil, left, right, words), i.fade.veil)
 	i.ExtendBaseWidget(i)
 	return i
 }
@@ -103,14 +115,20 @@ func (p *accountsPage) fill(id int, o fyne.CanvasObject) {
 	i.title.SetText(r.Title)
 	i.kind.SetText(r.Kind)
 	show(i.who, r.Who)
-	rest := append(append([]string{}, r.Lines...), "", "")
-	show(i.one, rest[0])
-	show(i.two, rest[1])
+	for n, l := range i.lines {
+		text := ""
+		if n < len(r.Lines) {
+			text = r.Lines[n]
+		}
+		show(l, text)
+	}
 	show(i.old, r.Old)
 	i.rotate.Hidden, i.signOut.Hidden = !r.Rotate, !r.SignOut
 	i.rotate.OnTapped = func() { p.w.importKey(r.Name, "") }
 	i.signOut.OnTapped = func() { p.signOut(r.Name) }
 	i.remove.OnTapped = func() { p.remove(r.Name) }
+	i.fade.show(r.Name, p.fresh[r.Name])
+	delete(p.fresh, r.Name)
 	i.content.Refresh()
 	p.list.SetItemHeight(id, i.content.MinSize().Height)
 }

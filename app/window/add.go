@@ -381,7 +381,7 @@ func (a *adder) stepThree() {
 	body.Add(said)
 	done := w.button(t.Finish, a.s.close)
 	a.s.set(body, done)
-	a.s.focus(done)
+	a.s.focus(install)
 	w.offerClients(a.s, a.added, others, said)
 	if w.o.Tools == nil {
 		return

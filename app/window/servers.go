@@ -19,6 +19,7 @@ type serversPage struct {
 	list  *list
 	stack *fyne.Container // the list, or what an empty page teaches
 	ready bool            // a state has come
+	fresh map[string]bool // rows whose new text was not shown yet
 }
 
 func (p *serversPage) of() view.Page { return view.PageServers }
@@ -74,6 +75,7 @@ func (p *serversPage) update(in view.Input) {
 		return
 	}
 	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
+	p.fresh = changes(p.rows, rows, func(r *view.ServerRow) string { return r.Name }, func(a, b *view.ServerRow) bool { return *a == *b })
 	p.rows, p.ready = rows, ready
 	if rearrange {
 		p.arrange()
@@ -92,19 +94,20 @@ type serverItem struct {
 	title, host, line *widget.Label
 	beside            *widget.Label
 	button            *button
+	fade              *fade
 	content           fyne.CanvasObject
 }
 
 func (p *serversPage) create() fyne.CanvasObject {
 	i := &serverItem{
 		mark: sign(view.Good), title: title(""), host: short(""), line: short(""),
-		beside: short(""), button: p.w.button("", nil),
+		beside: short(""), button: p.w.button("", nil), fade: newFade(),
 	}
 	i.host.Importance, i.line.Importance, i.beside.Importance = widget.LowImportance, widget.LowImportance, widget.LowImportance
 	top := container.New(columns{3, 4}, i.title, i.host)
 	i.beside.Alignment = fyne.TextAlignTrailing
 	right := container.New(fixedWidth(rightWidth), container.NewBorder(nil, nil, nil, container.NewCenter(i.button), container.New(layout.NewCustomPaddedVBoxLayout(0), layout.NewSpacer(), i.beside, layout.NewSpacer())))
-	i.content = container.NewBorder(nil, nil, container.NewPadded(i.mark), right, lines(top, i.line))
+	i.content = container.NewStack(container.NewBorder(nil, nil, container.NewPadded(i.mark), right, lines(top, i.line)), i.fade.veil)
 	i.ExtendBaseWidget(i)
 	return i
 }
@@ -122,5 +125,7 @@ func (p *serversPage) fill(id int, o fyne.CanvasObject) {
 	action := r.Action
 	i.button.OnTapped = func() { p.w.do(action) }
 	i.button.SetText(r.Button)
+	i.fade.show(r.Name, p.fresh[r.Name])
+	delete(p.fresh, r.Name)
 	i.content.Refresh() // the button and the programs have another width
 }

@@ -77,11 +77,16 @@ func (b *buffers) outgrown(buf []byte, n int) {
 	debug.FreeOSMemory()
 }
 
-// nextSize returns how large the buffer after one of n bytes is: twice as large.
-// Near most, the size that the largest message takes, it is just that, so that
-// the last two buffers are not larger than one and a half of it.
+// nextSize returns how large the buffer after one of n bytes is: twice as large,
+// or four times in between, where what is left behind for the collector would be
+// as large as the message, and what is not filled costs nothing, because its pages
+// were never touched. Near most, the size that the largest message takes, it is
+// just that, so that the last two buffers are not larger than one and a half of it.
 func nextSize(n, most int) int {
 	next := max(16<<10, 2*n)
+	if n >= largeBuffer && 4*n <= keptBuffer/2 {
+		next = 4 * n
+	}
 	if n < most && next > most/2 {
 		return most
 	}

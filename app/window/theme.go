@@ -59,7 +59,7 @@ var colors = map[fyne.ThemeColorName][2]uint32{
 	theme.ColorNameMenuBackground:    {0xf3f5f8, 0x16181c},
 	theme.ColorNameForeground:        {0x1d232b, 0xe8eaee},
 	theme.ColorNamePlaceHolder:       {0x667080, 0x98a1b0},
-	theme.ColorNameDisabled:          {0x8a93a1, 0x7b8494},
+	theme.ColorNameDisabled:          {0x6b7584, 0x8c95a4}, // also what is said beside: 4.5:1 or more (WCAG 2.2 1.4.3)
 	theme.ColorNameSeparator:         {0xdfe3ea, 0x343a44},
 	theme.ColorNameInputBackground:   {0xf3f5f8, 0x16181c},
 	theme.ColorNameInputBorder:       {0xc5ccd7, 0x444c59},

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"unicode/utf8"
 )
 
 // MaxDepth is how deeply arrays and objects may be nested, the message included.
@@ -47,6 +48,7 @@ type Frame struct {
 	Result  []byte
 	Error   []byte
 	Newline bool // Raw has a line break between its tokens; see OneLine
+	Wide    bool // Raw may have bytes beyond ASCII; see OneLine
 
 	// Parts of params.
 	Name          []byte // params.name
@@ -84,7 +86,7 @@ func Scan(raw []byte) (Frame, error) {
 	if s.i != len(raw) {
 		return f, ErrSyntax
 	}
-	f.Newline = s.newline
+	f.Newline, f.Wide = s.newline, s.wide
 	return f, nil
 }
 
@@ -225,6 +227,8 @@ func (f *Frame) HasID() bool { return validID(f.ID) }
 
 // OneLine returns Raw without line breaks. A line break in JSON can only stand
 // between tokens, so a space in its place means the same. It changes Raw itself.
+// Bytes that are no UTF-8 (RFC 8259 section 8.1) become U+FFFD, in a copy: readers of
+// lines end at them, of event streams they do the same (WHATWG HTML section 9.2).
 func (f *Frame) OneLine() []byte {
 	if f.Newline {
 		for i, c := range f.Raw {
@@ -233,6 +237,9 @@ func (f *Frame) OneLine() []byte {
 			}
 		}
 		f.Newline = false
+	}
+	if f.Wide && !utf8.Valid(f.Raw) {
+		f.Raw = bytes.ToValidUTF8(f.Raw, []byte("\ufffd"))
 	}
 	return f.Raw
 }

@@ -89,6 +89,23 @@ func TestOneLineKeepsTheMeaning(t *testing.T) {
 	}
 }
 
+func TestOneLineIsUTF8(t *testing.T) {
+	for in, want := range map[string]string{
+		"{\"id\":1,\"result\":\"a\xff\xfeb\"}":                  `{"id":1,"result":"a�b"}`,
+		"{\"id\":1,\"result\":\"0123456789abcdef\xc3\"}":        `{"id":1,"result":"0123456789abcdef�"}`,
+		"{\"id\":1,\"re\xffsult\":\"0123456789\",\"result\":1}": `{"id":1,"re�sult":"0123456789","result":1}`,
+		`{"id":1,"result":"größe 😀"}`:                           `{"id":1,"result":"größe 😀"}`,
+	} {
+		f, err := Scan([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(f.OneLine()); got != strings.ReplaceAll(want, `\ufffd`, "\ufffd") {
+			t.Errorf("OneLine(%q) = %q", in, got)
+		}
+	}
+}
+
 func TestSetAndDropTouchOneMember(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
 		{string(Set([]byte(`{"a":1, "b" : [1,2],"c":3}`), "b", []byte(`"x"`))), `{"a":1, "b" : "x","c":3}`},

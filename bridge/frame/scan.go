@@ -12,6 +12,7 @@ type scanner struct {
 	b       []byte
 	i       int
 	newline bool
+	wide    bool // there may be bytes beyond ASCII
 }
 
 // at reports whether the next byte is c.
@@ -169,11 +170,13 @@ func (s *scanner) text() (escaped bool, err error) {
 		return false, ErrSyntax
 	}
 	b, i := s.b, s.i+1
+	var all uint64
 	for {
 		for i+8 <= len(b) {
 			// The lowest high bit of hit marks the first quote, backslash or
 			// control character; higher ones may be carried and mean nothing.
 			w := binary.LittleEndian.Uint64(b[i:])
+			all |= w
 			q, e := w^(ones*'"'), w^(ones*'\\')
 			hit := ((w-ones*0x20)&^w | (q-ones)&^q | (e-ones)&^e) & highs
 			if hit != 0 {
@@ -188,6 +191,7 @@ func (s *scanner) text() (escaped bool, err error) {
 		switch c := b[i]; {
 		case c == '"':
 			s.i = i + 1
+			s.wide = s.wide || all&highs != 0
 			return escaped, nil
 		case c == '\\':
 			escaped = true
@@ -199,6 +203,7 @@ func (s *scanner) text() (escaped bool, err error) {
 		case c < 0x20:
 			return false, ErrSyntax
 		default:
+			all |= uint64(c)
 			i++
 		}
 	}

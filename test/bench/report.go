@@ -93,7 +93,7 @@ func (b *bench) report() string {
 var reasons = [][2]string{
 	{"launch → answer to `initialize`, agent running", "the empty program is a thirtieth of the size. One program is command line, agent and bridge, and what it links in is " +
 		"loaded and initialised at every launch; the connection to the agent, with the checks of both users, and a handshake through it follow."},
-	{"peak of the resident memory", "an event's length is not known before its end, so the buffer that holds it grows by doubling, and the one before lives until the " +
+	{"peak of the resident memory", "an event's length is not known before its end, so the buffer that holds it grows in steps, and the one before lives until the " +
 		"garbage collector runs; how late it runs depends on the machine's load. A JSON answer with a length is read into one buffer."},
 	{"resident memory of an idle bridge", "seven eighths of it are pages of the program's own file, which all bridges share and each is charged for; they grew with the program."},
 }

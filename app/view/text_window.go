@@ -303,7 +303,7 @@ var serversJA = Servers{
 
 	ReadyLine:   "準備完了",
 	UntriedLine: "まだ使われていません。",
-	SignedOut:   "サインアウト済みです。プログラムにはsign_inツールだけが表示されます。",
+	SignedOut:   "サインアウト済みです。今はsign_inツールだけが使えます。",
 	Approval:    "アカウントの送信先としてまだ承認されていません。確認して承認してください。",
 	PausedLine:  "一時停止中です。再開するまでプログラムは待機します。",
 	LockedLine:  "保管庫がロックされています。",

@@ -16,7 +16,7 @@ type callItem struct {
 }
 
 // callColumns are the widths and shares of a call's columns.
-var callColumns = columns{-90, 30, 25, 15, -82, -80}
+var callColumns = columns{-84, 33, 25, 15, -70, -74}
 
 func newCallItem() *callItem {
 	i := &callItem{time: short(""), who: short(""), what: short(""), outcome: short(""), latency: short(""), bytes: short("")}

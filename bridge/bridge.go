@@ -141,17 +141,22 @@ type bridge struct {
 // errClosing is the cause of everything that is broken off at the end.
 var errClosing = errors.New("bridge is closing")
 
-// Run joins the client to the server until the client closes its end and what is
-// in flight has finished (five seconds at most for each step), or until ctx ends.
+// hurry is how long what is in flight may take once ctx has ended: a host that
+// sends a signal kills the process soon after, some two seconds later.
+const hurry = time.Second
+
+// Run joins the client to the server until the client closes its end or ctx ends,
+// and what is in flight has finished (five seconds at most for each step; one
+// second once ctx has ended).
 func Run(ctx context.Context, opts Options) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
 	b := &bridge{orphan: make(chan struct{}), opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
-	b.ctx, b.stop = context.WithCancelCause(ctx)
-	defer b.stop(errClosing)
 	rest, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx for the goodbyes
 	defer end()
+	b.ctx, b.stop = context.WithCancelCause(rest)
+	defer b.stop(errClosing)
 	b.link = newLink(rest, &opts)
 	if opts.Transport == nil {
 		opts.Transport = &road{link: b.link}
@@ -174,12 +179,16 @@ func Run(ctx context.Context, opts Options) error {
 	var err error
 	select {
 	case err = <-read:
-		b.finish()
+		b.finish(ctx)
 		if err == nil {
-			err = b.notInList()
+			err = b.notInList(ctx)
 		}
 	case <-b.orphan:
-		b.finish()
+		b.finish(ctx)
+		b.stopReading(read)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+		b.finish(ctx)
 		b.stopReading(read)
 	case <-b.ctx.Done():
 		err = context.Cause(b.ctx)
@@ -214,18 +223,32 @@ func (b *bridge) stopReading(read <-chan error) {
 	}
 }
 
-// finish lets what is in flight end. What waits for a person, and streams that
-// are open for ever, end at once.
-func (b *bridge) finish() {
+// finish lets what is in flight end, and the faster once ctx has ended. What waits
+// for a person, and streams that are open for ever, end at once.
+func (b *bridge) finish(ctx context.Context) {
 	b.calls.endWaiting()
-	b.calls.running.wait(goodbye)
+	done := b.calls.running.done()
+	t := time.NewTimer(goodbye)
+	defer t.Stop()
+	select {
+	case <-done:
+		return
+	case <-t.C:
+		return
+	case <-ctx.Done():
+	}
+	t.Reset(hurry)
+	select {
+	case <-done:
+	case <-t.C:
+	}
 }
 
 // notInList returns an error if there is no server of that name, and never was
 // while the bridge ran: a person who tries the command is to hear of it even
 // without a request.
-func (b *bridge) notInList() error {
-	ctx, cancel := context.WithTimeout(b.ctx, goodbye)
+func (b *bridge) notInList(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
 	defer cancel()
 	if v, err := b.link.current(ctx); err == nil && v.state == nil && hint.CodeOf(v.err) == hint.NotFound {
 		return v.err
@@ -254,14 +277,19 @@ func (g *group) Go(f func()) {
 
 // wait waits for all, but not longer than d.
 func (g *group) wait(d time.Duration) {
-	done := make(chan struct{})
-	go func() { g.wg.Wait(); close(done) }()
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-done:
+	case <-g.done():
 	case <-t.C:
 	}
+}
+
+// done returns a channel that is closed when all have ended.
+func (g *group) done() <-chan struct{} {
+	done := make(chan struct{})
+	go func() { g.wg.Wait(); close(done) }()
+	return done
 }
 
 // finish lets no more goroutines start and waits for those that run.

@@ -111,20 +111,25 @@ func TestServerRequestsAreAnsweredThroughTheBridge(t *testing.T) {
 	h.want(`{"jsonrpc":"2.0","id":5,"result":{"roots":{"roots":[]}}}`)
 }
 
+// late answers after d, and calls of the tool never not at all.
+func late(d time.Duration) func(http.ResponseWriter, *http.Request, string) {
+	return func(w http.ResponseWriter, r *http.Request, body string) {
+		d := d
+		if strings.Contains(body, "never") {
+			d = time.Hour
+		}
+		select {
+		case <-time.After(d):
+			answer(w, body, `{"late":true}`)
+		case <-r.Context().Done():
+		}
+	}
+}
+
 func TestTheEndLetsRequestsInFlightFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{session: "s1"}
-		s.call = func(w http.ResponseWriter, r *http.Request, body string) {
-			d := 3 * time.Second
-			if strings.Contains(body, "never") {
-				d = time.Hour
-			}
-			select {
-			case <-time.After(d):
-				answer(w, body, `{"late":true}`)
-			case <-r.Context().Done():
-			}
-		}
+		s.call = late(3 * time.Second)
 		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
 		h.open()
 		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"never"}}`)
@@ -151,6 +156,30 @@ func TestCancellingTheContextEndsTheBridge(t *testing.T) {
 		h.stop()
 		if err := h.end(); !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// A signal ends the context; the host kills the process two seconds later.
+func TestCancellingTheContextLetsWhatIsNearlyDoneFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{session: "s1"}
+		s.call = late(hurry / 2)
+		h := start(t, newAgent("http://127.0.0.1/mcp"), inMemory(s))
+		h.open()
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}`, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"never"}}`)
+		synctest.Wait()
+		began := time.Now()
+		h.stop()
+		h.want(`{"jsonrpc":"2.0","id":2,"result":{"late":true}}`)
+		if err := h.end(); !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		if d := time.Since(began); d != hurry {
+			t.Errorf("the end took %v, want %v", d, hurry)
+		}
+		if len(s.deletes) != 1 {
+			t.Errorf("%d sessions ended, want 1", len(s.deletes))
 		}
 	})
 }

@@ -101,7 +101,7 @@ func statusHint(e *streamable.StatusError, host string) *hint.Error {
 	case e.Status == http.StatusProxyAuthRequired:
 		return network.LoginWanted("on the way to " + host)
 	case e.Status == http.StatusForbidden:
-		return forbidden(e, cause)
+		return forbidden(e, host, cause)
 	case e.Status == http.StatusNotFound:
 		return hint.Wrap(cause, hint.Refused, "There is no MCP server at this address of "+host+".", "Check the server's address in Keyporter.")
 	case e.Status == http.StatusTooManyRequests:
@@ -116,7 +116,7 @@ func statusHint(e *streamable.StatusError, host string) *hint.Error {
 
 // forbidden puts a 403 into words. Where error="insufficient_scope" names missing
 // scopes, a step-up has been tried before; see permitted.
-func forbidden(e *streamable.StatusError, cause error) *hint.Error {
+func forbidden(e *streamable.StatusError, host string, cause error) *hint.Error {
 	if challengeParam(e.Challenge, "error") == "insufficient_scope" {
 		scope := clean(challengeParam(e.Challenge, "scope"), 200)
 		if scope == "" {
@@ -125,7 +125,7 @@ func forbidden(e *streamable.StatusError, cause error) *hint.Error {
 		return hint.Wrap(cause, hint.Refused, "Signed in, but the server refuses: a permission is missing ("+scope+").",
 			"Ask the server's owner for the permission, or sign in again with Keyporter.")
 	}
-	return hint.Wrap(cause, hint.Refused, "Signed in, but the server refuses this request.", "Ask the server's owner for permission.")
+	return hint.Wrap(cause, hint.Refused, "The server "+host+" refuses this request, and does not say why.", "Ask the server's owner for permission.")
 }
 
 // challengeParam returns a parameter of the WWW-Authenticate fields (RFC 9110

@@ -41,6 +41,7 @@ type joinWork struct {
 	joined  *profileRecord // of the one of this name that was joined; nil: none
 	targets map[string][]target
 	resets  map[string]bool // accounts whose secret was for another place
+	moves   []local.Concern // about tokens that have gone to one place and would go to another
 	review  *local.Review
 }
 
@@ -211,14 +212,18 @@ func (j *joinWork) account(name string, a *account.Account, rec *accountRecord) 
 	if at >= 0 {
 		c = j.plan.Changes[at]
 	}
+	j.resets[a.Name] = rec.Kind != "" && rec.elsewhere(a)
 	after := accountRecord{Targets: slices.Clone(rec.Targets)}
 	for _, to := range j.targets[a.Name] {
-		if !after.covers(to) {
-			after.bind(to)
-			c.To = append(c.To, to.String())
+		if after.covers(to) {
+			continue
 		}
+		if from := rec.otherOrigin(to); from != "" && !j.resets[a.Name] {
+			j.moves = append(j.moves, local.Concern{Code: local.SeveralServers, Account: name, Value: from, Origin: to.Origin})
+		}
+		after.bind(to)
+		c.To = append(c.To, to.String())
 	}
-	j.resets[a.Name] = rec.Kind != "" && rec.elsewhere(a)
 	_, given := j.profile.ClientSecrets[name]
 	switch {
 	case rec.Kind != "" && !j.resets[a.Name]:
@@ -236,13 +241,22 @@ func (j *joinWork) account(name string, a *account.Account, rec *accountRecord) 
 }
 
 // news returns those concerns about what the profile holds that the user has not
-// agreed to before.
+// agreed to before, and those about accounts whose tokens have gone elsewhere until
+// now: a secret was given for the place that was shown then.
 func (j *joinWork) news() []local.Concern {
 	all := j.profile.Concerns()
-	if j.joined == nil {
-		return all
+	if j.joined != nil {
+		all = slices.DeleteFunc(all, func(c local.Concern) bool { return slices.Contains(j.joined.Agreed, c) })
 	}
-	return slices.DeleteFunc(all, func(c local.Concern) bool { return slices.Contains(j.joined.Agreed, c) })
+	for _, m := range j.moves {
+		told := func(c local.Concern) bool {
+			return c.Code == m.Code && c.Account == m.Account && (c.Origin == m.Origin || c.Value == m.Origin)
+		}
+		if !slices.ContainsFunc(all, told) {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // origin returns the concerns about where the profile comes from.

@@ -174,6 +174,21 @@ func (r *accountRecord) covers(to target) bool {
 	return slices.ContainsFunc(r.Targets, func(t target) bool { return t.covers(to) })
 }
 
+// otherOrigin returns an origin that tokens of the account go to, if that of the
+// target is none of them, or "".
+func (r *accountRecord) otherOrigin(to target) string {
+	other := ""
+	for _, t := range r.Targets {
+		switch {
+		case t.Origin == to.Origin:
+			return ""
+		case other == "" && t != googleTarget:
+			other = t.Origin
+		}
+	}
+	return other
+}
+
 // elsewhere reports whether the record is of an account whose secret and sign-ins
 // are for another place than the one that config.json is to name.
 func (r *accountRecord) elsewhere(a *account.Account) bool {

@@ -249,6 +249,62 @@ func TestJoinedAccountGetsItsSecretAndKeepsItsPlace(t *testing.T) {
 	wantCode(t, err, hint.SignInNeeded)
 }
 
+// A secret that was given for one server does not follow it, or its account, to
+// another origin without being asked about by itself.
+func TestSecretsDoNotFollowAServerElsewhere(t *testing.T) {
+	const fixed = `"key":{"kind":"static"}`
+	evil := strings.Replace(sales, "sales.example.com", "evil.example.org", 1)
+	for name, text := range map[string][]byte{
+		"the server's address": profile(evil, fixed),
+		"another server":       profile(strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
+		"one more server":      profile(sales+","+strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.join(w.review(profile(sales, fixed)))
+			if _, err := w.RotateAccount(t.Context(), local.PutAccount{Name: "key", Secret: plain(word)}); err != nil {
+				t.Fatal(err)
+			}
+			if r := w.review(profile(strings.Replace(sales, "/mcp", "/v2", 1), fixed)); len(r.Concerns) > 0 {
+				t.Errorf("concerns about another path = %+v", r.Concerns)
+			}
+			r := w.review(text)
+			if len(r.Concerns) != 1 {
+				t.Fatalf("concerns = %+v", r.Concerns)
+			}
+			if between := []string{r.Concerns[0].Value, r.Concerns[0].Origin}; !slices.Contains(between, "https://sales.example.com") || !slices.Contains(between, "https://evil.example.org") {
+				t.Errorf("concerns = %+v", r.Concerns)
+			}
+			_, err := w.JoinProfile(t.Context(), local.JoinRequest{Profile: r.Profile, Digest: r.Digest})
+			wantCode(t, err, hint.ApprovalNeeded)
+			w.join(r)
+			if r := w.review(text); !r.Nothing {
+				t.Errorf("what was agreed to is asked about again: %+v", r)
+			}
+		})
+	}
+	// Nor does an account of the user's own that config.json calls the profile's.
+	w := newWorld(t)
+	w.add("own", "https://own.example.com/mcp", func(p *local.PutServer) { p.Offline = true })
+	w.addStatic("mine")
+	own := *w.config().Servers["own"]
+	own.Account = "mine"
+	if _, err := w.SetServer(t.Context(), local.PutServer{Name: "own", Server: own, Bind: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.editConfig(t.Context(), func(cfg *account.Config) error {
+		a := *cfg.Accounts["mine"]
+		a.Team = &account.TeamMark{Profile: "Data team", Name: "key"}
+		cfg.Accounts["mine"] = &a
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got := codes(w.review(profile(evil, fixed))); !slices.Equal(got, []local.ConcernCode{local.SeveralServers}) {
+		t.Errorf("concerns = %v", got)
+	}
+}
+
 // Whoever edits config.json cannot have a profile carry that into the vault.
 func TestJoinTakesNothingFromAnEditedConfig(t *testing.T) {
 	w := newWorld(t)

@@ -9,6 +9,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/broker/oauth"
 	"keyporter/broker/source/authcode"
 	"keyporter/internal/hint"
 )
@@ -156,6 +157,9 @@ func (b *Broker) finish(at *attempt, err error) {
 		}
 		if refusal(err) {
 			delete(b.stepUps, at.server)
+		}
+		if oauth.CodeOf(err) == oauth.InvalidScope {
+			b.mem.server(at.server).Scopes = nil // what was granted once is not on offer any more
 		}
 		if b.attempts[at.server] == at {
 			delete(b.attempts, at.server)

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,6 +87,44 @@ func TestAStepUpAsksForTheUnionAndRemembersIt(t *testing.T) {
 	}
 	if got := w.lastScopes(); !slices.Equal(got, []string{"mcp:read", "mcp:write"}) {
 		t.Errorf("the next sign-in asked for %q, want the union", got)
+	}
+}
+
+func TestRememberedScopesThatAreNotOnOfferAnyMoreAreForgotten(t *testing.T) {
+	var withdrawn atomic.Bool
+	w := newWorld(t)
+	as := fakeas.Start(t, fakeas.Options{CheckAuthorize: func(q url.Values) (code, description string) {
+		if withdrawn.Load() && strings.Contains(q.Get("scope"), "mcp:write") {
+			return "invalid_scope", "mcp:write is gone"
+		}
+		return "", ""
+	}})
+	mcp := fakemcp.Start(t, fakemcp.Options{Issuer: as.Issuer(), OfferedScopes: []string{"mcp:read"}})
+	w.add("notes", mcp.URL(), func(p *local.PutServer) {
+		p.Server.SignIn, p.Server.Scopes = account.SignInBrowser, []string{"mcp:read"}
+	})
+	if err := w.signIn("notes", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := w.Token(t.Context(), local.TokenRequest{Name: "notes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mu.Lock()
+	w.user = "alice"
+	w.mu.Unlock()
+	if _, err := w.StepUp(t.Context(), local.StepUpRequest{Server: "notes", Refused: tok.Hash, Challenge: []string{wantsWrite}, Wait: 30 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.SignOut(t.Context(), local.SignOutRequest{Name: "notes"}); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
+	w.start()
+	withdrawn.Store(true)
+	wantCode(t, w.signIn("notes", "alice"), hint.Refused)
+	if err := w.signIn("notes", "alice"); err != nil {
+		t.Errorf("the sign-in after the refused one: %v", err)
 	}
 }
 

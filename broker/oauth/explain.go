@@ -14,8 +14,9 @@ import (
 type Words struct{ What, Do string }
 
 // Explain gives words to an error of a token request that no person waits for.
-// host is who was asked. codes has the words for an *Error by its code, those for
-// any other code under "". An error that has words already keeps them.
+// host is who was asked. codes has the words for an *Error by its code, or by the
+// one that it stands for, and those for any other under "". An error that has words
+// already keeps them.
 func Explain(err error, host string, codes map[string]Words) error {
 	var refusal *Error
 	var worded *hint.Error
@@ -28,6 +29,9 @@ func Explain(err error, host string, codes map[string]Words) error {
 		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s has a problem at the moment.", host), "Try again later.")
 	case refusal != nil:
 		w, ok := codes[refusal.Code]
+		if standard := others[refusal.Code]; !ok && standard != "" {
+			w, ok = codes[standard]
+		}
 		if !ok {
 			w = codes[""]
 		}

@@ -149,7 +149,7 @@ func parseServerMetadata(body []byte, issuer string) (*AuthorizationServerMetada
 	switch {
 	case m.Issuer == "":
 		return nil, errors.New("it names no issuer")
-	case presetFor(issuer).TemplateIssuer && sharedByTenants(m.Issuer, issuer):
+	case presetFor(issuer).tenantOf(m.Issuer, issuer):
 		m.Issuer = issuer
 	case m.Issuer != issuer && withoutRootSlash(m.Issuer) != withoutRootSlash(issuer):
 		return nil, fmt.Errorf("it is about another issuer, %s", clean(m.Issuer, 200))
@@ -159,6 +159,15 @@ func parseServerMetadata(body []byte, issuer string) (*AuthorizationServerMetada
 	}
 	return &m, nil
 }
+
+// tenantOf reports whether the provider writes issuer as named; see sharedByTenants.
+func (p *Preset) tenantOf(named, issuer string) bool {
+	return p.TemplateIssuer && sharedByTenants(named, issuer)
+}
+
+// IsIssuer reports whether the iss of a token names issuer. A provider whose
+// metadata is shared by tenants writes the person's own tenant there.
+func (p *Preset) IsIssuer(iss, issuer string) bool { return iss == issuer || p.tenantOf(iss, issuer) }
 
 // sharedByTenants reports whether document names no tenant of its own, or the
 // number of the tenant that issuer names in words, and is issuer otherwise. Entra

@@ -138,6 +138,18 @@ func TestAnAnswerThatIsNoTokenHasWords(t *testing.T) {
 	}
 }
 
+func TestWordsForACodeServeForWhatProvidersSendInItsPlace(t *testing.T) {
+	codes := map[string]Words{InvalidClient: {"The client is wrong.", ""}, "": {"It was refused.", ""}}
+	for code, want := range map[string]string{
+		"invalid_client": "The client is wrong.", "incorrect_client_credentials": "The client is wrong.",
+		"bad_redirect_uri": "It was refused.", "odd": "It was refused.", "": "It was refused.",
+	} {
+		if got := hint.Of(Explain(&Error{Code: code, Status: 400}, "as.example", codes)).What; got != want {
+			t.Errorf("%s: got %q, want %q", code, got, want)
+		}
+	}
+}
+
 func TestAnErrorThatRepeatsASecretIsNotQuoted(t *testing.T) {
 	for name, send := range map[string]func(c *Client, endpoint string) error{
 		"refresh token": func(c *Client, endpoint string) error {

@@ -90,6 +90,7 @@ type Options struct {
 	IssNotSent     bool   // advertise iss without sending it
 	Iss            string // Optional. Sent in place of the issuer.
 	MetadataIssuer string // Optional. issuer of the metadata in place of the real one.
+	IDTokenIssuer  string // Optional. iss of ID tokens in place of the real one.
 
 	NoRefresh     bool          // issue no refresh tokens
 	KeepRefresh   bool          // do not rotate them

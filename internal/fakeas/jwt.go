@@ -61,6 +61,9 @@ func (s *Server) idToken(g *grant) (string, error) {
 		"iss": s.Issuer(), "sub": g.user, "aud": g.client.ID, "iat": now.Unix(), "exp": now.Add(s.o.AccessLife).Unix(),
 		"name": g.user, "email": email(g.user), "email_verified": true,
 	}
+	if s.o.IDTokenIssuer != "" {
+		claims["iss"] = s.o.IDTokenIssuer
+	}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce
 	}

@@ -48,8 +48,8 @@ func Google() Provider {
 }
 
 // Entra is Microsoft Entra ID as an application for any tenant meets it: its
-// metadata names {tenantid}, says nothing of PKCE and is behind the path only;
-// resource is refused; scopes name the application, and refresh repeats them.
+// metadata names {tenantid}, says nothing of PKCE and is behind the path only; ID
+// tokens name the person's tenant; resource is refused; scopes name the application, and refresh repeats them.
 func Entra() Provider {
 	const app = "api://11111111-2222-3333-4444-555555555555/"
 	qualified := func(scope string) bool {
@@ -58,7 +58,8 @@ func Entra() Provider {
 	mismatch := "AADSTS9010010: The resource parameter provided in the request doesn't match with the requested scopes."
 	return Provider{"Entra ID", "login.microsoftonline.com", Options{
 		IssuerPath: "/organizations/v2.0", Shape: OIDCAppended, MetadataIssuer: "https://login.microsoftonline.com/{tenantid}/v2.0",
-		Clients: registered(loopbackURI), NoRegistration: true, NoPKCEMetadata: true, NoIss: true, NoResource: true,
+		IDTokenIssuer: "https://login.microsoftonline.com/99999999-8888-7777-6666-555555555555/v2.0",
+		Clients:       registered(loopbackURI), NoRegistration: true, NoPKCEMetadata: true, NoIss: true, NoResource: true,
 		Scopes: []string{app + "read", app + "write", "read", "openid", "profile", "email", "offline_access"},
 		EditMetadata: func(m map[string]any) {
 			m["scopes_supported"] = []string{"openid", "profile", "email", "offline_access"}

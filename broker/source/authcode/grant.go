@@ -121,7 +121,7 @@ func (f *Flow) identity(res *oauth.TokenResponse) (Identity, error) {
 	if f.nonce != "" && c.Nonce != "" && c.Nonce != f.nonce {
 		return Identity{}, hint.New(hint.Refused, "The answer belongs to another sign-in.", "Sign in again.")
 	}
-	if c.Issuer != f.Issuer || !c.isFor(f.Registration.ClientID) {
+	if !f.Preset.IsIssuer(c.Issuer, f.Issuer) || !c.isFor(f.Registration.ClientID) {
 		return Identity{}, nil
 	}
 	return c.identity(), nil

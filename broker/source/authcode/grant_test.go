@@ -30,7 +30,7 @@ func jwtOf(claims map[string]any) secret.Value {
 }
 
 func TestIdentityRules(t *testing.T) {
-	f := &Flow{Issuer: "https://as.example", nonce: "n1", Registration: &oauth.ClientRegistration{ClientID: "c"}}
+	f := &Flow{Preset: &oauth.Preset{}, Issuer: "https://as.example", nonce: "n1", Registration: &oauth.ClientRegistration{ClientID: "c"}}
 	good := map[string]any{"iss": "https://as.example", "aud": []string{"x", "c"}, "nonce": "n1", "sub": "1", "preferred_username": "al\u202eice\n"}
 	with := func(k string, v any) map[string]any {
 		m := map[string]any{}

@@ -179,6 +179,12 @@ func TestEntraID(t *testing.T) {
 	if err != nil || len(v.grants) != 1 || v.grants[0].RefreshToken.IsZero() || tok.Value.IsZero() {
 		t.Errorf("refresh: %v, stored %d", err, len(v.grants))
 	}
+	t.Run("the person's tenant says who signed in", func(t *testing.T) {
+		_, g := w.provider(t, p, Options{ClientID: "client", Scopes: []string{app + "read", "openid", "offline_access"}})
+		if g.Identity.String() != "alice@example.com" {
+			t.Errorf("got %+v", g.Identity)
+		}
+	})
 	t.Run("resource is refused in words", func(t *testing.T) {
 		wantText(t, w.refused(t, Options{ClientID: "client", Resource: w.server}), "does not know this server", "api://APP/read", "AADSTS9010010")
 	})

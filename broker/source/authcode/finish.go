@@ -98,8 +98,7 @@ func (f *Flow) grant(res *oauth.TokenResponse) (*Grant, error) {
 	as := f.Discovery.Server
 	scheme, ok := res.Scheme(f.dpop)
 	if !ok {
-		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued a token of a kind that is not supported.", f.Issuer),
-			"Ask its administrator for plain bearer tokens.")
+		return nil, oddKind(f.Issuer)
 	}
 	if f.o.DPoP == DPoPAlways && scheme != "DPoP" {
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s issued a token that is not bound to a key.", f.Issuer), "Set the server up with --dpop auto.")
@@ -137,6 +136,11 @@ func (f *Flow) grant(res *oauth.TokenResponse) (*Grant, error) {
 	return g, nil
 }
 
+// oddKind is the error for a token_type that nobody here can send.
+func oddKind(issuer string) error {
+	return hint.New(hint.Refused, fmt.Sprintf("%s issued a token of a kind that is not supported.", issuer), "Ask its administrator for plain bearer tokens.")
+}
+
 // checkIssuer is RFC 9207 section 2.4 and MCP authorization, mix-up protection:
 // plain comparison with the issuer recorded before the browser opened. Nothing
 // else of a foreign answer is shown, error and error_description included.
@@ -160,6 +164,8 @@ func (f *Flow) denied(answer *loopback.Response) error {
 func (f *Flow) refused(cause *oauth.Error) error {
 	what, do := fmt.Sprintf("%s refused the sign-in (%s).", f.Issuer, cause.Code), "Ask its administrator; the details have its own words."
 	switch code := cause.Code; {
+	case code == "":
+		what = fmt.Sprintf("%s refused the sign-in.", f.Issuer)
 	case isTarget(cause):
 		what, do = fmt.Sprintf("%s does not know this server.", f.Issuer), targetHelp(f.Preset)
 	case code == oauth.AccessDenied:

@@ -334,12 +334,29 @@ func TestSlack(t *testing.T) {
 		t.Errorf("ended: %v", err)
 	}
 	t.Run("no scope", func(t *testing.T) {
-		wantText(t, newProvider(t, p).refused(t, Options{ClientID: "client"}), "--scope")
+		wantText(t, newProvider(t, p).refused(t, Options{ClientID: "client"}), "wants to know which permissions", "--scope")
 	})
 	t.Run("the port is taken", func(t *testing.T) {
 		w.start(t, Options{ClientID: "client"})
 		wantText(t, w.refused(t, Options{ClientID: "client"}), "3118", "another sign-in of Keyporter")
 	})
+}
+
+func TestAnotherPersonIsAskedForInTheProvidersWay(t *testing.T) {
+	for _, tt := range []struct {
+		p    fakeas.Provider
+		want string
+	}{
+		{fakeas.Okta(), "login"}, {fakeas.Keycloak("https://mcp.acme.example/mcp"), "login"}, {fakeas.Cognito("http://127.0.0.1/callback"), "login"},
+		{fakeas.Entra(), "select_account"}, {fakeas.Google(), "select_account consent"},
+	} {
+		t.Run(tt.p.Name, func(t *testing.T) {
+			f := newProvider(t, tt.p, "openid").start(t, Options{ClientID: "client", SelectAccount: true})
+			if got := query(t, f).Get("prompt"); got != tt.want {
+				t.Errorf("prompt %q, want %q", got, tt.want)
+			}
+		})
+	}
 }
 
 func TestCloudflareForgetsClients(t *testing.T) {

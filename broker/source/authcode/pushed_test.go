@@ -2,6 +2,7 @@ package authcode
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -65,6 +66,12 @@ func TestRefusedPushHasTheWordsOfARefusedSignIn(t *testing.T) {
 		{"resource", fakeas.Options{PushedOnly: true, Resources: []string{"https://other.example"}, Clients: []fakeas.Client{{ID: "c", RedirectURIs: []string{"http://127.0.0.1/callback"}}}},
 			nil, hint.Refused, "--no-resource"},
 		{"client", fakeas.Options{PushedOnly: true}, nil, hint.Refused, "does not accept this client"},
+		{"no code", fakeas.Options{PushedOnly: true, Wrap: func(endpoint string, next http.Handler) http.Handler {
+			if endpoint == fakeas.Pushed {
+				return http.NotFoundHandler()
+			}
+			return next
+		}}, nil, hint.Refused, "refused the sign-in. Ask"},
 		{"nowhere to push", fakeas.Options{PushedOnly: true, EditMetadata: func(m map[string]any) { delete(m, "pushed_authorization_request_endpoint") }}, nil, hint.Refused, "PAR"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

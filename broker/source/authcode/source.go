@@ -218,7 +218,7 @@ func (s *Source) refresh(ctx context.Context) (*Grant, error) {
 		return nil, s.failed(g, err)
 	}
 	if _, ok := res.Scheme(s.o.Auth.DPoP); !ok {
-		return nil, fmt.Errorf("refresh token: %s issued a token of a type that cannot be used", g.Issuer)
+		return nil, fmt.Errorf("refresh token: %w", oddKind(g.Issuer))
 	}
 	return s.renewed(ctx, g, res)
 }

@@ -446,6 +446,24 @@ func oddRefusals(t *testing.T) {
 	}
 }
 
+func TestRenewedTokenOfAnotherKindIsNotGivenOut(t *testing.T) {
+	var renewing atomic.Bool
+	w := newWorld(t, fakeas.Options{EditToken: func(m map[string]any) {
+		if renewing.Load() {
+			m["token_type"] = "mac"
+		}
+	}}, nil)
+	f, g, err := w.signIn(t, Options{}, "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewing.Store(true)
+	tok, err := w.source(t, f, g, &vault{}).Token(t.Context(), access)
+	if tok != nil || hint.CodeOf(err) != hint.Refused || !strings.Contains(hint.Of(err).Text(), "not supported") {
+		t.Errorf("got %v, %v", tok, err)
+	}
+}
+
 func TestScopesThatAreNotOnOfferAnyMoreAreLeftOut(t *testing.T) {
 	var scopes []string
 	w := newWorld(t, fakeas.Options{Wrap: func(endpoint string, next http.Handler) http.Handler {

@@ -218,7 +218,7 @@ func (j *joinWork) account(name string, a *account.Account, rec *accountRecord) 
 		if after.covers(to) {
 			continue
 		}
-		if from := rec.otherOrigin(to); from != "" && !j.resets[a.Name] {
+		if from := rec.otherOrigin(to); from != "" {
 			j.moves = append(j.moves, local.Concern{Code: local.SeveralServers, Account: name, Value: from, Origin: to.Origin})
 		}
 		after.bind(to)

@@ -255,9 +255,10 @@ func TestSecretsDoNotFollowAServerElsewhere(t *testing.T) {
 	const fixed = `"key":{"kind":"static"}`
 	evil := strings.Replace(sales, "sales.example.com", "evil.example.org", 1)
 	for name, text := range map[string][]byte{
-		"the server's address": profile(evil, fixed),
-		"another server":       profile(strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
-		"one more server":      profile(sales+","+strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
+		"the server's address":    profile(evil, fixed),
+		"another server":          profile(strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
+		"a secret of another use": profile(evil, `"key":{"kind":"client-credentials","client_id":"x","token_endpoint":"https://evil.example.org/token"}`),
+		"one more server":         profile(sales+","+strings.Replace(evil, `"sales"`, `"new"`, 1), fixed),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

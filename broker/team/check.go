@@ -13,6 +13,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/oauth"
+	"keyporter/broker/reference"
 )
 
 // plainTexts reports whether all texts of a JSON text, names included, are what a
@@ -41,8 +42,24 @@ func plainTexts(text []byte) error {
 // hidden reports whether a character is a control character, a format character
 // (zero-width, direction marks, byte order mark) or another that shows nothing.
 func hidden(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) || r == unicode.ReplacementChar ||
-		unicode.Is(unicode.Variation_Selector, r) || r == '\u3164' || r == '\uffa0' // Hangul fillers
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
+		r == unicode.ReplacementChar || r == '\u2800' // an empty Braille cell
+}
+
+// alike are the scripts with letters that look like Latin ones.
+var alike = []*unicode.RangeTable{unicode.Cyrillic, unicode.Greek, unicode.Armenian, unicode.Cherokee, unicode.Lisu}
+
+// checkNames refuses names that mix Latin letters with others that look like them
+// (Unicode Technical Standard 39, section 5): one could pass for a name that is
+// here already.
+func checkNames(names ...string) error {
+	for _, name := range names {
+		if strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Latin) }) &&
+			strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, alike...) }) {
+			return bad(fmt.Sprintf("the name %q mixes letters that look alike", clip(name)), nil)
+		}
+	}
+	return nil
 }
 
 // credentialHeaders are those that only an account or a secret may fill.
@@ -99,12 +116,19 @@ func checkAccount(a *account.Account) error {
 			return err
 		}
 	}
-	return nil
+	if a.SecretRef == "" {
+		return nil
+	}
+	_, err := reference.Parse(a.SecretRef)
+	return err
 }
 
 // check reports whether the parts fit together: every account that is named is
-// there.
+// there, and no name looks like another.
 func (p *Profile) check() error {
+	if err := checkNames(slices.Concat([]string{p.Name}, p.ServerNames(), p.AccountNames())...); err != nil {
+		return err
+	}
 	for _, name := range p.ServerNames() {
 		for _, l := range p.Servers[name].Layers() {
 			if l.Account != "" && p.Accounts[l.Account] == nil {

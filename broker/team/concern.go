@@ -48,8 +48,11 @@ func ofServer(s *account.Server, origin string) []local.Concern {
 	if u, err := url.Parse(s.URL); err == nil && account.Loopback(u.Hostname()) {
 		note(local.ThisComputer, s.URL)
 	}
-	if s.Issuer != "" && originOf(s.Issuer) != origin {
+	switch {
+	case s.Issuer != "" && originOf(s.Issuer) != origin:
 		note(local.IssuerElsewhere, s.Issuer)
+	case s.Issuer == "" && s.ClientID != "": // good at an issuer that the server names later, for whatever that gives this client
+		note(local.SignInChanged, "client_id="+s.ClientID)
 	}
 	if s.Audience != "" && originOf(s.Audience) != origin {
 		note(local.AudienceElsewhere, s.Audience)

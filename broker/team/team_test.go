@@ -236,6 +236,12 @@ func TestHostileProfilesAreRefused(t *testing.T) {
 		"isolate":                {strings.Replace(entry(plainServer, plainAccount), `"name":"t"`, `"name":"t","description":"\u2066x"`, 1), "U+2066"},
 		"zero width":             {server(`"scopes":["a\u200bb"]`), "U+200B"},
 		"hidden in a name":       {server(`"headers":{"X\u00adY":"z"}`), "U+00AD"},
+		"empty cell":             {strings.Replace(entry(plainServer, plainAccount), `"name":"t"`, `"name":"t","description":"x\u2800"`, 1), "U+2800"},
+		"filler":                 {strings.Replace(entry(plainServer, plainAccount), `"name":"t"`, `"name":"t","description":"x\u115f"`, 1), "U+115F"},
+		"look-alike server":      {strings.Replace(entry(plainServer, plainAccount), `"s":`, `"n\u043etion":`, 1), "look alike"},
+		"look-alike profile":     {strings.Replace(entry(plainServer, plainAccount), `"name":"t"`, `"name":"Data te\u0430m"`, 1), "look alike"},
+		"reference to a file":    {entry(plainServer, `{"kind":"static","secret_ref":"file:///etc/passwd"}`), "not a reference"},
+		"reference over http":    {entry(plainServer, `{"kind":"static","secret_ref":"vault://secret/x?address=http://evil.example.com"}`), "not the address"},
 		"broken UTF-8":           {server("\"client_id\":\"\xff\""), "not JSON"},
 		"long text":              {server(`"client_id":"` + strings.Repeat("x", maxText+1) + `"`), "longer than"},
 		"large":                  {strings.Repeat(" ", MaxSize) + entry(plainServer, plainAccount), "larger than"},
@@ -255,8 +261,11 @@ func TestHostileProfilesAreRefused(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Parse([]byte(entry(plainServer, plainAccount))); err != nil {
-		t.Errorf("the plain one: %v", err)
+	plain := entry(plainServer, plainAccount)
+	for _, text := range []string{plain, strings.Replace(plain, `"s":`, `"Sales 売上データ":`, 1), strings.Replace(plain, `"s":`, `"продажи 2":`, 1)} {
+		if _, err := Parse([]byte(text)); err != nil {
+			t.Errorf("a plain one: %v", err)
+		}
 	}
 }
 
@@ -265,27 +274,29 @@ func TestConcerns(t *testing.T) {
 		server, acct string
 		want         []local.ConcernCode
 	}{
-		"own audience":       {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com"}`, nil},
-		"own audience, path": {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com/mcp"}`, nil},
-		"other audience":     {`"account":"a"`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
-		"look-alike":         {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com.evil.example"}`, []local.ConcernCode{local.AudienceElsewhere}},
-		"IAP client id":      {`"account":"a"`, `{"kind":"google-key","audience":"123.apps.googleusercontent.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
-		"second layer":       {`"also_accounts":{"X-Serverless-Authorization":"a"}`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
-		"access token":       {`"account":"a"`, `{"kind":"google-key","scopes":["https://www.googleapis.com/auth/cloud-platform"]}`, []local.ConcernCode{local.GoogleAccess}},
-		"person's token":     {`"account":"a"`, `{"kind":"google","client_id":"x"}`, []local.ConcernCode{local.GoogleAccess}},
-		"issuer of sign-in":  {`"issuer":"https://id.example.com"`, plainAccount, []local.ConcernCode{local.IssuerElsewhere}},
-		"issuer at home":     {`"issuer":"https://s.example.com/realm"`, plainAccount, nil},
-		"issuer of account":  {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","issuer":"https://id.example.com"}`, []local.ConcernCode{local.IssuerElsewhere}},
-		"token endpoint":     {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","token_endpoint":"https://id.example.com/t"}`, []local.ConcernCode{local.IssuerElsewhere}},
-		"resource":           {`"resource":"https://bank.example.com"`, plainAccount, []local.ConcernCode{local.ResourceElsewhere}},
-		"audience of Auth0":  {`"audience":"urn:bank"`, plainAccount, []local.ConcernCode{local.AudienceElsewhere}},
-		"no resource":        {`"no_resource":true`, plainAccount, []local.ConcernCode{local.NoResource}},
-		"ID token":           {`"use_id_token":true`, plainAccount, []local.ConcernCode{local.SendsIDToken}},
-		"parameter":          {`"authorize_params":{"claims":"{}"}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
-		"harmless parameter": {`"authorize_params":{"hd":"example.com"}`, plainAccount, nil},
-		"preset":             {`"preset":{"no_resource":true}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
-		"private host":       {`"allow_hosts":["10.0.0.1"]`, plainAccount, []local.ConcernCode{local.PrivateHost}},
-		"reference":          {`"account":"a"`, `{"kind":"static","secret_ref":"vault://v.example.com/x"}`, []local.ConcernCode{local.SecretElsewhere}},
+		"own audience":         {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com"}`, nil},
+		"own audience, path":   {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com/mcp"}`, nil},
+		"other audience":       {`"account":"a"`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"look-alike":           {`"account":"a"`, `{"kind":"google-key","audience":"https://s.example.com.evil.example"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"IAP client id":        {`"account":"a"`, `{"kind":"google-key","audience":"123.apps.googleusercontent.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"second layer":         {`"also_accounts":{"X-Serverless-Authorization":"a"}`, `{"kind":"google-key","audience":"https://bank.example.com"}`, []local.ConcernCode{local.AudienceElsewhere}},
+		"access token":         {`"account":"a"`, `{"kind":"google-key","scopes":["https://www.googleapis.com/auth/cloud-platform"]}`, []local.ConcernCode{local.GoogleAccess}},
+		"person's token":       {`"account":"a"`, `{"kind":"google","client_id":"x"}`, []local.ConcernCode{local.GoogleAccess}},
+		"issuer of sign-in":    {`"issuer":"https://id.example.com"`, plainAccount, []local.ConcernCode{local.IssuerElsewhere}},
+		"client of any issuer": {`"client_id":"x","scopes":["https://graph.microsoft.com/.default"]`, plainAccount, []local.ConcernCode{local.SignInChanged}},
+		"client at home":       {`"client_id":"x","issuer":"https://s.example.com"`, plainAccount, nil},
+		"issuer at home":       {`"issuer":"https://s.example.com/realm"`, plainAccount, nil},
+		"issuer of account":    {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","issuer":"https://id.example.com"}`, []local.ConcernCode{local.IssuerElsewhere}},
+		"token endpoint":       {`"account":"a"`, `{"kind":"client-credentials","client_id":"x","token_endpoint":"https://id.example.com/t"}`, []local.ConcernCode{local.IssuerElsewhere}},
+		"resource":             {`"resource":"https://bank.example.com"`, plainAccount, []local.ConcernCode{local.ResourceElsewhere}},
+		"audience of Auth0":    {`"audience":"urn:bank"`, plainAccount, []local.ConcernCode{local.AudienceElsewhere}},
+		"no resource":          {`"no_resource":true`, plainAccount, []local.ConcernCode{local.NoResource}},
+		"ID token":             {`"use_id_token":true`, plainAccount, []local.ConcernCode{local.SendsIDToken}},
+		"parameter":            {`"authorize_params":{"claims":"{}"}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
+		"harmless parameter":   {`"authorize_params":{"hd":"example.com"}`, plainAccount, nil},
+		"preset":               {`"preset":{"no_resource":true}`, plainAccount, []local.ConcernCode{local.SignInChanged}},
+		"private host":         {`"allow_hosts":["10.0.0.1"]`, plainAccount, []local.ConcernCode{local.PrivateHost}},
+		"reference":            {`"account":"a"`, `{"kind":"static","secret_ref":"vault://v.example.com/x"}`, []local.ConcernCode{local.SecretElsewhere}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := Parse([]byte(entry(`{"url":"https://s.example.com/mcp",`+c.server+`}`, c.acct)))

@@ -158,9 +158,10 @@ func TestWhatARegistrationCovers(t *testing.T) {
 }
 
 func TestForgottenClients(t *testing.T) {
-	status, asked := 200, ""
+	status, asked, elsewhere := 200, "", ""
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		asked = r.Header.Get("Authorization")
+		w.Header().Set("Location", elsewhere)
 		w.WriteHeader(status)
 	})
 	other := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("the registration's token went to another origin") })
@@ -172,6 +173,9 @@ func TestForgottenClients(t *testing.T) {
 		if got := c.Forgotten(t.Context(), as, r); got != want || asked != "Bearer SECRETWORD" {
 			t.Errorf("%d: got %v", code, got)
 		}
+	}
+	if status, elsewhere = 307, other.URL; c.Forgotten(t.Context(), as, r) {
+		t.Error("believed a redirect")
 	}
 	r.ClientURI = other.URL
 	if status = 401; c.Forgotten(t.Context(), as, r) {

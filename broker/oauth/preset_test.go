@@ -131,6 +131,7 @@ func TestMetadataSharedByTenants(t *testing.T) {
 		{"https://login.microsoftonline.com/" + guid + "/v2.0", "https://login.microsoftonline.com/{tenantid}/v2.0", false},
 		{"https://login.microsoftonline.com/acme.example/v2.0", "https://login.microsoftonline.com/other.example/v2.0", false},
 		{"https://login.microsoftonline.com/acme.example/v2.0", "https://sts.windows.net/" + guid + "/", false},
+		{"https://login.microsoftonline.com/common/v2.0", "https://other.example/{tenantid}/v2.0", false},
 		{"https://as.example/common/v2.0", "https://as.example/{tenantid}/v2.0", false},
 	} {
 		body := fmt.Sprintf(`{"issuer":%q,"token_endpoint":"https://x.example/token"}`, tt.document)

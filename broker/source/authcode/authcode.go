@@ -250,19 +250,19 @@ func (f *Flow) listen(ctx context.Context, kept *oauth.ClientRegistration) error
 	return nil
 }
 
-// ports are those to try first: what a dynamic registration was made with, what
-// was used before, and for a metadata document those that ours lists, as some
+// ports are those to try first: what a dynamic registration was made with and what
+// was used before; for a metadata document only those that ours lists, as some
 // providers compare the port too.
 func (f *Flow) ports(kept *oauth.ClientRegistration) []int {
 	var ports []int
 	if kept != nil && kept.Kind == oauth.Dynamic {
 		ports = append(ports, portOf(kept))
 	}
-	ports = append(ports, f.o.Port)
-	if kept != nil && kept.Kind == oauth.MetadataDocument {
-		ports = append(ports, assets.RedirectPorts...)
+	listed := f.Preset.ExactRedirect || kept != nil && kept.Kind == oauth.MetadataDocument
+	if !listed || slices.Contains(assets.RedirectPorts, f.o.Port) {
+		ports = append(ports, f.o.Port)
 	}
-	if f.Preset.ExactRedirect {
+	if listed {
 		ports = append(ports, assets.RedirectPorts...)
 	}
 	return ports

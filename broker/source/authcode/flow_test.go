@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"keyporter/assets"
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
 	"keyporter/internal/fakeas"
@@ -250,6 +251,30 @@ func TestRegistrationOrder(t *testing.T) {
 				t.Errorf("%d registrations", n)
 			}
 		})
+	}
+}
+
+func TestPortsThatAreTriedFirst(t *testing.T) {
+	listed := assets.RedirectPorts
+	document := &oauth.ClientRegistration{Kind: oauth.MetadataDocument}
+	dynamic := &oauth.ClientRegistration{Kind: oauth.Dynamic, RedirectURIs: []string{"http://127.0.0.1:5001/callback"}}
+	for _, tt := range []struct {
+		name   string
+		kept   *oauth.ClientRegistration
+		exact  bool
+		before int
+		want   []int
+	}{
+		{"nothing known", nil, false, 5000, []int{5000}},
+		{"registered with a port", dynamic, false, 5000, []int{5001, 5000}},
+		{"document, after another way of registering", document, false, 5000, listed},
+		{"document, the port of last time", document, false, listed[1], append([]int{listed[1]}, listed...)},
+		{"the port counts too", nil, true, 5000, listed},
+	} {
+		f := &Flow{o: Options{Port: tt.before}, Preset: &oauth.Preset{ExactRedirect: tt.exact}}
+		if got := f.ports(tt.kept); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 

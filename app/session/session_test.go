@@ -325,6 +325,33 @@ func TestOneClickRestoresTheServersOfAClient(t *testing.T) {
 	})
 }
 
+// Whatever kind of notice the agent has, the tray shows it, and the button does
+// something that the notice is over with.
+func TestEachKindOfNoticeIsShownWithAButtonThatActs(t *testing.T) {
+	does := map[local.NoticeKind]string{local.NoticeSignIn: "sign in Notion", local.NoticeClientLost: "repair cursor"}
+	for _, kind := range local.NoticeKinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			notice := local.Notice{ID: "n1", Kind: kind, Server: "Notion", Client: "cursor", Program: "Cursor", Servers: []string{"Notion"}}
+			note, ok := view.NoteOf(view.TextsIn(view.English), notice)
+			if !ok || note.Title == "" || note.Body == "" || note.Button == "" {
+				t.Fatalf("the notification is %+v, %v", note, ok)
+			}
+			run(t, notion(local.SignInNeeded), func(w *world) {
+				w.states <- notion(local.SignInNeeded, notice) // while the tray is connected
+				settle()
+				if w.has("note n1: "+note.Title) != 1 {
+					t.Fatalf("calls are %v", w.calls)
+				}
+				w.clicks["n1"]()
+				settle()
+				if does[kind] == "" || w.has(does[kind]) != 1 {
+					t.Errorf("the button does not do %q: %v", does[kind], w.calls)
+				}
+			})
+		})
+	}
+}
+
 func TestOneNotificationForEachNotice(t *testing.T) {
 	notice := local.Notice{ID: "n1", Kind: local.NoticeSignIn, Server: "Notion", Program: "Claude Desktop"}
 	run(t, notion(local.SignInNeeded, notice), func(w *world) {

@@ -276,6 +276,9 @@ const (
 	NoticeClientLost NoticeKind = "client_lost" // Client's file was rewritten, and Servers are gone from it
 )
 
+// NoticeKinds are all kinds.
+func NoticeKinds() []NoticeKind { return []NoticeKind{NoticeSignIn, NoticeClientLost} }
+
 // A Notice is something that waits for the user. However many bridges ask, there
 // is one for each event.
 type Notice struct {

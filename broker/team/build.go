@@ -3,6 +3,7 @@ package team
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +72,11 @@ func (p *Profile) addServer(from *account.Server, o *Options) ([]local.Left, err
 			note("headers." + header)
 		}
 	}
+	u, names := withoutCredentials(from.URL)
+	s.URL = u
+	for _, name := range names {
+		note("url." + name)
+	}
 	for _, l := range from.Layers() {
 		a := o.Config.Accounts[l.Account]
 		switch {
@@ -136,7 +142,30 @@ func NeedsSecret(a *account.Account) bool {
 	return false
 }
 
-// likeCredential reports whether a header's name says that its value lets somebody
+// withoutCredentials returns an address without those parameters of its query whose
+// names say that they let somebody in, and their names.
+func withoutCredentials(address string) (string, []string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address, nil
+	}
+	var names, kept []string
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		raw, _, _ := strings.Cut(part, "=")
+		if name, err := url.QueryUnescape(raw); err != nil || likeCredential(name) {
+			names = append(names, raw)
+		} else {
+			kept = append(kept, part)
+		}
+	}
+	if names == nil {
+		return address, nil
+	}
+	u.RawQuery = strings.Join(kept, "&")
+	return u.String(), names
+}
+
+// likeCredential reports whether the name of a header or of a query's parameter says that its value lets somebody
 // in. Such a value belongs into a secret header, and into no profile.
 func likeCredential(header string) bool {
 	h := strings.ToLower(header)

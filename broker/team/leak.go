@@ -24,6 +24,7 @@ func Holds(text []byte, s secret.Value) bool {
 		return false
 	}
 	in := string(text) + unescaped(text)
+	in += "\n" + unquoted(in)
 	for _, form := range forms(s.Reveal()) {
 		if strings.Contains(in, form) {
 			return true
@@ -46,8 +47,25 @@ func unescaped(text []byte) string {
 	}
 }
 
+// unquoted returns a text with its percent-encoded bytes (RFC 3986 section 2.1) as
+// they are meant, whichever of them a writer chose to encode.
+func unquoted(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' && i+2 < len(text) {
+			if c, err := hex.DecodeString(text[i+1 : i+3]); err == nil {
+				b.WriteByte(c[0])
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
 func forms(s string) []string {
-	all := []string{s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
+	all := []string{s, url.QueryEscape(s), hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
 	for line := range strings.Lines(s) {
 		if line = strings.TrimSpace(line); len(line) >= 40 && !strings.HasPrefix(line, "-----") {
 			all = append(all, line)

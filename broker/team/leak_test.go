@@ -16,6 +16,7 @@ func TestHoldsFindsASecretInEveryEncoding(t *testing.T) {
 	v := secret.New(s)
 	for name, form := range map[string]string{
 		"as it is": s, "URL": url.QueryEscape(s), "path": url.PathEscape(s),
+		"lower-case URL": strings.NewReplacer("%2F", "%2f", "%2B", "%2b", "%3F", "%3f").Replace(url.QueryEscape(s)), "each byte": "%" + strings.TrimSuffix(strings.ReplaceAll(fmt.Sprintf("% X", s), " ", "%"), "%"),
 		"hex": hex.EncodeToString([]byte(s)), "HEX": strings.ToUpper(hex.EncodeToString([]byte(s))),
 	} {
 		if !Holds(fmt.Appendf(nil, "{%q:%q}", "x", "before "+form+" after"), v) {

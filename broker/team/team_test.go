@@ -1,6 +1,7 @@
 package team
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -62,6 +63,19 @@ func build(t *testing.T, o Options) (*Profile, []local.Left, []byte) {
 		t.Fatal(err)
 	}
 	return p, left, b
+}
+
+// A key in an address is as much a secret as one in a header.
+func TestBuildLeavesKeysInAddressesOut(t *testing.T) {
+	c := rich()
+	c.Servers["wiki"].URL = "https://wiki.example.com/mcp?tenant=acme&api%5Fkey=" + word + "&page=1"
+	p, left, text := build(t, Options{Config: c, Servers: []string{"wiki"}})
+	if got := p.Servers["wiki"].URL; got != "https://wiki.example.com/mcp?tenant=acme&page=1" || bytes.Contains(text, []byte(word)) {
+		t.Errorf("the address is %s", got)
+	}
+	if !slices.Contains(left, local.Left{Server: "wiki", What: "url.api%5Fkey"}) {
+		t.Errorf("left = %+v", left)
+	}
 }
 
 func TestBuildCarriesWhatATeamShares(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
-	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,7 +23,7 @@ func Holds(text []byte, s secret.Value) bool {
 		return false
 	}
 	in := string(text) + unescaped(text)
-	in += "\n" + unquoted(in)
+	in += "\n" + unquoted(in) + "\n" + unquoted(strings.ReplaceAll(in, "+", " ")) // in a query, + is a space
 	for _, form := range forms(s.Reveal()) {
 		if strings.Contains(in, form) {
 			return true
@@ -65,7 +64,7 @@ func unquoted(text string) string {
 }
 
 func forms(s string) []string {
-	all := []string{s, url.QueryEscape(s), hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
+	all := []string{s, hex.EncodeToString([]byte(s)), strings.ToUpper(hex.EncodeToString([]byte(s)))}
 	for line := range strings.Lines(s) {
 		if line = strings.TrimSpace(line); len(line) >= 40 && !strings.HasPrefix(line, "-----") {
 			all = append(all, line)

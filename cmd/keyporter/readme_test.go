@@ -14,7 +14,7 @@ import (
 // A readme is what of a README is no prose, and so is the same in each language.
 type readme struct {
 	headings []string // their marks: "##"
-	blocks   []string // of code, without the comments
+	blocks   []string // of code; no comments, which some shells take for arguments
 	rows     []string // of tables: the code in each, in alphabetical order
 	prose    []string // below each heading: the same of the text
 	links    []string // in alphabetical order; "#" for a heading of its own
@@ -22,7 +22,6 @@ type readme struct {
 
 var (
 	codeSpan = regexp.MustCompile("`[^`]+`")
-	comment  = regexp.MustCompile(`\s+# .*`)
 	linkTo   = regexp.MustCompile(`\]\(([^)]+)\)|src="([^"]+)"`)
 )
 
@@ -41,7 +40,7 @@ func readReadme(t *testing.T, name string) readme {
 				r.blocks = append(r.blocks, line)
 			}
 		case inBlock:
-			r.blocks[len(r.blocks)-1] += comment.ReplaceAllString(strings.TrimRight(line, "\n"), "") + "\n"
+			r.blocks[len(r.blocks)-1] += line
 		case strings.HasPrefix(line, "#"):
 			r.headings = append(r.headings, strings.Fields(line)[0])
 			r.prose = append(r.prose, "")
@@ -118,6 +117,9 @@ func TestReadmeNamesCommandsAndFlagsThatExist(t *testing.T) {
 		typed += strings.Trim(code, "`") + "\n"
 	}
 	typed = strings.ReplaceAll(typed, "\\\n", "")
+	if strings.Contains(typed, " # ") {
+		t.Error("a comment behind a command: zsh hands it over as arguments when it is pasted")
+	}
 	commands := 0
 	for line := range strings.Lines(typed) {
 		fields := strings.Fields(line)

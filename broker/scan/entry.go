@@ -2,7 +2,7 @@ package scan
 
 import (
 	"encoding/base64"
-	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,8 +39,15 @@ func read(d *install.Document, item *install.Item) *Entry {
 		r.sse = strings.EqualFold(text(first(v, "type", "transport", "transportType")), "sse")
 		r.location(u)
 	}
+	if t := v.Get("bearer_token"); literal(text(t)) { // of Codex
+		r.headers["Authorization"] = "Bearer " + t.Text
+		r.found(t.Start, Bearer, "bearer_token", t.Text)
+	}
 	r.client(first(v, "oauth", "auth"))
-	r.plan(v)
+	r.settings(v.Get("settings"))
+	if !r.outside(v) {
+		r.plan(v)
+	}
 	return r.e
 }
 
@@ -66,26 +73,6 @@ func (r *reader) found(at int, kind Kind, place, value string) {
 	r.e.Findings = append(r.e.Findings, Finding{
 		File: r.d.Path, Line: r.d.Line(at), Client: r.d.Client.ID, Entry: r.e.Key, Place: place, Kind: kind, Secret: secret.New(value),
 	})
-}
-
-// command reads what is started. Older files of Zed have it as an object.
-func (r *reader) command(v *install.Value) {
-	c := first(v, "command", "cmd")
-	args := v.Get("args")
-	if c != nil && c.Kind == install.Object {
-		c, args = first(c, "path", "command"), c.Get("args")
-		r.environment(v.Get("command").Get("env"))
-	}
-	r.program.Command, r.program.Dir = text(c), text(first(v, "cwd", "working_directory"))
-	if args == nil {
-		return
-	}
-	for i := range args.Elements {
-		r.program.Args = append(r.program.Args, args.Elements[i].Text)
-	}
-	for i := range args.Elements {
-		r.argument(args.Elements, i)
-	}
 }
 
 // environment reads the variables of a program.
@@ -123,6 +110,8 @@ func (r *reader) variable(at int, place, name, value string) {
 		if password, ok := userinfo(value); ok {
 			value = password
 		}
+		r.found(at, kind, place, value)
+	} else if kind, value, ok := inside(value); ok {
 		r.found(at, kind, place, value)
 	}
 }
@@ -171,8 +160,8 @@ func (r *reader) location(v *install.Value) {
 }
 
 // inQuery says whether a parameter of an address is a secret. Many are called just
-// key.
-func inQuery(name, value string) (Kind, bool) { return inValue(name, value) }
+// key, which is an API's there.
+func inQuery(name, value string) (Kind, bool) { return inValue("api_"+name, value) }
 
 // client looks at the OAuth client of a remote server.
 func (r *reader) client(v *install.Value) {
@@ -183,84 +172,49 @@ func (r *reader) client(v *install.Value) {
 	}
 }
 
-// flag names that take a header field, and those that take NAME=VALUE.
-var (
-	headerFlags   = []string{"--header", "-H", "--headers"}
-	variableFlags = []string{"-e", "--env", "--environment"}
-)
-
-// argument looks at the i-th argument of a program.
-func (r *reader) argument(args []install.Value, i int) {
-	v := &args[i]
-	if v.Kind != install.String {
+// settings looks at those of an extension of Zed, which alone knows what they are for.
+func (r *reader) settings(v *install.Value) {
+	if v == nil {
 		return
 	}
-	before := ""
-	if i > 0 {
-		before = args[i-1].Text
-	}
-	name, value, joined := strings.Cut(v.Text, "=")
-	switch {
-	case slices.Contains(headerFlags, before):
-		r.headerArgument(v, v.Text, args, i)
-	case joined && slices.Contains(headerFlags, name):
-		r.headerArgument(v, value, args, i)
-	case slices.Contains(variableFlags, before):
-		if joined {
-			r.variable(v.Start, "argument "+before+" "+name, name, value)
-		}
-	case strings.Contains(v.Text, "://"):
-		r.addressArgument(v, joined)
-	case joined && strings.HasPrefix(name, "-"):
-		r.variable(v.Start, "argument "+name, strings.TrimLeft(name, "-"), value)
-	case strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && !strings.HasPrefix(v.Text, "-"):
-		if before == "--static-oauth-client-info" {
-			r.clientArgument(v)
-			return
-		}
-		r.variable(v.Start, "argument "+before, strings.TrimLeft(before, "-"), v.Text)
-	default:
-		if kind, ok := inValue("", v.Text); ok {
-			r.found(v.Start, kind, fmt.Sprintf("argument %d", i+1), v.Text)
+	for i := range v.Members {
+		if m := &v.Members[i]; m.Value.Kind == install.String {
+			r.variable(m.Value.Start, "setting "+m.Key, m.Key, m.Value.Text)
 		}
 	}
 }
 
-// headerArgument looks at "Name: value", and at "Name" "value" in two arguments as
-// mcp-proxy has it.
-func (r *reader) headerArgument(v *install.Value, field string, args []install.Value, i int) {
-	name, value, ok := strings.Cut(field, ":")
-	if !ok && i+1 < len(args) && args[i+1].Kind == install.String && !strings.Contains(field, " ") {
-		if kind, ok := inHeader(field, args[i+1].Text); ok {
-			r.found(args[i+1].Start, kind, "argument --header "+field, credential(args[i+1].Text))
+// verbatim are the clients that put no values in the place of ${NAME}.
+var verbatim = set("claude-desktop codex goose zed")
+
+// outside reports whether an entry needs what only its client knows: variables, files
+// and helpers that it names, which keyporter in its place would not see.
+func (r *reader) outside(v *install.Value) bool {
+	for _, name := range []string{"envFile", "env_vars", "bearer_token_env_var", "env_http_headers", "headersHelper"} {
+		if v.Get(name) != nil {
+			return true
 		}
-		return
 	}
-	if kind, secret := inHeader(strings.TrimSpace(name), value); ok && secret {
-		r.found(v.Start, kind, "argument --header "+strings.TrimSpace(name), credential(value))
+	if keys := v.Get("env_keys"); keys != nil { // in Goose's own store
+		for i := range keys.Elements {
+			if _, ok := r.program.Env[keys.Elements[i].Text]; !ok {
+				return true
+			}
+		}
 	}
+	return false
 }
 
-func (r *reader) addressArgument(v *install.Value, joined bool) {
-	at := *v
-	if before, rest, ok := strings.Cut(v.Text, "="); joined && ok && strings.HasPrefix(before, "-") && !strings.Contains(before, "://") {
-		at.Text = rest
+// filledIn reports whether the client puts values in the place of references that a
+// program's entry holds.
+func (r *reader) filledIn() bool {
+	if verbatim[r.e.Client.ID] {
+		return false
 	}
-	n := len(r.e.Findings)
-	r.location(&at)
-	for i := range r.e.Findings[n:] {
-		r.e.Findings[n+i].Place = "argument, " + r.e.Findings[n+i].Place
-	}
-}
-
-// clientArgument looks at the JSON of a registered client.
-func (r *reader) clientArgument(v *install.Value) {
-	if strings.HasPrefix(v.Text, "@") {
-		return // the plan reads it
-	}
-	if s := clientInfo(v.Text).Secret; literal(s) {
-		r.found(v.Start, APIKey, "client secret", s)
-	}
+	parts := slices.Concat([]string{r.program.Command, r.program.Dir}, r.program.Args, slices.Collect(maps.Values(r.program.Env)))
+	return slices.ContainsFunc(parts, func(s string) bool {
+		return strings.Contains(s, "${") || r.e.Client.ID == "gemini-cli" && reference.MatchString(s)
+	})
 }
 
 // plan says what the entry would be without secrets.
@@ -271,8 +225,9 @@ func (r *reader) plan(v *install.Value) {
 			r.e.Remote = remote
 			return
 		}
-		p := r.program
-		r.e.Program = &p
+		if p := r.program; !r.filledIn() {
+			r.e.Program = &p
+		}
 		return
 	}
 	if r.address == "" {

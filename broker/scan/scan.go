@@ -45,7 +45,7 @@ type Finding struct {
 // Tail returns the last four characters, with which people tell keys apart; of a
 // short secret, nothing.
 func (f *Finding) Tail() string {
-	r := []rune(f.Secret.Reveal())
+	r := []rune(strings.TrimSpace(f.Secret.Reveal()))
 	if f.Kind == KeyFile || f.Kind == Tokens || len(r) < 12 {
 		return ""
 	}

@@ -46,6 +46,9 @@ func set(list string) map[string]bool {
 	return m
 }
 
+// stages are words behind a name that say which one of several it is.
+var stages = set("VALUE STRING DEV PROD PRODUCTION STAGING TEST LIVE")
+
 // words splits a name into its words: at what is no letter or digit, and where a
 // small letter is followed by a capital.
 func words(name string) []string {
@@ -68,31 +71,42 @@ func words(name string) []string {
 		default:
 			b.WriteRune(r)
 		}
-		small = unicode.IsLower(r)
+		small = unicode.IsLower(r) || small && unicode.IsDigit(r)
 	}
 	flush()
 	return out
 }
 
 // named says of what kind the value under a name would be, if the name says that
-// it is a secret.
-func named(name string) (Kind, bool) {
+// it is a secret. It is not sure of a name in which something follows that word, as
+// in TOKEN_ENCODING, nor of one that has no other word.
+func named(name string) (kind Kind, sure, ok bool) {
 	ws := words(name)
+	for len(ws) > 1 && (stages[ws[len(ws)-1]] || number.MatchString(ws[len(ws)-1])) {
+		ws = ws[:len(ws)-1]
+	}
 	if len(ws) == 0 || about[ws[len(ws)-1]] {
-		return "", false
+		return "", false, false
 	}
 	for i := len(ws) - 1; i >= 0; i-- {
 		kind, ok := secretWords[ws[i]]
 		if ok && !(ws[i] == "KEY" && i > 0 && other[ws[i-1]]) {
-			return kind, true
+			alone := len(ws) == 1 && (ws[i] == "KEY" || ws[i] == "AUTH")
+			return kind, i == len(ws)-1 && !alone, true
 		}
 	}
-	return "", false
+	return "", false, false
+}
+
+// drawn reports whether a text looks as if a machine had made it: long, and of
+// letters and digits.
+func drawn(s string) bool {
+	return len(s) >= 16 && strings.ContainsAny(s, "0123456789") && strings.ContainsFunc(s, unicode.IsLetter) && !strings.ContainsAny(s, " \n")
 }
 
 var (
 	number    = regexp.MustCompile(`^[0-9][0-9._]*$`)
-	reference = regexp.MustCompile(`\$\{[^}]*\}|\{\{.*\}\}|^\$[A-Za-z_]|^\$\(|^%[A-Za-z_]+%$|^(op|vault|gcpsm|awssm|keychain|keyring|env|file|bws|doppler)://?|^(keyring|keychain|env|file|cmd):`)
+	reference = regexp.MustCompile(`\$\{[^}]*\}|\{\{.*\}\}|^\$[A-Za-z_]|^\$\(|^%[A-Za-z_]+%$|^(op|vault|gcpsm|awssm|keychain|keyring|env|file|bws|doppler)://?|^(keyring|keychain|env|file|cmd|arn):`)
 	dummy     = regexp.MustCompile(`(?i)^<.*>$|^\[.*\]$|^(x+|\*+|\.+|-+|0+)$|your[-_ ]|[-_ ]your|my[-_]?(api|token|secret|key|pass)|changeme|change[-_]me|replace|placeholder|insert[-_ ]|example|dummy|todo|fixme|redacted|enter[-_ ]|paste[-_ ]|^(none|null|nil|undefined|true|false|yes|no|on|off|default|auto|basic|bearer|oauth2?|oidc|token|secret|password|api[-_]?key|disabled|enabled|required|optional|strict|lax|test|dev|prod)$|\bhere\b|x{6,}`)
 	place     = regexp.MustCompile(`^(~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)`)
 )
@@ -113,18 +127,41 @@ func inValue(name, value string) (Kind, bool) {
 	if _, pass := userinfo(v); pass {
 		return Password, true
 	}
-	kind, ok := named(name)
+	kind, sure, ok := named(name)
 	least := 8
 	if kind == Password {
 		least = 5
 	}
 	switch {
-	case !ok || !literal(v) || len(v) < least, number.MatchString(v) && kind != Password, place.MatchString(v) && !strings.HasPrefix(v, "/+"):
+	case !ok || !sure && !drawn(v) || !literal(v) || len(v) < least, number.MatchString(v) && kind != Password, place.MatchString(v) && !strings.HasPrefix(v, "/+"):
 		return "", false
 	case strings.Contains(v, "://"):
 		return "", false
 	}
 	return kind, true
+}
+
+// Secrets in the midst of other text: header fields, and members of JSON or settings
+// of a shell's command line.
+var (
+	bearerInside = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=-]+)`)
+	pairInside   = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)["']?\s*[:=]\s*["']?([^\s"',;/][^\s"',;]*)`)
+)
+
+// inside looks for a secret in a longer text. Prose has words like these too, so the
+// value has to look like one.
+func inside(text string) (kind Kind, value string, ok bool) {
+	for _, m := range bearerInside.FindAllStringSubmatch(text, -1) {
+		if drawn(m[1]) && literal(m[1]) {
+			return Bearer, m[1], true
+		}
+	}
+	for _, m := range pairInside.FindAllStringSubmatch(text, -1) {
+		if kind, ok := inValue(m[1], m[2]); ok && drawn(m[2]) {
+			return kind, m[2], true
+		}
+	}
+	return "", "", false
 }
 
 // userinfo returns the password of an address that has one.

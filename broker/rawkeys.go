@@ -2,10 +2,7 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -126,58 +123,6 @@ func (b *Broker) holdClientFiles(ctx context.Context) (release func(), err error
 	}
 }
 
-// rememberFiles notes the servers that stand in clients' files now, so that a client
-// that loses them is noticed.
-func (m *move) rememberFiles(folders []string) {
-	for i := range m.undo.Entries {
-		e := &m.undo.Entries[i]
-		c, err := install.Find(e.Client)
-		if err != nil || e.Server == "" {
-			continue
-		}
-		if there, err := c.Servers(e.File); err != nil || !slices.Contains(there, e.Server) {
-			continue // it is in a place that only this client knows
-		}
-		f := clientFile{Client: c.ID}
-		for _, folder := range folders {
-			if path, err := c.ProjectFile(folder); err == nil && path == e.File {
-				f.Folder = folder
-			}
-		}
-		m.b.update(func() {
-			if known := m.b.mem.ClientFiles[e.File]; known != nil {
-				f = *known
-			}
-			f.Servers = union(slices.Clone(f.Servers), e.Server)
-			m.b.mem.ClientFiles[e.File] = &f
-		})
-	}
-}
-
-// keep takes all files that will change into the undo record.
-func (m *move) keep(entries []*scan.Entry, found *scan.Result) error {
-	files := map[string]bool{}
-	for _, e := range entries {
-		files[e.File], files[e.File+install.BackupSuffix] = true, true
-		if e.Remote != nil {
-			for _, f := range e.Remote.Files {
-				files[f] = true
-			}
-		}
-	}
-	for _, f := range slices.Concat(found.Copies, found.Stores) {
-		files[f.File] = true
-	}
-	for path := range files {
-		err := m.undo.add(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is yours and readable; nothing was changed.")
-		}
-	}
-	slices.SortFunc(m.undo.Files, func(a, b undoFile) int { return strings.Compare(a.Path, b.Path) })
-	return nil
-}
-
 // entry moves one entry's secrets and replaces the entry.
 func (m *move) entry(ctx context.Context, e *scan.Entry) error {
 	var old []byte
@@ -193,9 +138,12 @@ func (m *move) entry(ctx context.Context, e *scan.Entry) error {
 		if moved.Run, err = m.program(ctx, e); err != nil {
 			return m.left(e, err)
 		}
-		old, err = e.Client.ReplaceProgram(e.File, e.At, e.Key, moved.Run, m.b.opt.Command)
+		if old, err = e.Client.ReplaceProgram(e.File, e.At, e.Key, moved.Run, m.b.opt.Command); err == nil {
+			m.keyFiles(e)
+		}
 	default:
-		err = hint.New(hint.Failed, "It holds references beside the key, and only its program knows what they stand for.", "Move it by hand: keyporter add, and then keyporter install.")
+		err = hint.New(hint.Failed, "It holds references or settings beside the key, and only its program knows what they stand for.",
+			"Write values in the place of the references and try again, or move the key by hand.")
 	}
 	if err != nil {
 		return m.left(e, err)
@@ -246,11 +194,16 @@ func (m *move) server(ctx context.Context, e *scan.Entry) (string, error) {
 		return name, nil
 	}
 	p.Name = freeServerName(m.b.config(), nameFor(e.Key))
+	before := m.undo.Servers
+	m.undo.Servers = append(slices.Clone(before), p.Name)
+	if err := m.b.putUndo(ctx, m.undo); err != nil { // first, so that a crash leaves none that nobody takes back
+		return "", err
+	}
 	if _, err := m.b.AddServer(ctx, p); err != nil {
+		m.undo.Servers = before
 		return "", err
 	}
 	m.made[from] = p.Name
-	m.undo.Servers = append(m.undo.Servers, p.Name)
 	if len(r.SecretHeaders) == 0 && len(r.SecretQuery) == 0 {
 		m.out.SignIn = append(m.out.SignIn, p.Name)
 	}
@@ -272,34 +225,4 @@ func nameFor(key string) string {
 		return "server"
 	}
 	return name
-}
-
-// removeFiles takes files away whose content is in the vault now: other bridges'
-// tokens, header files, copies that earlier edits kept. A file that an entry needs
-// which could not be moved stays.
-func (m *move) removeFiles(found *scan.Result) {
-	gone := map[string]bool{}
-	for _, f := range slices.Concat(found.Stores, found.Copies) {
-		gone[f.File] = true
-	}
-	for _, e := range found.Entries {
-		if e.Remote == nil {
-			continue
-		}
-		moved := slices.ContainsFunc(m.out.Moved, func(x local.MovedEntry) bool { return x.File == e.File && x.Entry == e.Key })
-		for _, f := range e.Remote.Files {
-			gone[f] = moved
-		}
-	}
-	for path, ok := range gone {
-		if !ok {
-			continue
-		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			m.out.Problems = append(m.out.Problems, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s could not be removed.", path), "Remove it by hand."))
-			continue
-		}
-		m.out.Removed = append(m.out.Removed, path)
-	}
-	slices.Sort(m.out.Removed)
 }

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"keyporter/broker/local"
 	"keyporter/broker/scan"
@@ -35,13 +37,15 @@ func (m *move) program(ctx context.Context, e *scan.Entry) (string, error) {
 		base := name
 		for i := 2; ; i++ {
 			if _, taken := tx.Get(programKey(name)); !taken {
-				return tx.Put(programKey(name), p)
+				break
 			}
 			name = fmt.Sprintf("%s-%d", base, i)
 		}
-	})
-	if err == nil {
 		m.undo.Programs = append(m.undo.Programs, name)
+		return errors.Join(tx.Put(programKey(name), p), tx.Put(undoKey(m.undo.At), m.undo))
+	})
+	if err != nil {
+		m.undo.Programs = slices.DeleteFunc(m.undo.Programs, func(s string) bool { return s == name })
 	}
 	return name, err
 }

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -13,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"keyporter/broker/local"
+	"keyporter/broker/scan"
 	"keyporter/internal/hint"
 )
 
@@ -221,21 +224,60 @@ func TestWhatAFixPutInIsWatched(t *testing.T) {
 }
 
 // A fix that was cut off in the middle can be undone: what it changed so far gets its
-// old bytes.
+// old bytes, and neither servers, programs nor half-written files stay.
 func TestUndoOfAFixThatWasCutOff(t *testing.T) {
 	c := newClinic(t, nil)
 	path := filepath.Join(c.home, ".cursor/mcp.json")
-	const before = `{"mcpServers": {"a": {"url": "https://mcp.example.com/mcp?key=abc-SECRETWORD-123"}}}`
-	writeText(t, path, before)
-	u := &undoRecord{At: c.opt.Now()}
-	if err := u.add(path); err != nil {
+	writeText(t, path, `{"mcpServers": {
+		"a": {"url": "https://mcp.example.com/mcp?key=abc-SECRETWORD-123"},
+		"b": {"command": "b-mcp", "env": {"B_KEY": "abc-SECRETWORD-456"}},
+		"c": {"url": "https://mcp.example.com/mcp?key=abc-SECRETWORD-789"}}}`)
+	before := c.tree()
+	found := scan.Files(c.getenv, nil)
+	m := &move{b: c.Broker, out: &local.Scanned{}, undo: &undoRecord{At: c.opt.Now()}, made: map[string]string{}}
+	if err := errors.Join(m.keep(found.Entries, found), c.putUndo(t.Context(), m.undo)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.putUndo(t.Context(), u); err != nil {
-		t.Fatal(err)
+	for _, e := range found.Entries[:2] {
+		if err := m.entry(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
 	}
-	writeText(t, path, `{"mcpServers": {"a": {"command": "keyporter", "args": ["bridge", "a"]}}}`)
-	if out := c.scan(local.ScanUndo); len(out.Problems) > 0 || c.tree()[path] != before {
-		t.Errorf("undo: %+v, %s", out, c.tree()[path])
+	if p, err := c.Program(t.Context(), local.Name{Name: "b"}); err != nil || p.Env["B_KEY"].IsZero() || c.config().Servers["a"] == nil {
+		t.Fatalf("before the crash: %+v, %v, servers %q", p, err, c.config().ServerNames())
+	}
+	writeText(t, filepath.Join(c.home, ".cursor/.mcp.json.123.tmp"), "half of abc-SECRETWORD-789")
+	if out := c.scan(local.ScanUndo); len(out.Problems) > 0 || !maps.Equal(c.tree(), before) {
+		t.Errorf("undo: %+v, %q", out, c.tree())
+	}
+	_, err := c.Program(t.Context(), local.Name{Name: "b"})
+	wantCode(t, err, hint.NotFound)
+	if left := c.config().ServerNames(); len(left) > 0 {
+		t.Errorf("servers were left: %q", left)
+	}
+}
+
+// What only the client can fill in would be lost in the vault, so such an entry stays
+// as it is; and a key file that a program reads is said to stay.
+func TestAFixSaysWhatItLeaves(t *testing.T) {
+	c := newClinic(t, nil)
+	key := filepath.Join(c.home, "sa.json")
+	writeText(t, key, "{}")
+	path := filepath.Join(c.home, ".cursor/mcp.json")
+	writeText(t, path, fmt.Sprintf(`{"mcpServers": {
+		"filled": {"command": "x", "args": ["${workspaceFolder}"], "env": {"X_KEY": "abc-SECRETWORD-1"}},
+		"file": {"command": "x", "envFile": ".env", "env": {"X_KEY": "abc-SECRETWORD-2"}},
+		"bq": {"command": "bq", "env": {"GOOGLE_APPLICATION_CREDENTIALS": %q}}}}`, key))
+	out := c.scan(local.ScanFix)
+	if len(out.Moved) != 1 || len(out.Left) != 2 || len(out.Problems) != 3 {
+		t.Fatalf("moved %+v, left %+v, problems %v", out.Moved, out.Left, out.Problems)
+	}
+	for i, want := range []string{"filled", "file", key} {
+		if got := out.Problems[i].What; !strings.Contains(got, want) {
+			t.Errorf("problem %d is %q, want one of %s", i, got, want)
+		}
+	}
+	if text := c.tree()[path]; !strings.Contains(text, "abc-SECRETWORD-1") || !strings.Contains(text, "abc-SECRETWORD-2") {
+		t.Errorf("the file became %s", text)
 	}
 }

@@ -215,7 +215,7 @@ func (f *undoFile) restore(u *undoRecord) (bool, error) {
 		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
 			return false, fmt.Errorf("put back %s: %w", f.Path, err)
 		}
-		return true, atomicfile.WriteFileMode(f.Path, before, f.Mode)
+		return true, errors.Join(atomicfile.WriteFileMode(f.Path, before, f.Mode), atomicfile.Leftovers(f.Path))
 	case err == nil && !f.Gone && !f.After.IsZero():
 		if swapped, err := install.Swap(f.Path, unpacked(f.After), before); swapped || err != nil {
 			return swapped, err

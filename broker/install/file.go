@@ -118,6 +118,11 @@ func edit(path string, t Trace, keep copying, f func([]byte) (change, error)) (E
 		return Edit{Trace: t}, unwritable(path, err)
 	}
 	defer release()
+	if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() { // behind a link lies a folder that is not locked
+		if err := atomicfile.Leftovers(path); err != nil {
+			return Edit{Trace: t}, unwritable(path, err)
+		}
+	}
 	for range tries {
 		text, mode, err := read(path)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"keyporter/internal/hint"
 	"keyporter/internal/notify"
 	"keyporter/internal/paths"
+	"keyporter/internal/process"
 )
 
 // idle is after how long without clients the agent ends itself.
@@ -60,6 +61,10 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	if err != nil {
 		o.Log.Warn("no path for MCP clients", "err", err)
 	}
+	program := ""
+	if self, err := process.Find(os.Getpid()); err == nil {
+		program = self.Path
+	}
 	desktop := notify.New(o.Getenv)
 	defer desktop.Close()
 	b, err := New(Options{
@@ -70,7 +75,7 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 		OpenBrowser: func(ctx context.Context, url string, private bool) error {
 			return browser.Show(ctx, url, private, o.Getenv)
 		},
-		Notify: showNotice(desktop), Withdraw: desktop.Withdraw, Try: o.Try,
+		Notify: showNotice(desktop), Ask: askOnDesktop(desktop), Withdraw: desktop.Withdraw, Try: o.Try, Program: program,
 	})
 	if err != nil {
 		return err
@@ -159,6 +164,24 @@ func showNotice(nt *notify.Notifier) func(context.Context, local.Notice, func())
 		}
 		return nt.Show(ctx, shown)
 	}
+}
+
+// askOnDesktop asks on the desktop about a program. A click beside the buttons
+// allows nothing.
+func askOnDesktop(nt *notify.Notifier) func(context.Context, local.Notice, func(bool)) error {
+	return func(ctx context.Context, n local.Notice, answer func(bool)) error {
+		return nt.Show(ctx, notify.Notification{ID: n.ID, Title: "A program asks for " + n.Server, Text: wantsAs(n), Buttons: []notify.Button{
+			{Label: "Allow", Do: func() { answer(true) }}, {Label: "Deny", Do: func() { answer(false) }},
+		}})
+	}
+}
+
+// wantsAs is the text of a notice that asks for an approval.
+func wantsAs(n local.Notice) string {
+	if n.Identity == "" {
+		return n.Program + " wants to use it."
+	}
+	return fmt.Sprintf("%s wants to use it as %s.", n.Program, n.Identity)
 }
 
 // wants is the text of a notice that asks for a sign-in.

@@ -37,6 +37,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 	})
 	b.lookAtDesktop()
 	b.prepare(ctx, s)
+	asks := b.whoAsks(ctx)
 	var last bridgeKey
 	for first := true; ; first = false {
 		news := b.news()
@@ -44,6 +45,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 		if err != nil {
 			return err
 		}
+		st = b.guard(st, asks)
 		if key := keyOf(st); first || key != last {
 			if err := show(st); err != nil {
 				return err
@@ -188,6 +190,9 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 	if err != nil {
 		return err
 	}
+	if err := b.awaitApproval(ctx, s, r.Wait); err != nil {
+		return err
+	}
 	if s.SignIn == account.SignInNever {
 		return b.missing(s.Name)
 	}
@@ -297,6 +302,9 @@ func (b *Broker) failuresOf(server string) (int, error) {
 func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*local.RequestedSignIn, error) {
 	s, err := lookupServer(b.config(), r.Server)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.awaitApproval(ctx, s, r.Wait); err != nil {
 		return nil, err
 	}
 	if err := b.missing(s.Name); err == nil {

@@ -66,6 +66,13 @@ type Options struct {
 	Notify   func(ctx context.Context, n local.Notice, click func()) error
 	Withdraw func(ctx context.Context, id string) error
 
+	// Ask shows on the desktop that a program asks for an approval; answer is called
+	// when the user decides. Optional.
+	Ask func(ctx context.Context, n local.Notice, answer func(allow bool)) error
+	// Program is the path of this program, whose processes ask for whoever started
+	// them. Optional; empty means that each process asks for itself.
+	Program string
+
 	// Try has a session with a server through a bridge, for the doctor. Optional;
 	// nil leaves that check out.
 	Try func(ctx context.Context, server string) (*Tried, error)
@@ -124,6 +131,9 @@ type Broker struct {
 	notices      []*notice
 	desktop      network.Desktop
 	desktopAt    time.Time           // when it was read last
+	approvals    *approvalsRecord    // as the vault has it; nil until that is open
+	asks         map[string]*ask     // by approval
+	sessions     map[session]bool    // allowed while the process lives
 	bridges      map[string]int      // by server
 	lost         map[string][]string // by path of a client\'s file: servers that are gone from it
 	joined       map[*joined]bool
@@ -177,6 +187,8 @@ func New(opt Options) (*Broker, error) {
 		history:     map[string]*signInHistory{},
 		moveChecked: map[string]string{},
 		stepUps:     map[string]stepUp{},
+		asks:        map[string]*ask{},
+		sessions:    map[session]bool{},
 		bridges:     map[string]int{},
 		lost:        map[string][]string{},
 		joined:      map[*joined]bool{},

@@ -29,7 +29,7 @@ func (b *Broker) raiseNotice(server, program string) {
 		if b.attempts[b.attemptName(server)] != nil {
 			return
 		}
-		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Server == server })
+		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Kind == local.NoticeSignIn && n.Server == server })
 		if i < 0 {
 			b.notices = append(b.notices, &notice{Notice: local.Notice{
 				ID: "sign-in " + server, Kind: local.NoticeSignIn, Server: server, At: b.opt.Now(),
@@ -52,7 +52,7 @@ func (b *Broker) raiseNotice(server, program string) {
 // toShow returns a copy of a notice if the agent has to show it on the desktop: no
 // tray is there to do it, and it was not shown just now. b.mu is held.
 func (b *Broker) toShow(n *notice) *local.Notice {
-	if b.trays > 0 || b.opt.Notify == nil || b.choices().Notifications == account.NotificationsOff ||
+	if b.trays > 0 || b.opt.Notify == nil && n.Kind != local.NoticeApproval || b.opt.Ask == nil && n.Kind == local.NoticeApproval || b.choices().Notifications == account.NotificationsOff ||
 		!n.shown.IsZero() && b.opt.Now().Sub(n.shown).Abs() < noticeAgain {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (b *Broker) noticeClicked(server string) {
 // dropNotice withdraws the notices of a server. b.mu is held.
 func (b *Broker) dropNotice(server string) {
 	b.dropNotices(func(n *notice) bool {
-		return n.Kind != local.NoticeClientLost && (n.Server == server || b.attemptName(n.Server) == server)
+		return n.Kind == local.NoticeSignIn && (n.Server == server || b.attemptName(n.Server) == server)
 	})
 }
 

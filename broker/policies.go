@@ -30,7 +30,11 @@ func (b *Broker) policies() policy.Set {
 
 // choices returns the settings that count: the user's, with those that are fixed in
 // their place. b.mu is held.
-func (b *Broker) choices() account.Choices { return b.policy.Choices(b.cfg.Settings.Choices) }
+func (b *Broker) choices() account.Choices {
+	c := b.policy.Choices(b.cfg.Settings.Choices)
+	c.Approvals = b.approvalMode()
+	return c
+}
 
 // settings is choices for those who do not hold b.mu.
 func (b *Broker) settings() account.Choices {

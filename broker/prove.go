@@ -19,6 +19,9 @@ func (b *Broker) Prove(ctx context.Context, r local.ProveRequest) (*local.Proof,
 	if _, err := b.openedVault(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.permitServer(ctx, s); err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	s = b.signedInLayer(s)
 	a := b.standing(s)

@@ -73,6 +73,9 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	if err := readRecord(v, programKey(n.Name), &p); err != nil {
 		return nil, err
 	}
+	if err := b.permit(ctx, "", programKey(n.Name)); err != nil {
+		return nil, err
+	}
 	b.record(local.AuditRecord{Event: "run", Program: programOf(ctx), Name: n.Name, Outcome: "ok"})
 	return &p, nil
 }

@@ -11,6 +11,9 @@ import (
 
 // SetSettings changes settings by name: all of them, or none if one is wrong.
 func (b *Broker) SetSettings(ctx context.Context, s local.SetSettings) (*account.Choices, error) {
+	if err := b.setApprovals(ctx, s.Values); err != nil {
+		return nil, err
+	}
 	err := b.editConfig(ctx, func(cfg *account.Config) error {
 		for _, name := range slices.Sorted(maps.Keys(s.Values)) {
 			if err := b.policies().Setting(name); err != nil {

@@ -78,7 +78,7 @@ func (b *Broker) snapshot() *local.State {
 	for _, n := range b.cfg.AccountNames() {
 		s.Accounts = append(s.Accounts, b.accountState(b.cfg.Accounts[n]))
 	}
-	s.Profiles = b.profileStates()
+	s.Profiles, s.Approvals = b.profileStates(), b.approvalStates()
 	for _, n := range b.notices {
 		s.Notices = append(s.Notices, n.Notice)
 	}

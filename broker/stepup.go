@@ -28,6 +28,9 @@ func (b *Broker) StepUp(ctx context.Context, r local.StepUpRequest) (*local.Toke
 	if _, err := b.openedVault(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.permitServer(ctx, s); err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	s = b.signedInLayer(s)
 	a := b.standing(s)

@@ -25,6 +25,9 @@ func (b *Broker) Token(ctx context.Context, r local.TokenRequest) (*local.Token,
 		if accountErr != nil {
 			return nil, unknownName(r.Name)
 		}
+		if err := b.permit(ctx, "", a.Name); err != nil {
+			return nil, err
+		}
 		_, tok, err := b.tokenOfAccount(ctx, a)
 		if err != nil {
 			return nil, err
@@ -32,6 +35,9 @@ func (b *Broker) Token(ctx context.Context, r local.TokenRequest) (*local.Token,
 		return b.wireToken(nil, tok), nil
 	}
 	if s, err = layer(s, r.Header); err != nil {
+		return nil, err
+	}
+	if err := b.permitServer(ctx, s); err != nil {
 		return nil, err
 	}
 	tok, err := b.serverToken(ctx, s, r)

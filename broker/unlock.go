@@ -66,7 +66,7 @@ func (b *Broker) setVault(v *vault.File, err error) {
 		b.opt.Log.Warn("vault not open", "err", err)
 		return
 	}
-	b.vault, b.vaultProblem = v, nil
+	b.vault, b.vaultProblem, b.approvals = v, nil, approvalsIn(v)
 	b.seeded = map[string]bool{}
 }
 

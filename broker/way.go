@@ -168,6 +168,9 @@ func (b *Broker) Sign(ctx context.Context, r local.SignRequest) (*local.Signatur
 	if _, err := b.openedVault(ctx); err != nil {
 		return nil, err
 	}
+	if err := b.permitServer(ctx, s); err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	a := b.standing(s)
 	var pair *tls.Certificate

@@ -54,6 +54,10 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 				return agent.Pause(ctx)
 			case view.Resume:
 				return agent.Resume(ctx)
+			case view.Allow:
+				return agent.Approve(ctx, local.Name{Name: a.Server})
+			case view.Deny:
+				return agent.Revoke(ctx, local.Name{Name: a.Server})
 			case view.Unlock:
 				return agent.Unlock(ctx, local.Unlock{})
 			}
@@ -183,8 +187,12 @@ func (s *Session) cancelSignIn(ctx context.Context, server string) error {
 // fail shows that something the user asked for did not work.
 func (s *Session) fail(ctx context.Context, a view.Action, err *hint.Error) {
 	s.o.Log.Warn("action failed", "action", a.Verb, "server", view.Name(a.Server), "error", err)
-	if a.Server != "" {
-		s.set(func() { s.failed[a.Server] = err })
+	server := a.Server
+	if a.Verb == view.Allow || a.Verb == view.Deny {
+		server = ""
 	}
-	s.note(ctx, "failed/"+a.Server, view.NoteOfFailure(s.Texts(), a.Server, err))
+	if server != "" {
+		s.set(func() { s.failed[server] = err })
+	}
+	s.note(ctx, "failed/"+server, view.NoteOfFailure(s.Texts(), server, err))
 }

@@ -21,6 +21,8 @@ type Desk interface {
 	RotateAccount(ctx context.Context, a local.PutAccount) (*local.AccountState, error)
 	RemoveAccount(ctx context.Context, n local.Name) (*local.RemovedAccount, error)
 	SignOut(ctx context.Context, r local.SignOutRequest) error
+	Approve(ctx context.Context, n local.Name) error
+	Revoke(ctx context.Context, n local.Name) error
 	Unlock(ctx context.Context, r local.Unlock) error
 
 	Token(ctx context.Context, r local.TokenRequest) (*local.Token, error)

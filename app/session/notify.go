@@ -90,9 +90,9 @@ func (s *Session) note(ctx context.Context, id string, n view.Note) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, noteLimit)
 	defer cancel()
-	clicked := func() {
-		if n.Action.Verb != "" {
-			s.Do(n.Action)
+	clicked := func(a view.Action) {
+		if a.Verb != "" {
+			s.Do(a)
 		}
 	}
 	if err := s.o.Notifier.Show(ctx, id, n, clicked); err != nil {

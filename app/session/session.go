@@ -37,9 +37,10 @@ var _ Agent = (*local.Client)(nil)
 
 // A Notifier shows desktop notifications. It is safe for concurrent use.
 type Notifier interface {
-	// Show shows n in place of what has the same id. clicked may be called more
-	// than once, also after Show returned; it returns at once.
-	Show(ctx context.Context, id string, n view.Note, clicked func()) error
+	// Show shows n in place of what has the same id. clicked, with the action of what
+	// was clicked on, may be called more than once, also after Show returned; it
+	// returns at once.
+	Show(ctx context.Context, id string, n view.Note, clicked func(view.Action)) error
 	// Close takes the notification away; one that is not there is no error.
 	Close(ctx context.Context, id string) error
 }

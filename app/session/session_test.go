@@ -188,14 +188,26 @@ func (w *world) RepairClients(_ context.Context, r local.RepairRequest) (*local.
 	return &local.Repaired{}, nil
 }
 
+func (w *world) Approve(_ context.Context, n local.Name) error {
+	w.call("approve " + n.Name)
+	return nil
+}
+func (w *world) Revoke(_ context.Context, n local.Name) error { w.call("revoke " + n.Name); return nil }
+
 func (w *world) Close() {}
 
 // A notifier notes what is shown.
 type notifier struct{ *world }
 
-func (n notifier) Show(_ context.Context, id string, note view.Note, clicked func()) error {
+func (n notifier) Show(_ context.Context, id string, note view.Note, clicked func(view.Action)) error {
 	n.call("note " + id + ": " + note.Title)
-	n.note(func() { n.clicks[id] = clicked })
+	n.note(func() {
+		n.clicks[id] = func() { clicked(note.Action) }
+		if note.Answers != nil { // the first of its buttons, and what is beside them
+			n.clicks[id] = func() { clicked(note.Answers[0].Action) }
+			n.clicks[id+"/beside"] = func() { clicked(note.Action) }
+		}
+	})
 	return nil
 }
 
@@ -328,12 +340,12 @@ func TestOneClickRestoresTheServersOfAClient(t *testing.T) {
 // Whatever kind of notice the agent has, the tray shows it, and the button does
 // something that the notice is over with.
 func TestEachKindOfNoticeIsShownWithAButtonThatActs(t *testing.T) {
-	does := map[local.NoticeKind]string{local.NoticeSignIn: "sign in Notion", local.NoticeClientLost: "repair cursor"}
+	does := map[local.NoticeKind]string{local.NoticeSignIn: "sign in Notion", local.NoticeClientLost: "repair cursor", local.NoticeApproval: "approve a1"}
 	for _, kind := range local.NoticeKinds() {
 		t.Run(string(kind), func(t *testing.T) {
-			notice := local.Notice{ID: "n1", Kind: kind, Server: "Notion", Client: "cursor", Program: "Cursor", Servers: []string{"Notion"}}
+			notice := local.Notice{ID: "n1", Kind: kind, Server: "Notion", Client: "cursor", Program: "Cursor", Servers: []string{"Notion"}, Approval: "a1"}
 			note, ok := view.NoteOf(view.TextsIn(view.English), notice)
-			if !ok || note.Title == "" || note.Body == "" || note.Button == "" {
+			if !ok || note.Title == "" || note.Body == "" || note.Button == "" && len(note.Answers) == 0 {
 				t.Fatalf("the notification is %+v, %v", note, ok)
 			}
 			run(t, notion(local.SignInNeeded), func(w *world) {
@@ -350,6 +362,25 @@ func TestEachKindOfNoticeIsShownWithAButtonThatActs(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAProgramThatAsksIsAnswered(t *testing.T) {
+	run(t, notion(local.Ready, local.Notice{ID: "approval a1", Kind: local.NoticeApproval, Server: "Notion", Program: "/usr/bin/python3", Approval: "a1"}), func(w *world) {
+		if w.has("note approval a1: A program asks for Notion") != 1 {
+			t.Errorf("no notification: %v", w.calls)
+		}
+		w.clicks["approval a1/beside"]()
+		w.Do(view.Action{Verb: view.Deny, Server: "a1"})
+		settle()
+		if w.has("revoke a1") != 1 || w.has("approve a1") != 0 {
+			t.Errorf("calls are %v", w.calls)
+		}
+		w.Do(view.Action{Verb: view.Allow, Server: "a1"})
+		settle()
+		if w.has("approve a1") != 1 {
+			t.Errorf("calls are %v", w.calls)
+		}
+	})
 }
 
 func TestOneNotificationForEachNotice(t *testing.T) {

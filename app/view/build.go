@@ -83,6 +83,8 @@ func (b *builder) headline() string {
 		busy = busy || c == signingIn
 	}
 	switch {
+	case need == 0 && waits(s):
+		return t.NeedAnswer
 	case need == 1:
 		return t.NeedOne
 	case need > 1:
@@ -104,6 +106,7 @@ func (b *builder) needs(s *local.State) {
 	if locked(s) && !s.Paused {
 		b.unlock(s)
 	}
+	b.approvals(s)
 	for i := range s.Servers {
 		sv := &s.Servers[i]
 		key, name := "need/"+sv.Name, Name(sv.Name)
@@ -120,6 +123,28 @@ func (b *builder) needs(s *local.State) {
 	}
 	for _, n := range LostBy(s) {
 		b.do("lost/"+n.Client, Needs, fmt.Sprintf(b.t.Clients.ForgotRow, Name(n.Program)), Action{RepairClient, n.Client})
+	}
+}
+
+// approvals adds the programs that wait for an answer. It takes a second choice, so
+// that a click which missed allows nothing.
+func (b *builder) approvals(s *local.State) {
+	for i := range s.Approvals {
+		a := &s.Approvals[i]
+		if a.State != local.ApprovalWaiting {
+			continue
+		}
+		key := "approval/" + a.ID
+		who := fmt.Sprintf(b.t.NoticeBy, Path(a.Program))
+		if as := Name(a.Identity); as != "" {
+			who = fmt.Sprintf(b.t.AsksAs, Path(a.Program), as)
+		}
+		b.items = append(b.items, Item{Key: key, Mark: Needs, Text: fmt.Sprintf(b.t.AsksTitle, Name(a.Name())), Enabled: true, Items: []Item{
+			{Key: key + "/who", Text: who},
+			{Key: key + "/line", Separator: true},
+			{Key: key + "/deny", Text: b.t.Deny, Enabled: true, Action: Action{Deny, a.ID}},
+			{Key: key + "/allow", Text: b.t.Allow, Enabled: true, Action: Action{Allow, a.ID}},
+		}})
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 const (
 	maxName = 40  // characters of a name or an identity
+	maxPath = 60  // characters of a program's path
 	maxLine = 100 // characters of a sentence in a menu
 	maxText = 600 // characters of what has room for more
 )
@@ -16,6 +17,15 @@ const (
 // marks that turn the direction of writing) are removed, the rest is cut to 40
 // characters.
 func Name(s string) string { return clip(clean(s), maxName) }
+
+// Path makes a program's path fit to be shown. Its end says more than its beginning.
+func Path(s string) string {
+	s = clean(s)
+	if r := []rune(s); len(r) > maxPath {
+		return "…" + string(r[len(r)-maxPath+1:])
+	}
+	return s
+}
 
 // line makes a sentence that came from elsewhere fit for one row.
 func line(s string) string { return clip(clean(s), maxLine) }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"slices"
 	"time"
 
 	"keyporter/broker/local"
@@ -46,7 +47,7 @@ func IconOf(in Input) Icon {
 		return IconAttention
 	case s.Paused || s.Stopped:
 		return IconPaused
-	case s.Problem != nil || locked(s) || len(LostBy(s)) > 0:
+	case s.Problem != nil || locked(s) || waits(s) || len(LostBy(s)) > 0:
 		return IconAttention
 	}
 	icon := IconReady
@@ -59,6 +60,11 @@ func IconOf(in Input) Icon {
 		}
 	}
 	return icon
+}
+
+// waits reports whether a program waits for an approval.
+func waits(s *local.State) bool {
+	return slices.ContainsFunc(s.Approvals, func(a local.Approval) bool { return a.State == local.ApprovalWaiting })
 }
 
 // locked reports whether the vault waits for an unlock.

@@ -60,6 +60,9 @@ const (
 
 	RepairClient Verb = "repair_client" // an MCP client that has lost servers
 
+	Allow Verb = "allow" // a program what it asks for
+	Deny  Verb = "deny"
+
 	Open      Verb = "open"       // the window, at Server's page if it is set
 	AddServer Verb = "add_server" // the window's sheet that adds one
 
@@ -70,6 +73,9 @@ const (
 
 // An Action is what choosing a row asks for.
 type Action struct {
-	Verb   Verb
-	Server string // of SignIn, SwitchUser, CancelSignIn, SignOut and CopyConfig: the name as it is, not as shown; of RepairClient: the client's ID
+	Verb Verb
+	// Server is the name as it is, not as shown, of SignIn, SwitchUser, CancelSignIn,
+	// SignOut and CopyConfig; of RepairClient the client's ID; of Allow and Deny the
+	// approval's ID.
+	Server string
 }

@@ -14,6 +14,16 @@ type Note struct {
 	Body   string
 	Button string // empty: none
 	Action Action // of the button and of a click
+
+	// Answers are further buttons. A note that has them does nothing on a click
+	// beside them.
+	Answers []Answer
+}
+
+// An Answer is one of several buttons.
+type Answer struct {
+	Label  string
+	Action Action
 }
 
 // NoteOf returns the notification for a notice; ok is false for a kind that this
@@ -21,6 +31,8 @@ type Note struct {
 func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
 	switch n.Kind {
 	case local.NoticeSignIn:
+	case local.NoticeApproval:
+		return approvalNote(t, n), true
 	case local.NoticeClientLost:
 		return Note{
 			Title:  fmt.Sprintf(t.Clients.Forgot, Name(n.Program)),
@@ -41,6 +53,18 @@ func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
 		note.Body = fmt.Sprintf(t.NoticeBy, p)
 	}
 	return note, true
+}
+
+func approvalNote(t *Texts, n local.Notice) Note {
+	note := Note{
+		Title:   fmt.Sprintf(t.AsksTitle, Name(n.Server)),
+		Body:    fmt.Sprintf(t.NoticeBy, Path(n.Program)),
+		Answers: []Answer{{t.Allow, Action{Allow, n.Approval}}, {t.Deny, Action{Deny, n.Approval}}},
+	}
+	if who := Name(n.Identity); who != "" {
+		note.Body = fmt.Sprintf(t.AsksAs, Path(n.Program), who)
+	}
+	return note
 }
 
 // NoteOfFailure returns the notification for something the user asked for that

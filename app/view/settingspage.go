@@ -11,6 +11,8 @@ type SettingsView struct {
 	Languages []Choice
 	Language  int // of Languages
 	Notify    bool
+	Approvals []Choice
+	Approval  int               // of Approvals
 	Fixed     map[string]string // settings that cannot be changed here: by whom, and where that stands
 	Vault     []string          // sentences
 	Programs  []Fact
@@ -29,6 +31,7 @@ func SettingsOf(in Input, version string, at Places) SettingsView {
 	v := SettingsView{
 		Languages: []Choice{{"system", t.System}, {string(English), "English"}, {string(Japanese), "日本語"}},
 		Notify:    true,
+		Approvals: []Choice{{"off", t.NeverAsk}, {string(account.ApprovalsFirstUse), t.AskFirst}, {string(account.ApprovalsSession), t.AskSession}},
 		Programs:  []Fact{{Label: t.App, Text: Name(version)}, {Label: t.Agent, Text: t.NoAgent}},
 		Files:     []Fact{{Label: t.Config, Text: at.Config}, {Label: t.State, Text: at.State}, {Label: t.Log, Text: at.Log}},
 	}
@@ -51,6 +54,11 @@ func SettingsOf(in Input, version string, at Places) SettingsView {
 				by = p.Organisation + ", " + p.Source
 			}
 			v.Fixed[name] = fmt.Sprintf(t.Fixed, clean(by))
+		}
+	}
+	for i, a := range v.Approvals {
+		if a.Value == string(s.Settings.Approvals) {
+			v.Approval = i
 		}
 	}
 	v.Notify = s.Settings.Notifications != account.NotificationsOff

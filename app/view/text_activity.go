@@ -75,6 +75,12 @@ type Settings struct {
 	Notify    string
 	NotifyFor string
 
+	Approvals    string
+	ApprovalsFor string
+	NeverAsk     string
+	AskFirst     string
+	AskSession   string
+
 	Vault      string
 	Keyring    string
 	PassFile   string
@@ -229,6 +235,12 @@ var settingsEN = Settings{
 	Notify:    "Show notifications",
 	NotifyFor: "When a server needs a sign-in. The tray shows the same.",
 
+	Approvals:    "Approvals",
+	ApprovalsFor: "Whether a program that wants to use a server has to be allowed to.",
+	NeverAsk:     "Never ask",
+	AskFirst:     "Ask at first use",
+	AskSession:   "Ask each time it starts",
+
 	Vault:      "Vault",
 	Keyring:    "Its key is in this system's keyring.",
 	PassFile:   "Its key is protected by a passphrase.",
@@ -256,6 +268,12 @@ var settingsJA = Settings{
 	AtLogin:   "ログイン時に起動する",
 	Notify:    "通知を表示する",
 	NotifyFor: "サーバーにサインインが必要なときに表示します。トレイにも同じ内容が表示されます。",
+
+	Approvals:    "承認",
+	ApprovalsFor: "サーバーを使おうとするプログラムに許可を求めるかどうかです。",
+	NeverAsk:     "確認しない",
+	AskFirst:     "初回に確認する",
+	AskSession:   "起動のたびに確認する",
 
 	Vault:      "保管庫",
 	Keyring:    "鍵はこのシステムのキーリングにあります。",

@@ -44,6 +44,7 @@ type Texts struct {
 	LockedAll  string
 	NeedOne    string
 	NeedMany   string // %d
+	NeedAnswer string
 	NoServers  string
 	SigningIn  string
 	AllReady   string
@@ -108,6 +109,10 @@ type Texts struct {
 	NoticeBy      string // %s program
 	NoticeUnnamed string
 	NoticeButton  string
+	AsksTitle     string // %s server
+	AsksAs        string // %s program, %s identity
+	Allow         string
+	Deny          string
 	FailedTitle   string // %s server
 	Copied        string
 	CopiedBody    string // %s server
@@ -137,6 +142,7 @@ var english = Texts{
 	LockedAll:  "locked",
 	NeedOne:    "1 server needs you",
 	NeedMany:   "%d servers need you",
+	NeedAnswer: "a program asks for approval",
 	NoServers:  "no servers yet",
 	SigningIn:  "waiting for the browser",
 	AllReady:   "everything is ready",
@@ -195,6 +201,10 @@ var english = Texts{
 	NoticeBy:      "%s wants to use it.",
 	NoticeUnnamed: "A program wants to use it.",
 	NoticeButton:  "Sign in",
+	AsksTitle:     "A program asks for %s",
+	AsksAs:        "%s wants to use it as %s.",
+	Allow:         "Allow",
+	Deny:          "Deny",
 	FailedTitle:   "That did not work: %s",
 	Copied:        "Config copied",
 	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
@@ -211,6 +221,7 @@ var japanese = Texts{
 	LockedAll:  "ロック中",
 	NeedOne:    "1 件のサーバーで操作が必要です",
 	NeedMany:   "%d 件のサーバーで操作が必要です",
+	NeedAnswer: "プログラムが承認を待っています",
 	NoServers:  "サーバーがまだありません",
 	SigningIn:  "ブラウザーを待っています",
 	AllReady:   "すべて準備完了",
@@ -269,6 +280,10 @@ var japanese = Texts{
 	NoticeBy:      "%s が使用しようとしています。",
 	NoticeUnnamed: "プログラムが使用しようとしています。",
 	NoticeButton:  "サインイン",
+	AsksTitle:     "プログラムが %s の使用を求めています",
+	AsksAs:        "%s が %s として使用しようとしています。",
+	Allow:         "許可する",
+	Deny:          "拒否する",
 	FailedTitle:   "うまくいきませんでした: %s",
 	Copied:        "設定をコピーしました",
 	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",

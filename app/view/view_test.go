@@ -356,7 +356,7 @@ func TestNotices(t *testing.T) {
 	en := TextsIn(English)
 	n, ok := NoteOf(en, local.Notice{Kind: local.NoticeSignIn, Server: "Sales\ndata", Program: "Claude\u202e Desktop"})
 	want := Note{Title: "Sign in to Sales data", Body: "Claude Desktop wants to use it.", Button: "Sign in", Action: Action{SignIn, "Sales\ndata"}}
-	if !ok || n != want {
+	if !ok || !reflect.DeepEqual(n, want) {
 		t.Errorf("NoteOf = %+v %v, want %+v", n, ok, want)
 	}
 	if n, _ = NoteOf(en, local.Notice{Kind: local.NoticeSignIn, Server: "a"}); n.Body != "A program wants to use it." {
@@ -368,5 +368,36 @@ func TestNotices(t *testing.T) {
 	n = NoteOfFailure(en, "Notion", hint.New(hint.Refused, "It said no.", "Ask.\x00"))
 	if n.Title != "That did not work: Notion" || n.Body != "It said no. Ask." {
 		t.Errorf("NoteOfFailure = %+v", n)
+	}
+}
+
+func TestAProgramThatAsksIsShownWithBothAnswers(t *testing.T) {
+	s := open(local.ServerState{Name: "Notion", Kind: account.OAuth, State: local.Ready})
+	s.Approvals = []local.Approval{
+		{ID: "4f1d02aa", State: local.ApprovalWaiting, Program: "/usr/bin/py\x1bthon3", Server: "Notion", Identity: "name@example.com"},
+		{ID: "00000000", State: local.ApprovalAllowed, Program: "/usr/bin/claude", Server: "Notion"},
+		{ID: "11111111", State: local.ApprovalDenied, Program: "/usr/bin/curl", Account: "ci"},
+	}
+	in := input(s)
+	if got := IconOf(in); got != IconAttention {
+		t.Errorf("icon %q, want %q", got, IconAttention)
+	}
+	want := `(Keyporter — a program asks for approval)
+--
+▲ A program asks for Notion
+  (/usr/bin/python3 wants to use it as name@example.com.)
+  --
+  Deny => deny 4f1d02aa
+  Allow => allow 4f1d02aa
+--
+`
+	if got := text(Build(in).Items, ""); !strings.HasPrefix(got, want) || strings.Contains(got, "claude") || strings.Contains(got, "curl") {
+		t.Errorf("menu is\n%s\nwant\n%s", got, want)
+	}
+	n, ok := NoteOf(in.Texts, local.Notice{Kind: local.NoticeApproval, Server: "Notion", Program: "/usr/bin/python3", Identity: "name@example.com", Approval: "4f1d02aa"})
+	note := Note{Title: "A program asks for Notion", Body: "/usr/bin/python3 wants to use it as name@example.com.",
+		Answers: []Answer{{"Allow", Action{Allow, "4f1d02aa"}}, {"Deny", Action{Deny, "4f1d02aa"}}}}
+	if !ok || !reflect.DeepEqual(n, note) {
+		t.Errorf("NoteOf = %+v, want %+v", n, note)
 	}
 }

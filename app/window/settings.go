@@ -65,6 +65,17 @@ func (p *settingsPage) update(in view.Input) {
 		notify.Disable()
 		p.body.Add(muted(by))
 	}
+	var approvals []string
+	for _, a := range v.Approvals {
+		approvals = append(approvals, a.Label)
+	}
+	approval := w.selector(approvals, v.Approval, func(i int) { p.set("approvals", v.Approvals[i].Value) })
+	p.body.Add(container.New(facts{}, muted1(t.Approvals), container.NewHBox(container.New(fixedWidth(220), approval))))
+	p.body.Add(muted(t.ApprovalsFor))
+	if by := v.Fixed["approvals"]; by != "" {
+		approval.Disable()
+		p.body.Add(muted(by))
+	}
 	p.body.Add(p.said)
 	p.body.Add(title(t.Vault))
 	vault := lines()

@@ -24,6 +24,10 @@ type Choices struct {
 	Language      Language      `json:"language,omitempty"`
 	Notifications Notifications `json:"notifications,omitempty"`
 
+	// Approvals also stand in the vault: what config.json says can ask for more of
+	// them, and not for less.
+	Approvals Approvals `json:"approvals,omitempty"`
+
 	// ClientMetadataURL is where the organisation has published Keyporter's client
 	// ID metadata document (assets has one); empty means that there is none.
 	ClientMetadataURL string `json:"client_metadata_url,omitempty"`
@@ -47,11 +51,29 @@ const (
 	NotificationsOff Notifications = "off"
 )
 
+// Approvals say when a program has to be allowed to use a server or an account.
+type Approvals string
+
+const (
+	ApprovalsOff      Approvals = ""          // the default: never
+	ApprovalsFirstUse Approvals = "first-use" // once, until that is revoked
+	ApprovalsSession  Approvals = "session"   // anew each time that the program is started
+)
+
+// Stricter returns the one of two that asks more often.
+func (a Approvals) Stricter(b Approvals) Approvals {
+	if a == ApprovalsSession || b == ApprovalsOff {
+		return a
+	}
+	return b
+}
+
 // choices are the settings by name, each with its values. The first is the
 // default, which is stored as nothing.
 var choices = map[string][]string{
 	"language":            {"system", string(English), string(Japanese)},
 	"notifications":       {"on", string(NotificationsOff)},
+	"approvals":           {"off", string(ApprovalsFirstUse), string(ApprovalsSession)},
 	"client-metadata-url": {""}, // or an address
 }
 
@@ -68,6 +90,8 @@ func (c *Choices) field(name string) *string {
 		return (*string)(&c.Language)
 	case "notifications":
 		return (*string)(&c.Notifications)
+	case "approvals":
+		return (*string)(&c.Approvals)
 	case "client-metadata-url":
 		return &c.ClientMetadataURL
 	}

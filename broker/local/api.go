@@ -113,6 +113,15 @@ type Broker interface {
 	// or added. What is wrong is part of the answer.
 	VerifyLog(ctx context.Context) (*VerifiedLog, error)
 
+	// AskApproval says whether the program behind the caller may use a server or an
+	// account. If nobody has decided that yet, it waits in State from now on, without
+	// a notification.
+	AskApproval(ctx context.Context, n Name) (*Approval, error)
+	// Approve allows what an approval is about; its ID is the name.
+	Approve(ctx context.Context, n Name) error
+	// Revoke takes an approval back, at once, or denies one that waits.
+	Revoke(ctx context.Context, n Name) error
+
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
 	// Stop ends the agent, after renewals in flight, and keeps bridges from
@@ -202,19 +211,20 @@ const (
 // A State is everything that a window, a tray or a listing shows. It holds no
 // secret. It is also the output of keyporter status --json.
 type State struct {
-	Seq      uint64          `json:"seq"` // grows with each change
-	Agent    Agent           `json:"agent"`
-	Paused   bool            `json:"paused"`
-	Stopped  bool            `json:"stopped"`
-	Vault    VaultState      `json:"vault"`
-	Servers  []ServerState   `json:"servers"`            // by name; never null
-	Accounts []AccountState  `json:"accounts"`           // by name; never null
-	Notices  []Notice        `json:"notices"`            // what waits for the user; never null
-	Bridges  int             `json:"bridges"`            // how many are connected
-	Profiles []ProfileState  `json:"profiles"`           // team profiles that were joined, by name; never null
-	Policies []PolicyState   `json:"policies,omitempty"` // what the organisation has fixed
-	Settings account.Choices `json:"settings"`
-	Problem  *hint.Error     `json:"problem,omitempty"` // config.json cannot be read, say
+	Seq       uint64          `json:"seq"` // grows with each change
+	Agent     Agent           `json:"agent"`
+	Paused    bool            `json:"paused"`
+	Stopped   bool            `json:"stopped"`
+	Vault     VaultState      `json:"vault"`
+	Servers   []ServerState   `json:"servers"`             // by name; never null
+	Accounts  []AccountState  `json:"accounts"`            // by name; never null
+	Notices   []Notice        `json:"notices"`             // what waits for the user; never null
+	Bridges   int             `json:"bridges"`             // how many are connected
+	Profiles  []ProfileState  `json:"profiles"`            // team profiles that were joined, by name; never null
+	Policies  []PolicyState   `json:"policies,omitempty"`  // what the organisation has fixed
+	Approvals []Approval      `json:"approvals,omitempty"` // which programs may use what; those that wait first
+	Settings  account.Choices `json:"settings"`
+	Problem   *hint.Error     `json:"problem,omitempty"` // config.json cannot be read, say
 }
 
 // An Agent is the running agent.
@@ -274,10 +284,11 @@ type NoticeKind string
 const (
 	NoticeSignIn     NoticeKind = "sign_in"     // asks the user to sign in to Server
 	NoticeClientLost NoticeKind = "client_lost" // Client's file was rewritten, and Servers are gone from it
+	NoticeApproval   NoticeKind = "approval"    // Program, a path, wants to use Server; Approval is its ID
 )
 
 // NoticeKinds are all kinds.
-func NoticeKinds() []NoticeKind { return []NoticeKind{NoticeSignIn, NoticeClientLost} }
+func NoticeKinds() []NoticeKind { return []NoticeKind{NoticeSignIn, NoticeClientLost, NoticeApproval} }
 
 // A Notice is something that waits for the user. However many bridges ask, there
 // is one for each event.
@@ -289,7 +300,33 @@ type Notice struct {
 	Servers []string   `json:"servers,omitempty"` // of NoticeClientLost
 	Program string     `json:"program,omitempty"` // who wants it, if known
 	Scopes  []string   `json:"scopes,omitempty"`  // somebody is signed in; these permissions are missing
-	At      time.Time  `json:"at"`
+
+	Approval string    `json:"approval,omitempty"` // of NoticeApproval
+	Identity string    `json:"identity,omitempty"` // of NoticeApproval: as whom, if known
+	At       time.Time `json:"at"`
+}
+
+// An ApprovalState says what was decided.
+type ApprovalState string
+
+// The states.
+const (
+	ApprovalWaiting ApprovalState = "waiting" // for the user
+	ApprovalAllowed ApprovalState = "allowed"
+	ApprovalDenied  ApprovalState = "denied" // by the user, or because nobody answered in time
+)
+
+// An Approval is about one program and one server with its account, or one account
+// that was asked for by itself.
+type Approval struct {
+	ID       string        `json:"id"`
+	State    ApprovalState `json:"state"`
+	Program  string        `json:"program"`       // path of the program that asks
+	PID      int           `json:"pid,omitempty"` // of the process that asked, or that alone is allowed
+	Server   string        `json:"server,omitempty"`
+	Account  string        `json:"account,omitempty"`
+	Identity string        `json:"identity,omitempty"`
+	At       time.Time     `json:"at"`
 }
 
 // ProbeRequest is the argument of Probe.

@@ -130,6 +130,20 @@ func (c *Client) VerifyLog(ctx context.Context) (*VerifiedLog, error) {
 	return verifyLog.one(ctx, c, none{})
 }
 
+func (c *Client) AskApproval(ctx context.Context, n Name) (*Approval, error) {
+	return askApproval.one(ctx, c, n)
+}
+
+func (c *Client) Approve(ctx context.Context, n Name) error {
+	_, err := approve.one(ctx, c, n)
+	return err
+}
+
+func (c *Client) Revoke(ctx context.Context, n Name) error {
+	_, err := revoke.one(ctx, c, n)
+	return err
+}
+
 func (c *Client) Pause(ctx context.Context) error {
 	_, err := pause.one(ctx, c, none{})
 	return err

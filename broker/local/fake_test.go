@@ -251,6 +251,14 @@ func (f *fake) VerifyLog(context.Context) (*VerifiedLog, error) {
 	return called[*VerifiedLog](f, "VerifyLog", nil)
 }
 
+func (f *fake) AskApproval(_ context.Context, n Name) (*Approval, error) {
+	return called[*Approval](f, "AskApproval", n)
+}
+
+func (f *fake) Approve(_ context.Context, n Name) error { f.note("Approve", n); return nil }
+
+func (f *fake) Revoke(_ context.Context, n Name) error { f.note("Revoke", n); return nil }
+
 func (f *fake) RestoreVault(context.Context) (*RestoredVault, error) {
 	return called[*RestoredVault](f, "RestoreVault", nil)
 }

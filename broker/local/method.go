@@ -44,6 +44,9 @@ var (
 	record          = do("record", Broker.Record)
 	readLog         = follow("log", Broker.Log)
 	verifyLog       = ask("verify-log", Broker.VerifyLog)
+	askApproval     = call("ask-approval", Broker.AskApproval)
+	approve         = do("approve", Broker.Approve)
+	revoke          = do("revoke", Broker.Revoke)
 	pause           = act("pause", Broker.Pause)
 	resume          = act("resume", Broker.Resume)
 	stop            = act("stop", Broker.Stop)
@@ -78,6 +81,7 @@ func routes() []route {
 		signIn, pasteRedirect, cancelSignIn, signOut,
 		getToken, inspect, prove, sign,
 		bridge, awaitReady, requestSignIn, stepUp, answers, keepAnswers, record, readLog, verifyLog,
+		askApproval, approve, revoke,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient, repairClients,
 		doctor, scan, getProgram,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+
+	"keyporter/internal/process"
 )
 
 // A Peer is the process at the other end of a connection. The operating system
@@ -13,6 +15,10 @@ import (
 type Peer struct {
 	UID int // always this user's; -1 on Windows, which has none
 	PID int // 0 if the system does not tell
+
+	// Seen is when the connection was accepted, on process.Now's clock. A process
+	// that started later only has the same number.
+	Seen int64
 }
 
 // errOtherUser is why a connection of another user is refused.
@@ -22,6 +28,7 @@ var errOtherUser = errors.New("the process at the other end of the socket belong
 // side opened, or an error unless it is a process of this user.
 func verifiedPeer(c net.Conn) (Peer, error) {
 	p, err := peerOf(c)
+	p.Seen = process.Now()
 	if err != nil {
 		return Peer{}, fmt.Errorf("find the process at the other end of the socket: %w", err)
 	}

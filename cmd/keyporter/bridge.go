@@ -190,7 +190,7 @@ func printContent(w io.Writer, c mcp.Content) {
 // back until somebody signs in is an error here.
 func (p *program) session(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
 	return p.ask(ctx, func(l *local.Client) error {
-		if err := p.ready(ctx, l, name); err != nil {
+		if err := p.allowed(ctx, l, name, func() error { return p.ready(ctx, l, name) }); err != nil {
 			return err
 		}
 		return p.through(ctx, name, f)
@@ -253,6 +253,11 @@ func (p *program) ready(ctx context.Context, l *local.Client, name string) error
 	s, err := l.ShowServer(ctx, local.Name{Name: name})
 	if err != nil {
 		return err
+	}
+	if a, err := l.AskApproval(ctx, local.Name{Name: name}); err != nil {
+		return err
+	} else if a.State != local.ApprovalAllowed {
+		return a.Refusal()
 	}
 	st, err := l.State(ctx)
 	if err != nil {

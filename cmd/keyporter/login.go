@@ -182,7 +182,11 @@ it keeps the server from accepting it, as far as that can be seen.`,
 				if claims {
 					return p.inspect(c.Context(), l, local.InspectRequest{Name: args[0], Header: header})
 				}
-				tok, err := l.Token(c.Context(), local.TokenRequest{Name: args[0], Header: header})
+				var tok *local.Token
+				err := p.allowed(c.Context(), l, args[0], func() (err error) {
+					tok, err = l.Token(c.Context(), local.TokenRequest{Name: args[0], Header: header})
+					return err
+				})
 				if err != nil {
 					return err
 				}

@@ -52,7 +52,7 @@ Desktop to remote MCP servers. No key or token stands in a client's configuratio
 	group("use", p.bridge(), p.tools(), p.call(), p.token(), p.log(), p.demo())
 	group("use", p.install(), p.uninstall(), p.clients(), p.bundle(), p.scan(), p.runProgram())
 	group("agent", p.doctor(), p.status(), p.start(), p.stop(), p.pause(), p.resume(), p.vault(), p.agent())
-	group("other", p.settings(), p.version(), p.completion(), p.help())
+	group("other", p.approvals(), p.approve(), p.revoke(), p.settings(), p.version(), p.completion(), p.help())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(root.Commands()[len(root.Commands())-1])
 	plainUsage(root)

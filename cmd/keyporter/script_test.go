@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -71,19 +72,21 @@ func runScripts(t *testing.T, dir string) {
 			return makeVault(env.WorkDir, env.Getenv("KEYPORTER_HOME"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"await":     cmdAwait,
-			"editlog":   cmdEditLog,
-			"exits":     cmdExits,
-			"google":    cmdGoogle,
-			"googlekey": cmdGoogleKey,
-			"home":      cmdHome,
-			"json":      cmdJSON,
-			"killagent": cmdKillAgent,
-			"keys":      cmdKeys,
-			"requests":  cmdRequests,
-			"talk":      cmdTalk,
-			"vault":     cmdVault,
-			"world":     cmdWorld,
+			"await":      cmdAwait,
+			"decide":     cmdDecide,
+			"editconfig": cmdEditConfig,
+			"editlog":    cmdEditLog,
+			"exits":      cmdExits,
+			"google":     cmdGoogle,
+			"googlekey":  cmdGoogleKey,
+			"home":       cmdHome,
+			"json":       cmdJSON,
+			"killagent":  cmdKillAgent,
+			"keys":       cmdKeys,
+			"requests":   cmdRequests,
+			"talk":       cmdTalk,
+			"vault":      cmdVault,
+			"world":      cmdWorld,
 		},
 		RequireUniqueNames: true,
 	})
@@ -287,4 +290,36 @@ func cmdEditLog(ts *testscript.TestScript, neg bool, args []string) {
 	path := filepath.Join(ts.Getenv("KEYPORTER_HOME"), "audit.jsonl")
 	lines := strings.SplitAfter(ts.ReadFile(path), "\n")
 	ts.Check(os.WriteFile(path, []byte(strings.Join(append(lines[:n-1:n-1], lines[n:]...), "")), 0o600))
+}
+
+// cmdDecide is "decide approve|revoke SERVER": the user answers for the program that
+// asked for that server.
+func cmdDecide(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: decide approve|revoke SERVER")
+	}
+	ts.Check(ts.Exec("keyporter", "approvals", "--json"))
+	var all []local.Approval
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &all))
+	for _, a := range all {
+		if a.Server == args[1] {
+			ts.Check(ts.Exec("keyporter", args[0], a.ID))
+			return
+		}
+	}
+	ts.Fatalf("no program asked for %s", args[1])
+}
+
+// cmdEditConfig is "editconfig SETTING": somebody takes a setting out of config.json.
+func cmdEditConfig(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: editconfig SETTING")
+	}
+	path := filepath.Join(ts.Getenv("KEYPORTER_HOME"), "config.json")
+	was := ts.ReadFile(path)
+	is := regexp.MustCompile(`\s*"`+args[0]+`": "[^"]*",?`).ReplaceAllString(was, "")
+	if is == was {
+		ts.Fatalf("config.json has no %s", args[0])
+	}
+	ts.Check(os.WriteFile(path, []byte(is), 0o600))
 }

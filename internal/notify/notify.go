@@ -14,6 +14,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -33,6 +34,15 @@ type Notification struct {
 	// notification. Optional. It runs on the goroutine that hears the desktop:
 	// it must return at once, and may call Show but not Close.
 	OnClick func()
+	// Buttons are further ones, each with an answer of its own, where the desktop has
+	// buttons. A notification without OnClick does nothing on a click beside them.
+	Buttons []Button
+}
+
+// A Button is one answer to a notification.
+type Button struct {
+	Label string
+	Do    func() // as OnClick
 }
 
 // A Notifier shows notifications. Make one with New; it connects when it first
@@ -47,6 +57,10 @@ func New(getenv func(string) string) *Notifier { return &Notifier{p: newPlatform
 // there. It returns ErrUnavailable if nothing here can show it.
 func (f *Notifier) Show(ctx context.Context, n Notification) error {
 	n.Title, n.Text, n.Button = plain(n.Title), plain(n.Text), plain(n.Button)
+	n.Buttons = slices.Clone(n.Buttons)
+	for i := range n.Buttons {
+		n.Buttons[i].Label = plain(n.Buttons[i].Label)
+	}
 	return f.p.show(ctx, n)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -179,6 +180,11 @@ func (s *session) notify(ctx context.Context, n Notification) error {
 		actions = append(actions, "default", "")
 		if n.Button != "" {
 			actions = append(actions, "act", n.Button)
+		}
+	}
+	for i, b := range n.Buttons {
+		if slices.Contains(can, "actions") {
+			actions = append(actions, strconv.Itoa(i), b.Label)
 		}
 	}
 	hints := map[string]dbus.Variant{

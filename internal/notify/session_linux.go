@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -101,7 +102,7 @@ func (s *session) hear() {
 				continue
 			}
 			if id, ok := sig.Body[0].(uint32); ok {
-				s.happened(id, sig.Name)
+				s.happened(id, event(sig))
 			}
 		case signalOwner:
 			if sig.Sender == "org.freedesktop.DBus" && len(sig.Body) == 3 && sig.Body[0] == service {
@@ -130,19 +131,43 @@ func (s *session) newOwner(name string) {
 	}
 }
 
+// event is what a signal says: that a notification is over, or which of its actions
+// was chosen.
+func event(sig *dbus.Signal) string {
+	if sig.Name != signalAction || len(sig.Body) < 2 {
+		return sig.Name
+	}
+	return sig.Name + " " + fmt.Sprint(sig.Body[1])
+}
+
+// answer returns what an action of n does, or nil.
+func (n *Notification) answer(event string) func() {
+	action, ok := strings.CutPrefix(event, signalAction)
+	if !ok {
+		return nil
+	}
+	action = strings.TrimSpace(action)
+	for i, b := range n.Buttons {
+		if action == strconv.Itoa(i) {
+			return b.Do
+		}
+	}
+	return n.OnClick
+}
+
 // happened tells a click and forgets the notification, so that it is told once.
-func (s *session) happened(id uint32, signal string) {
+func (s *session) happened(id uint32, event string) {
 	s.mu.Lock()
 	n, ok := s.shown[id]
 	if ok {
 		delete(s.shown, id)
 		delete(s.numbers, n.ID)
-	} else if s.showing && s.early[id] != signalAction {
-		s.early[id] = signal
+	} else if s.showing && !strings.HasPrefix(s.early[id], signalAction) {
+		s.early[id] = event
 	}
 	s.mu.Unlock()
-	if ok && signal == signalAction && n.OnClick != nil {
-		n.OnClick()
+	if do := n.answer(event); ok && do != nil {
+		do()
 	}
 }
 

@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"keyporter/broker/local"
+	"keyporter/internal/process"
+)
+
+// maxChain bounds the way up from a process to the program that asks.
+const maxChain = 32
+
+// A requester is the program for which a call is made. The zero requester is one that
+// nobody can name: its processes have ended.
+type requester struct {
+	process.Process
+	own bool // Keyporter itself: its window, or the agent
+}
+
+// whoAsks returns a function that finds out, once and without holding any lock, who
+// makes the call with ctx.
+func (b *Broker) whoAsks(ctx context.Context) func() requester {
+	return sync.OnceValue(func() requester {
+		peer, ok := local.PeerFrom(ctx)
+		if !ok || peer.PID == os.Getpid() {
+			return requester{own: true} // no other process
+		}
+		p, err := process.Find(peer.PID)
+		if err != nil || p.Started > peer.Seen {
+			return requester{} // it has ended, and its number may be another's
+		}
+		if b.opt.Program != "" && p.Path == trayOf(b.opt.Program) {
+			return requester{own: true}
+		}
+		return requester{Process: programAbove(p, b.opt.Program, process.Find)}
+	})
+}
+
+// trayOf returns where the window's program is, beside the command line's.
+func trayOf(program string) string {
+	return filepath.Join(filepath.Dir(program), "keyporter-tray"+filepath.Ext(program))
+}
+
+// programAbove returns the program for which p works: the nearest above it, itself
+// included, that is neither Keyporter nor a shell of the system. Below nothing but
+// shells it is the outermost of them. A parent that is younger than its child only
+// has the number of the one that has ended.
+func programAbove(p process.Process, own string, find func(int) (process.Process, error)) process.Process {
+	outermost := process.Process{}
+	for range maxChain {
+		switch {
+		case p.Path == own && own != "":
+		case !isShell(p.Path):
+			return p
+		default:
+			outermost = p
+		}
+		parent, err := find(p.Parent)
+		if err != nil || p.Parent == 0 || parent.Started > p.Started {
+			break
+		}
+		p = parent
+	}
+	return outermost
+}
+
+// shells are programs that do what others tell them to.
+var shells = map[string]bool{
+	"sh": true, "bash": true, "dash": true, "zsh": true, "fish": true, "ksh": true, "csh": true, "tcsh": true, "busybox": true,
+	"cmd.exe": true, "powershell.exe": true, "pwsh": true, "pwsh.exe": true,
+}
+
+// isShell reports whether path is a shell that came with the system. One that lies
+// where the user may write is a program like others.
+func isShell(path string) bool {
+	dir, name := filepath.Split(path)
+	if !shells[strings.ToLower(name)] {
+		return false
+	}
+	if runtime.GOOS == "windows" {
+		root := strings.ToLower(os.Getenv("SystemRoot"))
+		return root != "" && strings.HasPrefix(strings.ToLower(dir), root+`\system32\`)
+	}
+	return dir == "/bin/" || dir == "/usr/bin/"
+}

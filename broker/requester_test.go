@@ -1,0 +1,65 @@
+package broker
+
+import (
+	"errors"
+	"testing"
+
+	"keyporter/internal/process"
+)
+
+func TestTheProgramThatAsksIsTheOneAboveKeyporterAndShells(t *testing.T) {
+	const own = "/opt/keyporter"
+	for _, c := range []struct {
+		name  string
+		chain []process.Process // from keyporter up; each is the parent of the one before
+		want  string
+	}{
+		{"a client", chain(own, "/opt/claude", "/usr/lib/systemd/systemd"), "/opt/claude"},
+		{"through a shell", chain(own, "/bin/sh", "/opt/claude"), "/opt/claude"},
+		{"through two shells", chain(own, "/usr/bin/dash", "/usr/bin/bash", "/usr/bin/xterm"), "/usr/bin/xterm"},
+		{"a shell of the user's own is a program", chain(own, "/home/a/bin/bash", "/usr/bin/xterm"), "/home/a/bin/bash"},
+		{"nothing but shells", chain(own, "/usr/bin/dash", "/usr/bin/bash"), "/usr/bin/bash"},
+		{"nobody", chain(own), ""},
+		{"a program that speaks for itself", chain("/usr/bin/python3", "/opt/claude"), "/usr/bin/python3"},
+		{"another keyporter", chain("/tmp/keyporter", "/opt/claude"), "/tmp/keyporter"},
+		{"keyporter started by keyporter", chain(own, own, "/opt/claude"), "/opt/claude"},
+		{"a parent's number that was used again", reused(chain(own, "/opt/claude")), ""},
+		{"a shell's parent's number that was used again", reused(chain(own, "/bin/sh", "/opt/claude")), "/bin/sh"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			find := func(pid int) (process.Process, error) {
+				for _, p := range c.chain {
+					if p.PID == pid {
+						return p, nil
+					}
+				}
+				return process.Process{}, errors.New("it has ended")
+			}
+			if got := programAbove(c.chain[0], own, find); got.Path != c.want {
+				t.Errorf("got %q, want %q", got.Path, c.want)
+			}
+		})
+	}
+}
+
+func TestAChainWithoutEndIsNotFollowedForever(t *testing.T) {
+	loop := process.Process{PID: 7, Parent: 7, Path: "/bin/sh"}
+	got := programAbove(loop, "/opt/keyporter", func(int) (process.Process, error) { return loop, nil })
+	if got.Path != "/bin/sh" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func chain(paths ...string) []process.Process {
+	var all []process.Process
+	for i, path := range paths {
+		all = append(all, process.Process{PID: 100 - i, Parent: 99 - i, Path: path, Started: int64(100 - i)})
+	}
+	return all
+}
+
+// reused lets the last of a chain be younger than its child.
+func reused(c []process.Process) []process.Process {
+	c[len(c)-1].Started = 1000
+	return c
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+func (p *program) approvals() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "approvals",
+		Short: "List which programs may use what, and who waits",
+		Long: `Lists the programs that may use a server or an account, and those that wait for an
+answer. Programs are asked about once the setting approvals is first-use or session.`,
+		Example: "  keyporter approvals\n  keyporter settings set approvals=first-use",
+		Args:    takes(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.askAgain(c.Context(), func(l *local.Client) error {
+				st, err := l.State(c.Context())
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return p.printJSON(append([]local.Approval{}, st.Approvals...))
+				}
+				if len(st.Approvals) == 0 {
+					mode, err := st.Settings.Get("approvals")
+					fmt.Fprintf(p.stderr, "No program has asked yet. The setting approvals is %s.\n", mode)
+					return err
+				}
+				return p.printApprovals(st.Approvals)
+			})
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func (p *program) printApprovals(all []local.Approval) error {
+	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tSTATE\tPROGRAM\tFOR\tAS\tSINCE")
+	for _, a := range all {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, printable(a.Program), printable(forWhat(&a)), dash(printable(a.Identity)), a.At.Local().Format(time.DateTime))
+	}
+	return t.Flush()
+}
+
+// forWhat is what an approval is about, as people say it.
+func forWhat(a *local.Approval) string {
+	return strings.TrimPrefix(a.Name(), "program/")
+}
+
+func (p *program) approve() *cobra.Command {
+	return p.decide("approve ID", "Allow a program that asked to use a server or an account", "Allowed.", (*local.Client).Approve)
+}
+
+func (p *program) revoke() *cobra.Command {
+	return p.decide("revoke ID", "Take an approval back, or deny one that waits", "Not allowed any more.", (*local.Client).Revoke)
+}
+
+func (p *program) decide(use, short, done string, f func(*local.Client, context.Context, local.Name) error) *cobra.Command {
+	name, _, _ := strings.Cut(use, " ")
+	return &cobra.Command{
+		Use: use, Short: short,
+		Example: "  keyporter " + name + " 4f1d02aa",
+		Args:    takes("an ID, which keyporter approvals shows"),
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.ask(c.Context(), func(l *local.Client) error {
+				if err := f(l, c.Context(), local.Name{Name: args[0]}); err != nil {
+					return err
+				}
+				fmt.Fprintln(p.stderr, done)
+				return nil
+			})
+		},
+	}
+}
+
+// allowed runs f. If the program that has started this one must first be allowed to
+// use what name names, a person at the terminal is asked, and f runs once more.
+func (p *program) allowed(ctx context.Context, l *local.Client, name string, f func() error) error {
+	err := f()
+	if err == nil || hint.CodeOf(err) != hint.ApprovalNeeded || !p.interactive() {
+		return err
+	}
+	a, askErr := l.AskApproval(ctx, local.Name{Name: name})
+	if askErr != nil || a.State != local.ApprovalWaiting || a.Program == "" {
+		return err // it is about something else, or denied
+	}
+	as := ""
+	if a.Identity != "" {
+		as = " as " + a.Identity
+	}
+	answer := local.Name{Name: a.ID}
+	if !p.confirm(ctx, fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, forWhat(a), as)) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		_ = l.Revoke(ctx, answer) // err says the same
+		return err
+	}
+	if err := l.Approve(ctx, answer); err != nil {
+		return err
+	}
+	return f()
+}

@@ -1,0 +1,12 @@
+//go:build !linux && !darwin && !windows
+
+package process
+
+import (
+	"errors"
+	"time"
+)
+
+func now() int64 { return time.Now().UnixNano() }
+
+func find(int) (Process, error) { return Process{}, errors.ErrUnsupported }

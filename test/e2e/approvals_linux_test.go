@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"keyporter/broker/local"
+	"keyporter/internal/fakeas"
+	"keyporter/internal/hint"
+)
+
+// asking returns the approval of a program for acme, once it stands as wanted.
+func (h *home) asking(program string, want local.ApprovalState) local.Approval {
+	h.t.Helper()
+	var found local.Approval
+	until(h.t, program+" "+string(want), func() bool {
+		for _, a := range h.state().Approvals {
+			if a.Program == program && a.Server == "acme" && a.State == want {
+				found = a
+			}
+		}
+		return found.ID != ""
+	})
+	return found
+}
+
+// through runs keyporter from another program, and returns its exit code and what
+// it wrote.
+func (h *home) through(name string, args ...string) (int, string) {
+	h.t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env, cmd.Dir = h.env, h.dir
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		h.t.Fatal(err)
+	}
+	h.searchText("what keyporter wrote", string(out))
+	return cmd.ProcessState.ExitCode(), h.said(string(out))
+}
+
+func TestAProgramIsAskedAboutAndACallWaitsForTheAnswer(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	self, err := os.Executable()
+	check(t, err)
+	c := settled(h, w)
+	h.do("settings", "set", "approvals=first-use")
+
+	// A call of a bridge that runs is held, and goes through when the user allows it.
+	call := c.add(3, 4)
+	a := h.asking(self, local.ApprovalWaiting)
+	if a.Account != "acme" || a.Identity == "" {
+		t.Errorf("it is asked for as %+v", a)
+	}
+	until(t, "the notice", func() bool {
+		n := h.state().Notices
+		return len(n) == 1 && n[0].Kind == local.NoticeApproval && n[0].Program == self && n[0].Approval == a.ID
+	})
+	h.do("approve", a.ID)
+	c.wantText(call, "7")
+	c.wantText(c.add(4, 4), "8")
+	if n := h.state().Notices; len(n) != 0 {
+		t.Errorf("notices %+v stay", n)
+	}
+
+	// So may what the program starts through a shell, and nothing that another one does.
+	if code, out := h.through("/bin/sh", "-c", `"$0" call acme add '{"a":5,"b":4}'; exit $?`, program); code != 0 || !strings.Contains(out, "9") {
+		t.Errorf("through a shell: exit code %d\n%s", code, out)
+	}
+	other := filepath.Join(h.dir, "other-program")
+	runner, err := exec.LookPath("timeout") // which stays above what it runs
+	check(t, err)
+	text, err := os.ReadFile(runner)
+	check(t, err)
+	check(t, os.WriteFile(other, text, 0o755))
+	if code, out := h.through(other, "60", program, "call", "acme", "get_time"); code != 4 || !strings.Contains(out, other+" is not allowed to use acme.") {
+		t.Errorf("through another program: exit code %d\n%s", code, out)
+	}
+	h.do("approve", h.asking(other, local.ApprovalWaiting).ID)
+	if code, out := h.through(other, "60", program, "call", "acme", "get_time"); code != 0 {
+		t.Errorf("through another program that is allowed: exit code %d\n%s", code, out)
+	}
+
+	// What is taken back is gone at once; a no is told to the call that waits.
+	h.do("revoke", a.ID)
+	call = c.add(1, 1)
+	h.asking(self, local.ApprovalWaiting)
+	h.do("revoke", a.ID)
+	c.wantFailure(call, "is not allowed to use acme")
+	c.wantFailure(c.add(1, 1), "is not allowed to use acme")
+	h.kill() // what was denied is forgotten, what was allowed is not
+
+	// No answer is a no.
+	agent, err := local.Dial(t.Context(), local.DialOptions{Paths: h.paths(), Start: local.Always, Program: program, Environ: h.env})
+	check(t, err)
+	defer agent.Close()
+	err = agent.AwaitReady(t.Context(), local.AwaitRequest{Server: "acme", Wait: time.Millisecond})
+	if hint.CodeOf(err) != hint.ApprovalNeeded {
+		t.Errorf("nobody answered, and the call ended with %v", err)
+	}
+	h.asking(self, local.ApprovalDenied)
+	h.asking(other, local.ApprovalAllowed)
+	if _, err := agent.Token(t.Context(), local.TokenRequest{Name: "acme"}); hint.CodeOf(err) != hint.ApprovalNeeded {
+		t.Errorf("a token for a program that speaks to the agent by itself: %v", err)
+	}
+	h.wantBrowsers(1)
+}
+
+func TestAProgramThatIsStartedAgainIsAskedAboutAgain(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	h.do("settings", "set", "approvals=session")
+	// The shell's copy lies where the user may write, so it is a program like others.
+	script := `"$0" call acme get_time; echo "code $?"; read answer; "$0" call acme get_time; echo "code $?"`
+	shell := filepath.Join(h.dir, "sh")
+	sh, err := os.ReadFile("/bin/sh")
+	check(t, err)
+	check(t, os.WriteFile(shell, sh, 0o755))
+	for range 2 {
+		cmd := exec.Command(shell, "-c", script, program)
+		cmd.Env, cmd.Dir = h.env, h.dir
+		in, err := cmd.StdinPipe()
+		check(t, err)
+		out := &output{}
+		cmd.Stdout = out
+		check(t, cmd.Start())
+		out.await(t, func(s string) bool { return strings.Contains(s, "code 4") })
+		h.do("approve", h.asking(shell, local.ApprovalWaiting).ID)
+		_, err = in.Write([]byte("\n"))
+		check(t, err)
+		out.await(t, func(s string) bool { return strings.Contains(s, "code 0") })
+		check(t, in.Close())
+		check(t, cmd.Wait())
+	}
+}

@@ -23,6 +23,7 @@ import (
 
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
+	"keyporter/internal/process"
 )
 
 func TestMain(m *testing.M) {
@@ -321,8 +322,11 @@ func TestBrokerKnowsTheClientsProcess(t *testing.T) {
 	if err := dial(t, p).Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if want := (Peer{UID: os.Getuid(), PID: os.Getpid()}); got != want {
-		t.Errorf("got %v, want %v", got, want)
+	if got.UID != os.Getuid() || got.PID != os.Getpid() {
+		t.Errorf("got %v, want process %d of user %d", got, os.Getpid(), os.Getuid())
+	}
+	if self, err := process.Find(got.PID); err == nil && (got.Seen < self.Started || got.Seen > process.Now()) {
+		t.Errorf("the connection was seen at %d, and the process started at %d", got.Seen, self.Started)
 	}
 }
 

@@ -2,6 +2,7 @@ package view
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -342,5 +343,15 @@ func TestGoogleAccountsHaveWordsOfTheirOwn(t *testing.T) {
 			}
 			seen[texts.kind(k)] = true
 		}
+	}
+}
+
+// What a policy says and this version cannot do is not shown as fixed.
+func TestPolicySettingsThatAreNotHere(t *testing.T) {
+	texts := TextsIn(English)
+	all := fixedBy(texts, &local.PolicyState{Source: "/etc/policy", Settings: map[string]string{"language": "ja", "later": "x"}, Unknown: []string{"later"}})
+	want := []string{fmt.Sprintf(texts.Team.FixedHere, "/etc/policy"), "Settings: language=ja", "This version does not have these settings, so they are not in force: later=x"}
+	if !slices.Equal(all, want) {
+		t.Errorf("says %q, want %q", all, want)
 	}
 }

@@ -84,12 +84,19 @@ func fixedBy(texts *Texts, p *local.PolicyState) []string {
 		}
 		all = append(all, fmt.Sprintf(t.Kinds, strings.Join(kinds, ", ")))
 	}
-	if len(p.Settings) > 0 {
-		var list []string
-		for _, n := range slices.Sorted(maps.Keys(p.Settings)) {
-			list = append(list, clean(n+"="+p.Settings[n]))
+	var fixed, not []string
+	for _, n := range slices.Sorted(maps.Keys(p.Settings)) {
+		if setting := clean(n + "=" + p.Settings[n]); slices.Contains(p.Unknown, n) {
+			not = append(not, setting)
+		} else {
+			fixed = append(fixed, setting)
 		}
-		all = append(all, fmt.Sprintf(t.Settings, strings.Join(list, ", ")))
+	}
+	if len(fixed) > 0 {
+		all = append(all, fmt.Sprintf(t.Settings, strings.Join(fixed, ", ")))
+	}
+	if len(not) > 0 {
+		all = append(all, fmt.Sprintf(t.NotHere, strings.Join(not, ", ")))
 	}
 	if p.Profile != "" {
 		all = append(all, fmt.Sprintf(t.Everybody, clean(p.Profile)))

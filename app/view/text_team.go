@@ -66,6 +66,7 @@ type Team struct {
 	Origins    string // %s
 	Kinds      string // %s
 	Settings   string // %s
+	NotHere    string // %s
 	Everybody  string // %s
 	SignedOnly string
 
@@ -159,6 +160,7 @@ var teamEN = Team{
 	Origins:    "Servers are at %s",
 	Kinds:      "Accounts are of the kinds %s",
 	Settings:   "Settings: %s",
+	NotHere:    "This version does not have these settings, so they are not in force: %s",
 	Everybody:  "Everybody joins %s",
 	SignedOnly: "Only profiles that it knows the signers of are joined.",
 
@@ -173,7 +175,7 @@ var teamEN = Team{
 		IDToken:       "{server} gets the token that proves who you are.",
 		PrivateHost:   "{server} may send your sign-in to {value}, in a private network.",
 		ThisComputer:  "The address of {server} is on this computer: whatever program answers there gets its tokens.",
-		SecretRef:     "The secret of {account} is read at {value} with your own login.",
+		SecretRef:     "The secret of {account} is read at {value}; your own login is sent there.",
 		SignerChanged: "Before, the profile was signed by {value}; now it is signed with another key.",
 		UnsignedNow:   "Before, the profile was signed by {value}; now it is not signed.",
 		SignerExpired: "The key that signed the profile is not valid today.",
@@ -247,6 +249,7 @@ var teamJA = Team{
 	Origins:    "サーバーの場所: %s",
 	Kinds:      "アカウントの種類: %s",
 	Settings:   "設定: %s",
+	NotHere:    "このバージョンにない設定のため、適用されていません: %s",
 	Everybody:  "全員が参加するプロファイル: %s",
 	SignedOnly: "登録された署名者のプロファイルにだけ参加できます。",
 
@@ -261,7 +264,7 @@ var teamJA = Team{
 		IDToken:       "{server} は、あなたが誰であるかを証明するトークンを受け取ります。",
 		PrivateHost:   "{server} は、プライベートネットワークの {value} にサインインを送ることがあります。",
 		ThisComputer:  "{server} のアドレスはこのコンピューターです。そこで応答するプログラムがトークンを受け取ります。",
-		SecretRef:     "{account} の秘密は、あなたのログインを使って {value} から読み取られます。",
+		SecretRef:     "{account} の秘密は {value} から読み取られ、その際あなた自身のログイン情報がそこへ送られます。",
 		SignerChanged: "以前の署名は {value} でしたが、今回は別の鍵で署名されています。",
 		UnsignedNow:   "以前の署名は {value} でしたが、今回は署名がありません。",
 		SignerExpired: "プロファイルに署名した鍵は現在有効ではありません。",

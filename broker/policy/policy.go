@@ -215,10 +215,11 @@ func (p *Policy) kind(k account.Kind) error {
 	return p.refused(fmt.Sprintf("This needs an account of the kind %s.", k.Words()), "accounts are of the kinds "+strings.Join(words, ", "))
 }
 
-// Setting returns an error for a setting that is fixed.
+// Setting returns an error for a setting that is fixed. One that this version does
+// not have is not.
 func (s Set) Setting(name string) error {
 	for _, p := range s {
-		if value, fixed := p.Settings[name]; fixed {
+		if value, fixed := p.Settings[name]; fixed && slices.Contains(account.SettingNames(), name) {
 			return p.refused(fmt.Sprintf("The setting %s cannot be changed.", name), fmt.Sprintf("it is fixed to %q", value))
 		}
 	}

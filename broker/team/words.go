@@ -37,7 +37,7 @@ func Words(c *local.Concern) string {
 	case local.ThisComputer:
 		return fmt.Sprintf("The address of %s, %s, is on your own computer: whatever program answers there gets its tokens.", c.Server, c.Value)
 	case local.SecretElsewhere:
-		return fmt.Sprintf("The secret of the account %s is read at %s with your own login.", c.Account, c.Value)
+		return fmt.Sprintf("The secret of the account %s is read at %s; your own login is sent there.", c.Account, c.Value)
 	case local.SignerChanged:
 		return fmt.Sprintf("Before, the profile was signed by %s; now it is signed with another key.", c.Value)
 	case local.NoLongerSigned:

@@ -46,7 +46,11 @@ func (p *program) settingsGet() *cobra.Command {
 				}
 				for _, rule := range st.Policies {
 					for _, name := range slices.Sorted(maps.Keys(rule.Settings)) {
-						fmt.Fprintf(p.stderr, "%s is fixed by %s.\n", printable(name), rule.Source)
+						words := "%s is fixed by %s.\n"
+						if slices.Contains(rule.Unknown, name) {
+							words = "%s stands in %s, but this version does not have it, so it is not in force.\n"
+						}
+						fmt.Fprintf(p.stderr, words, printable(name), rule.Source)
 					}
 				}
 				return p.printSettings(&st.Settings, asJSON)

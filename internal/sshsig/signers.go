@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,11 +130,25 @@ func (l Signers) Name(key ssh.PublicKey, namespace string, now time.Time) (strin
 	return "", err
 }
 
+// meant reports whether the line is for a purpose. A pattern that begins with an
+// exclamation mark and matches says no, wherever it stands (ssh_config(5), PATTERNS).
 func (s *signer) meant(namespace string) bool {
-	return len(s.namespaces) == 0 || slices.ContainsFunc(s.namespaces, func(pattern string) bool {
+	if len(s.namespaces) == 0 {
+		return true
+	}
+	meant := false
+	for _, pattern := range s.namespaces {
+		pattern, not := strings.CutPrefix(pattern, "!")
 		match, err := path.Match(pattern, namespace)
-		return err == nil && match
-	})
+		switch {
+		case err != nil, !match:
+		case not:
+			return false
+		default:
+			meant = true
+		}
+	}
+	return meant
 }
 
 // Line writes a line for a list.

@@ -152,6 +152,7 @@ func TestSigners(t *testing.T) {
 		"nobody":        {"", "", ErrUnknown},
 		"another key":   {"lead@example.com " + other, "", ErrUnknown},
 		"for git only":  {`lead@example.com namespaces="git,file" ` + line, "", ErrUnknown},
+		"for all but":   {`lead@example.com namespaces="*,!` + purpose + `" ` + line, "", ErrUnknown},
 		"for this":      {`lead@example.com namespaces="git,keyporter-*" ` + line, "lead@example.com", nil},
 		"too early":     {`lead@example.com valid-after="20260615120001Z" ` + line, "", ErrExpired},
 		"early enough":  {`lead@example.com valid-after="20260615120000Z" ` + line, "lead@example.com", nil},

@@ -145,6 +145,9 @@ func brokenTokens() []diagnosis {
 			as.Fail(fakeas.Token, 1000, 500)
 			return c
 		}},
+		{name: "a fixed token is refused", id: local.CheckClaims, what: "a server that expects a JWT refuses it", do: "keyporter account rotate key --token-file FILE", world: func(t *testing.T) *clinic {
+			return withStatic(t, answering(t, http.StatusUnauthorized, "WWW-Authenticate", `Bearer error="invalid_token"`))
+		}},
 		{name: "encrypted for want of an audience", id: local.CheckClaims, what: "encrypted", do: "--audience", world: refused(fakeas.Options{TokenForm: fakeas.JWE}, nil)},
 		{name: "no audience at all", id: local.CheckClaims, what: "names no audience", do: "--audience", world: refused(fakeas.Options{IgnoreResource: true}, nil)},
 		{name: "another audience", id: local.CheckClaims, what: "https://other.example/api", do: "--audience", world: refused(fakeas.Options{}, func(p *local.PutServer) { p.Server.Resource = "https://other.example/api" })},

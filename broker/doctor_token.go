@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/broker/claims"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
@@ -158,6 +159,9 @@ func (x *examination) checkClaims(ctx context.Context, tok *local.Token, tripErr
 		return
 	}
 	problem := findingsHint(i.Findings)
+	if k := a.account; k != nil && k.Kind == account.Static { // no setting and no sign-in makes another one of it
+		problem.Do = fmt.Sprintf("Get one that fits where it was made, then: keyporter account rotate %s --token-file FILE", quoteArg(k.Name))
+	}
 	if tripErr == nil || !e.Refused && !i.Findings[0].Certain {
 		x.note(id, seen, problem)
 		return

@@ -155,8 +155,10 @@ func read(path string) ([]byte, fs.FileMode, error) {
 		return nil, 0o600, nil
 	case err != nil:
 		return nil, 0, unreadable(path, err)
-	case !fi.Mode().IsRegular() || fi.Size() > maxSize:
-		return nil, 0, unreadable(path, fmt.Errorf("it is not a file of at most %d bytes", maxSize))
+	case !fi.Mode().IsRegular():
+		return nil, 0, hint.New(hint.Failed, fmt.Sprintf("What stands at %s is no file.", path), "Move it out of the way, then try again.")
+	case fi.Size() > maxSize:
+		return nil, 0, hint.New(hint.Failed, fmt.Sprintf("The file %s is larger than the %d MB that Keyporter edits.", path, maxSize>>20), "Look at what fills it; nothing was changed.")
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

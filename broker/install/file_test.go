@@ -135,7 +135,7 @@ func leftAlone(t *testing.T, c *Client, text, bad string) {
 	for path, want := range map[string]string{
 		broken: "cannot be understood at line 2, column 3",
 		locked: "is read-only",
-		dir:    "cannot be read",
+		dir:    "is no file",
 		filepath.Join(dir, "none", "none", "x.json"): "cannot be written",
 	} {
 		before, _ := os.ReadFile(path)

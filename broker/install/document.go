@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"keyporter/internal/hint"
 )
@@ -100,7 +101,11 @@ func (c *Client) replace(path string, at []string, e Entry) (old []byte, err err
 		if err := c.has(text, at, e.Key); err != nil {
 			return change{}, err
 		}
-		out, was, err := c.format.replace(text, at, e.Key, c.fields(e))
+		v, _, err := find(c.format, text, at)
+		if err != nil {
+			return change{}, err
+		}
+		out, was, err := c.format.replace(text, at, e.Key, withSwitches(c.fields(e), text, v.Get(e.Key)))
 		if err != nil {
 			return change{}, err
 		}
@@ -108,6 +113,42 @@ func (c *Client) replace(path string, at []string, e Entry) (old []byte, err err
 		return change{text: out, changed: []string{e.Server}}, c.check(out, text, at, e.Key, true)
 	})
 	return old, err
+}
+
+// switches are the fields that say whether a client uses a server, and which of its
+// tools.
+var switches = []string{
+	"disabled", "enabled", "tools", "disabledTools", "enabled_tools", "disabled_tools", "includeTools", "excludeTools", "available_tools",
+}
+
+// withSwitches adds those of the entry that is replaced: a server that was off, or
+// had fewer tools, stays so.
+func withSwitches(fields []field, text []byte, old *Value) []field {
+	for _, name := range switches {
+		v := old.Get(name)
+		var value any
+		switch {
+		case v == nil:
+			continue
+		case v.Kind == List:
+			list := []string{}
+			for i := range v.Elements {
+				list = append(list, v.Elements[i].Text)
+			}
+			value = list
+		case v.Kind == Other && v.End > v.Start:
+			on, err := strconv.ParseBool(string(text[v.Start:v.End]))
+			if err != nil {
+				continue
+			}
+			value = on
+		default:
+			continue
+		}
+		fields = slices.DeleteFunc(fields, func(f field) bool { return f.name == name })
+		fields = append(fields, field{name, value})
+	}
+	return fields
 }
 
 // Swap puts a text in the place of another one, and reports false for a file that

@@ -399,3 +399,25 @@ func FuzzYAML(f *testing.F) {
 	}
 	fuzz(f, "goose")
 }
+
+// A server that was switched off, or had fewer tools, does not get more with the
+// entry that replaces its own.
+func TestReplacedEntriesKeepTheirSwitches(t *testing.T) {
+	for _, test := range []struct{ id, before, want string }{
+		{"cline", `{"mcpServers": {"a": {"command": "x", "disabled": true}}}`, `"disabled": true`},
+		{"windsurf", `{"mcpServers": {"a": {"command": "x", "disabledTools": ["rm", "mv"]}}}`, `"disabledTools": ["rm", "mv"]`},
+		{"copilot-cli", `{"mcpServers": {"a": {"command": "x", "tools": ["read"]}}}`, `"tools": ["read"]`},
+		{"codex", "[mcp_servers.a]\ncommand = \"x\"\nenabled = false\ndisabled_tools = [\"rm\"]\n", "enabled = false\ndisabled_tools = [\"rm\"]\n"},
+		{"goose", "extensions:\n  a:\n    enabled: false\n    cmd: x\n    available_tools:\n      - read\n", "enabled: false\n"},
+	} {
+		c, path := clientOf(t, test.id), filepath.Join(t.TempDir(), "config")
+		writeFile(t, path, test.before, 0o600)
+		if _, err := c.ReplaceProgram(path, c.path, "a", "a", command); err != nil {
+			t.Fatal(err)
+		}
+		got := readString(t, path)
+		if !strings.Contains(got, test.want) || strings.Contains(got, "*") || strings.Contains(got, "enabled: true") {
+			t.Errorf("%s: the file became %s", test.id, got)
+		}
+	}
+}

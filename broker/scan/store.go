@@ -44,6 +44,9 @@ func stores(getenv func(string) string) []Finding {
 		if !filepath.IsAbs(dir) {
 			continue
 		}
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real // a walk does not follow its root
+		}
 		_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() {
 				return nil // what cannot be read holds nothing to find

@@ -132,7 +132,8 @@ func (b *Broker) joining(cfg *account.Config, v records, text []byte, url string
 	}
 	j.review.Changes = append([]local.ProfileChange{}, j.plan.Changes...)
 	j.review.Concerns = append(j.origin(url), j.news()...)
-	j.review.Nothing = j.joined != nil && len(j.review.Changes) == 0 && len(j.review.Concerns) == 0
+	remembered := j.joined != nil && (url == "" || url == j.joined.URL)
+	j.review.Nothing = remembered && len(j.review.Changes) == 0 && len(j.review.Concerns) == 0
 	j.review.Digest, err = j.digest()
 	return j, err
 }

@@ -468,9 +468,13 @@ func TestProfileAtAnAddress(t *testing.T) {
 	defer srv.Close()
 	w := newWorld(t)
 	w.opt.HTTP = srv.Client().Transport
+	w.join(w.review(text))
 	r, err := w.ReviewProfile(t.Context(), local.ReviewRequest{URL: srv.URL + "/team"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.Nothing || len(r.Changes) > 0 {
+		t.Errorf("the same from an address, which is to be remembered: %+v", r)
 	}
 	w.join(r)
 	if p := w.snapshot().Profiles; len(p) != 1 || p[0].URL != srv.URL+"/team" {

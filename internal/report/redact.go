@@ -10,7 +10,9 @@ import (
 
 var (
 	// Values behind a word that announces one, whatever they look like.
-	announced = lazy.Regexp(`(?i)\b(bearer|basic|dpop|token|secret|password|api[-_]?key|access_token|refresh_token|client_secret|code|assertion)([ \t]*[:=][ \t]*|[ \t]+(?:[A-Za-z]+[ \t]+)?)([A-Za-z0-9._~+/=-]{16,})`)
+	announced = lazy.Regexp(`(?i)\b(bearer|basic|dpop|token|secret|password|api[-_]?key|access_token|refresh_token|client_secret|assertion)([ \t]*[:=][ \t]*|[ \t]+(?:[A-Za-z]+[ \t]+)?)([A-Za-z0-9._~+/=-]{16,})`)
+	// Authorization codes. The path behind the name VS Code is none.
+	code = lazy.Regexp(`(?i)\b(code)([ \t]*[:=][ \t]*|[ \t]+)([A-Za-z0-9._+=-][A-Za-z0-9._~+/=-]{15,})`)
 	// Tokens and keys by their form: JWTs (RFC 7519), long runs of letters and
 	// digits.
 	jsonToken = lazy.Regexp(`\beyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,4}`)
@@ -35,6 +37,7 @@ func Redact(text string, getenv func(string) string) string {
 	text = query().ReplaceAllString(text, "$1?…")
 	text = jsonToken().ReplaceAllString(text, "…")
 	text = announced().ReplaceAllString(text, "$1$2…")
+	text = code().ReplaceAllString(text, "$1$2…")
 	text = longRun().ReplaceAllString(text, "…")
 	text = email().ReplaceAllString(text, "$1…@$2")
 	for _, name := range []string{"USER", "USERNAME", "LOGNAME"} {

@@ -18,18 +18,20 @@ func env(name string) string {
 
 func TestWhatNamesAPersonOrIsAKeyIsTakenOut(t *testing.T) {
 	for text, want := range map[string]string{
-		"/home/jdoe/.config/x and /home/jdoe2":               "~/.config/x and /home/jdoe2",
-		"a token of jane.doe@example.com, good for 9 s":      "a token of j…@example.com, good for 9 s",
-		"https://mcp.example.com/mcp?key=" + word + " is":    "https://mcp.example.com/mcp?… is",
-		"https://me:" + word + "@mcp.example.com/mcp":        "https://…@mcp.example.com/mcp",
-		"Authorization: Bearer " + word + "0123456789":       "Authorization: Bearer …",
-		"token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0." + word: "token …",
-		"client_secret=" + word + "-abcdefgh":                "client_secret=…",
-		"id " + strings.Repeat("Ab1"+word, 4):                "id …",
-		"user jdoe's agent runs":                             "user USER's agent runs",
-		"a token that says nothing":                          "a token that says nothing",
-		"https://sales-mcp-abcdefghij-uc.a.run.app/mcp":      "https://sales-mcp-abcdefghij-uc.a.run.app/mcp",
-		"HTTP 401, with the place of its metadata":           "HTTP 401, with the place of its metadata",
+		"/home/jdoe/.config/x and /home/jdoe2":                           "~/.config/x and /home/jdoe2",
+		"a token of jane.doe@example.com, good for 9 s":                  "a token of j…@example.com, good for 9 s",
+		"https://mcp.example.com/mcp?key=" + word + " is":                "https://mcp.example.com/mcp?… is",
+		"https://me:" + word + "@mcp.example.com/mcp":                    "https://…@mcp.example.com/mcp",
+		"Authorization: Bearer " + word + "0123456789":                   "Authorization: Bearer …",
+		"token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0." + word:             "token …",
+		"client_secret=" + word + "-abcdefgh":                            "client_secret=…",
+		"id " + strings.Repeat("Ab1"+word, 4):                            "id …",
+		"code=4/0A" + word + "-abcdefgh":                                 "code=…",
+		"VS Code           /home/jdoe/.config/Code/User/mcp.json: notes": "VS Code           ~/.config/Code/User/mcp.json: notes",
+		"user jdoe's agent runs":                                         "user USER's agent runs",
+		"a token that says nothing":                                      "a token that says nothing",
+		"https://sales-mcp-abcdefghij-uc.a.run.app/mcp":                  "https://sales-mcp-abcdefghij-uc.a.run.app/mcp",
+		"HTTP 401, with the place of its metadata":                       "HTTP 401, with the place of its metadata",
 	} {
 		if got := Redact(text, env); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)

@@ -5,11 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyporter/broker/local"
 	"keyporter/internal/fakeas"
+	"keyporter/internal/hint"
 )
 
 // asking returns the approval of a program for acme, once it stands as wanted.
@@ -25,6 +28,24 @@ func (h *home) asking(program string, want local.ApprovalState) local.Approval {
 		return found.ID != ""
 	})
 	return found
+}
+
+// held returns a call that waits for program to be allowed. A call may still go
+// through before the bridge has heard that it is not.
+func (c *host) held(program string) <-chan message {
+	c.h.t.Helper()
+	call := c.add(3, 4)
+	until(c.h.t, "a call that is held", func() bool {
+		select {
+		case <-call:
+			call = c.add(3, 4)
+		default:
+		}
+		return slices.ContainsFunc(c.h.state().Approvals, func(a local.Approval) bool {
+			return a.Program == program && a.State == local.ApprovalWaiting
+		})
+	})
+	return call
 }
 
 // through runs keyporter from another program, and returns its exit code and what
@@ -52,7 +73,7 @@ func TestAProgramIsAskedAboutAndACallWaitsForTheAnswer(t *testing.T) {
 	h.do("settings", "set", "approvals=first-use")
 
 	// A call of a bridge that runs is held, and goes through when the user allows it.
-	call := c.add(3, 4)
+	call := c.held(self)
 	a := h.asking(self, local.ApprovalWaiting)
 	if a.Account != "acme" || a.Identity == "" {
 		t.Errorf("it is asked for as %+v", a)
@@ -86,17 +107,38 @@ func TestAProgramIsAskedAboutAndACallWaitsForTheAnswer(t *testing.T) {
 
 	// What is taken back is gone at once; a no is told to the call that waits.
 	h.do("revoke", a.ID)
-	call = c.add(1, 1)
+	call = c.held(self)
 	h.asking(self, local.ApprovalWaiting)
 	h.do("revoke", a.ID)
 	c.wantFailure(call, "is not allowed to use acme")
 	c.wantFailure(c.add(1, 1), "is not allowed to use acme")
 	h.kill() // what was denied is forgotten, what was allowed is not
-	call = c.add(1, 1)
+	call = c.held(self)
 	h.asking(self, local.ApprovalWaiting)
 	h.asking(other, local.ApprovalAllowed)
 	h.do("revoke", a.ID)
 	c.wantFailure(call, "is not allowed to use acme")
+
+	// A program that speaks to the agent by itself is asked about too, and no answer
+	// is a no.
+	h.kill()
+	h.do("list") // starts an agent
+	agent, err := local.Dial(t.Context(), local.DialOptions{Paths: h.paths()})
+	check(t, err)
+	defer agent.Close()
+	for name, try := range map[string]func() error{
+		"await": func() error {
+			return agent.AwaitReady(t.Context(), local.AwaitRequest{Server: "acme", Wait: time.Millisecond})
+		},
+		"token": func() error {
+			_, err := agent.Token(t.Context(), local.TokenRequest{Name: "acme"})
+			return err
+		},
+	} {
+		if err := try(); hint.CodeOf(err) != hint.ApprovalNeeded {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	h.wantBrowsers(1)
 }
 

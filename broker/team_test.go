@@ -191,6 +191,15 @@ func TestJoinWantsConcernsAgreedTo(t *testing.T) {
 	if r := w.review(profile(sales, elseKey)); !r.Nothing {
 		t.Errorf("what was agreed to is asked about again: %v", codes(r))
 	}
+	// Access as one service account is not access as another.
+	as := func(email string) []byte {
+		return profile(sales, `"me":{"kind":"google-adc"},"key":{"kind":"google-impersonate","through":"me","scopes":["https://www.googleapis.com/auth/bigquery"],"target_principal":"`+email+`@p.iam.gserviceaccount.com"}`)
+	}
+	w2 := newWorld(t)
+	w2.join(w2.review(as("reader")))
+	if got := codes(w2.review(as("owner"))); !slices.Equal(got, []local.ConcernCode{local.GoogleAccess}) {
+		t.Errorf("concerns about another service account = %v", got)
+	}
 	// The harmless one has nothing to agree to; the harmful new version has.
 	if got := codes(w.review(profile(sales, strings.Replace(elseKey, "bank", "mint", 1)))); !slices.Equal(got, []local.ConcernCode{local.AudienceElsewhere}) {
 		t.Errorf("concerns = %v", got)

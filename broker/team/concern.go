@@ -101,7 +101,11 @@ func ofAccount(a *account.Account, server, origin string) []local.Concern {
 	switch a.Kind {
 	case account.Google, account.GoogleKey, account.GoogleImpersonate, account.GoogleADC:
 		if a.Audience == "" && !a.SelfSigned && !atGoogle(origin) {
-			note(local.GoogleAccess, strings.Join(a.Scopes, " "))
+			what := strings.Join(a.Scopes, " ")
+			if a.TargetPrincipal != "" { // whose they are decides what they open
+				what += " as " + a.TargetPrincipal
+			}
+			note(local.GoogleAccess, what)
 		}
 	}
 	return all

@@ -184,10 +184,12 @@ func Run(ctx context.Context, opts Options) error {
 			err = b.notInList(ctx)
 		}
 	case <-b.orphan:
+		b.calls.running.close()
 		b.finish(ctx)
 		b.stopReading(read)
 	case <-ctx.Done():
 		err = context.Cause(ctx)
+		b.calls.running.close()
 		b.finish(ctx)
 		b.stopReading(read)
 	case <-b.ctx.Done():
@@ -266,7 +268,7 @@ type group struct {
 	wg     sync.WaitGroup
 }
 
-// Go starts f, unless finish has been called.
+// Go starts f, unless close has been called.
 func (g *group) Go(f func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -292,11 +294,17 @@ func (g *group) done() <-chan struct{} {
 	return done
 }
 
+// close lets no more goroutines start. Where others may start some, it comes
+// before done.
+func (g *group) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}
+
 // finish lets no more goroutines start and waits for those that run.
 func (g *group) finish(d time.Duration) {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
+	g.close()
 	g.wait(d)
 }
 

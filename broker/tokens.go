@@ -52,8 +52,17 @@ func unknownName(name string) error {
 }
 
 // serverToken returns a token for a server. Refused and Challenge of r tell what
-// the server said to the last one.
+// the server said to the last one. If the account changes while its token is on
+// its way, by a sign-in for one, what it has then decides.
 func (b *Broker) serverToken(ctx context.Context, s *account.Server, r local.TokenRequest) (*token.Token, error) {
+	tok, err := b.currentToken(ctx, s, r)
+	if errors.Is(err, token.ErrDropped) && ctx.Err() == nil {
+		return b.currentToken(ctx, s, r)
+	}
+	return tok, err
+}
+
+func (b *Broker) currentToken(ctx context.Context, s *account.Server, r local.TokenRequest) (*token.Token, error) {
 	if s.Account != "" || s.HasSecrets() {
 		if _, err := b.openedVault(ctx); err != nil {
 			return nil, err
@@ -113,7 +122,7 @@ func (b *Broker) accessToken(ctx context.Context, s *account.Server, a *access, 
 		b.clearProblem(problemKey(s))
 		return tok, nil
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, token.ErrDropped) {
 		return nil, err
 	}
 	switch {

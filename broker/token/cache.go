@@ -205,7 +205,7 @@ func (c *Cache) Put(req Request, tok *Token) {
 
 // Drop forgets the account's tokens and errors, after a sign-out, a rotated key
 // or a pause. Renewals in flight run to their end (their refresh token may be
-// rotating), but what they bring is thrown away and their callers get an error.
+// rotating), but what they bring is thrown away and their callers get ErrDropped.
 func (c *Cache) Drop(account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -216,7 +216,7 @@ func (c *Cache) Drop(account string) {
 		delete(c.entries, key)
 		e.tok = nil
 		e.endPause()
-		e.flight.finish(nil, hint.New(hint.Failed,
+		e.flight.finish(nil, hint.Wrap(ErrDropped, hint.Failed,
 			fmt.Sprintf("The account %q was changed while a token was on its way.", account), "Try again."))
 		e.flight = nil
 	}

@@ -20,6 +20,10 @@ import (
 // grant has ended.
 var ErrSignInNeeded = errors.New("sign-in needed")
 
+// ErrDropped is in the chain of the error of those who waited for a token of an
+// account when Drop was called for it.
+var ErrDropped = errors.New("tokens of the account were dropped")
+
 // ErrNoOther is in the chain of Refused's error when the Source has only the token
 // to offer that the server refused.
 var ErrNoOther = errors.New("no other token")

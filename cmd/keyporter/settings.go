@@ -87,6 +87,8 @@ func (p *program) settingsSet() *cobra.Command {
 
   language       system, en or ja: of windows, menus and notifications
   notifications  on or off: desktop notifications; what waits stands in the tray either way
+  approvals      off, first-use or session: which programs have to be allowed before they use
+                 a server: none, each once, each whenever it is started; see keyporter approvals
   client-metadata-url
                  where your organisation has published Keyporter's client metadata;
                  see keyporter settings client-metadata`,

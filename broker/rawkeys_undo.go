@@ -2,10 +2,12 @@ package broker
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,14 +54,34 @@ type undoEntry struct {
 	Old    secret.Plain `json:"old"`
 }
 
-// packed keeps bytes that need not be UTF-8. The word in front keeps an empty file
-// apart from none.
+// packed keeps bytes that need not be UTF-8, small: some clients keep megabytes of
+// history in the file, and the vault is written as a whole. The word in front keeps
+// an empty file apart from none.
 func packed(b []byte) secret.Plain {
-	return secret.Plain{Value: secret.New("b64:" + base64.StdEncoding.EncodeToString(b))}
+	var small bytes.Buffer
+	z := gzip.NewWriter(&small)
+	_, err := z.Write(b)
+	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return secret.Plain{Value: secret.New("gz:" + base64.StdEncoding.EncodeToString(small.Bytes()))}
 }
 
+// unpacked also reads what earlier versions kept, which did not compress.
 func unpacked(p secret.Plain) []byte {
-	b, err := base64.StdEncoding.DecodeString(p.Reveal()[min(4, len(p.Reveal())):])
+	form, text, _ := strings.Cut(p.Reveal(), ":")
+	b, err := base64.StdEncoding.DecodeString(text)
+	switch {
+	case err != nil:
+		return nil
+	case form != "gz":
+		return b
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil
+	}
+	b, err = io.ReadAll(z) // the vault is our own: nobody else can have made it large
 	if err != nil {
 		return nil
 	}

@@ -20,6 +20,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
+	_ "keyporter/app/fynelog" // before Fyne is initialised
 	"keyporter/app/session"
 	"keyporter/app/view"
 	"keyporter/internal/hint"

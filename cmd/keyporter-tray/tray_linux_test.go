@@ -336,3 +336,14 @@ func check(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestHelpPrintsTheHelpAlone also in a locale that Fyne does not know.
+func TestHelpPrintsTheHelpAlone(t *testing.T) {
+	for _, locale := range []string{"C", "C.UTF-8", "ja_JP.UTF-8"} {
+		p := start(t, []string{programEnv + "=1", "LANG=" + locale}, "--help")
+		p.wait(t, testContext(t), 0)
+		if got := p.out.String(); got != usage {
+			t.Errorf("with the locale %s it prints\n%s", locale, got)
+		}
+	}
+}

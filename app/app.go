@@ -18,6 +18,7 @@ import (
 	fyneapp "fyne.io/fyne/v2/app"
 	"fyne.io/fyne/v2/theme"
 
+	_ "keyporter/app/fynelog" // before Fyne is initialised
 	"keyporter/app/session"
 	"keyporter/app/tray"
 	"keyporter/app/view"
@@ -43,7 +44,7 @@ type Options struct {
 	// if private is set. Required.
 	OpenURL func(ctx context.Context, url string, private bool) error
 	// AtLogin says that nobody started the app but the login: without a panel it
-	// waits for one and opens no window. Optional.
+	// waits for one, and it opens no window. Optional.
 	AtLogin bool
 	Window  bool         // Optional. Open the window too.
 	Link    string       // Optional. A keyporter link to show, here or in the app that runs.
@@ -70,7 +71,7 @@ func (o *Options) check() error {
 // Run shows the tray until the user quits or ctx is done. It has to be called on
 // the main goroutine, once in a process. If the app runs already, that one opens
 // its window, and Run returns at once. Without a panel for the icon the window
-// opens instead. An error has words for the user
+// opens instead, and without servers too. An error has words for the user
 // (hint.Error): without a display or a session bus there is nothing to show a
 // tray on.
 func Run(ctx context.Context, o Options) error {
@@ -104,6 +105,7 @@ func Run(ctx context.Context, o Options) error {
 	var face *tray.Tray
 	var win *window.Window
 	language := view.LanguageOf(o.Getenv)
+	teach := !o.AtLogin // whoever starts it with no servers is shown how to add one
 	s, err := session.New(session.Options{
 		Connect: o.connect,
 		Show: func(f session.Frame) {
@@ -115,8 +117,13 @@ func Run(ctx context.Context, o Options) error {
 		},
 		ShowWindow: func(in view.Input) {
 			fyne.Do(func() {
-				if ctx.Err() == nil {
-					win.Show(in)
+				if ctx.Err() != nil {
+					return
+				}
+				if win.Show(in); in.State != nil && teach {
+					if teach = false; len(in.State.Servers) == 0 {
+						win.Open()
+					}
 				}
 			})
 		},

@@ -33,12 +33,13 @@ func main() {
 const usage = `Usage: keyporter-tray [--window] [--at-login] [--version] [LINK]
 
 Shows Keyporter in the tray. Quitting it leaves the agent and bridges running.
-If it runs already, its window opens.
+If it runs already, or there are no servers yet, its window opens.
 
 A keyporter:// link opens the window at what it asks to join; nothing happens by itself.
 
   --window    open the window too
-  --at-login  started by the login: open no window, also where no panel shows the icon
+  --at-login  started by the login: open no window, also where no panel shows
+              the icon or there are no servers
 
 Example: keyporter-tray --window &
 `

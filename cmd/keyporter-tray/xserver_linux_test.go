@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"keyporter/broker/local"
 )
 
 // windows returns a channel that hears of each window that appears on the
@@ -106,4 +108,30 @@ func TestWithoutAPanelTheWindowOpens(t *testing.T) {
 	}
 	check(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	p.wait(t, ctx, 0)
+}
+
+func TestAStartWithoutServersOpensTheWindow(t *testing.T) {
+	ctx, d := testContext(t), newDesktop(t)
+	empty := state("ready")
+	empty.Servers = []local.ServerState{}
+	agent := serveAgent(t, d.home+"/kp", empty)
+	host := newHost(t, ctx, d)
+	mapped := windows(t, d)
+	for _, c := range []struct {
+		args []string
+		want bool
+	}{{nil, true}, {[]string{"--at-login"}, false}} {
+		p := start(t, d.environ(), c.args...)
+		receive(t, ctx, agent.watchers)
+		item := must(host.Item(ctx))(t)
+		must(item.WaitRow(ctx, "Keyporter — no servers yet"))(t)
+		if c.want {
+			receive(t, ctx, mapped)
+		}
+		check(t, item.Click(ctx, "Quit (bridges keep running)"))
+		p.wait(t, ctx, 0)
+		if len(mapped) > 0 {
+			t.Errorf("with %v the window opens, or twice", c.args)
+		}
+	}
 }

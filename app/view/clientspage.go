@@ -71,6 +71,21 @@ func clientRow(in Input, c *local.MCPClient) ClientRow {
 	return r
 }
 
+// ClientsWith returns a line that says which clients have a server, empty if none
+// has, and their IDs.
+func ClientsWith(t *Texts, clients []local.MCPClient, server string) (line string, ids []string) {
+	var names []string
+	for i := range clients {
+		if c := &clients[i]; slices.Contains(c.Servers, server) {
+			names, ids = append(names, c.Name), append(ids, c.ID)
+		}
+	}
+	if len(names) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf(t.Clients.In, some(&t.Accounts, names, 3)), ids
+}
+
 // A ServerChoice is a server that a client may have.
 type ServerChoice struct {
 	Server string // as it is

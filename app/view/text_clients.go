@@ -7,6 +7,7 @@ type Clients struct {
 	About     string
 	Has       string // %s: servers
 	None      string
+	In        string // %s: clients
 	Lost      string // %s: servers
 	Unread    string
 	Away      string // %s: clients
@@ -31,6 +32,7 @@ var clientsEN = Clients{
 	Title:     "Clients",
 	About:     "Programs on this computer that can use your servers. Their config files get the path of keyporter and a server's name, and no secret.",
 	Has:       "Uses %s",
+	In:        "In %s",
 	None:      "Uses none of your servers",
 	Lost:      "Its config file was rewritten. Gone from it: %s",
 	Unread:    "Its config file cannot be understood, so it is left alone",
@@ -56,6 +58,7 @@ var clientsJA = Clients{
 	Title:     "クライアント",
 	About:     "このコンピューターでサーバーを利用できるプログラムです。設定ファイルには keyporter のパスとサーバー名だけが書き込まれ、秘密情報は入りません。",
 	Has:       "%s を使用",
+	In:        "%s に追加済み",
 	None:      "どのサーバーも使用していません",
 	Lost:      "設定ファイルが書き換えられ、次のサーバーがなくなりました: %s",
 	Unread:    "設定ファイルを読み取れないため、変更しません",

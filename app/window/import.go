@@ -44,6 +44,7 @@ func (w *Window) importKey(rotate, path string) {
 		}
 		w.putKey(s, put, rotate != "", drop.key.path)
 	}
+	s.enter(do, form.name, form.value)
 	s.set(container.NewVBox(drop.content, how), w.button(w.t.Window.Cancel, s.close), do)
 	if path != "" {
 		drop.take(path)

@@ -20,6 +20,24 @@ func (f fixedWidth) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	}
 }
 
+// wide gives its objects a width that may change.
+type wide func() float32
+
+func (w wide) MinSize(o []fyne.CanvasObject) fyne.Size   { return fixedWidth(w()).MinSize(o) }
+func (w wide) Layout(o []fyne.CanvasObject, s fyne.Size) { fixedWidth(w()).Layout(o, s) }
+
+// hostLayout lays out a server's name and its host. Hosts of all rows begin below
+// each other, whatever stands at the right of a row; the function says how wide
+// that is.
+type hostLayout func() float32
+
+func (hostLayout) MinSize(o []fyne.CanvasObject) fyne.Size { return columns{3, 4}.MinSize(o) }
+
+func (h hostLayout) Layout(o []fyne.CanvasObject, s fyne.Size) {
+	name := (s.Width + h() - rightWidth) * 3 / 7
+	columns{-name, 1}.Layout(o, s)
+}
+
 // margin leaves room around a page. A page never makes the window wider than its
 // least size: what is too wide is cut with an ellipsis or scrolls.
 type margin struct{}

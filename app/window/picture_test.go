@@ -86,7 +86,12 @@ func calls(w *world) {
 		if i%41 == 0 {
 			r.Outcome, r.Server = "sign_in_needed", "Sales data"
 		}
-		if i%60 < 20 && i%3 > 0 {
+		switch {
+		case i == 893:
+			r.Outcome, r.Server = "http_503", "Data platform"
+		case i == 897: // it never left this computer
+			r.Outcome, r.Server, r.Latency, r.BytesOut, r.BytesIn = "sign_in_needed", "Sales data", 0, 0, 0
+		case i%60 < 20 && i%3 > 0:
 			continue
 		}
 		w.agent.log = append(w.agent.log, r)
@@ -107,7 +112,7 @@ const pages = 9
 var pictures = []picture{
 	{"servers", some(), nil, nil},
 	{"servers-none", none(), nil, nil},
-	{"server", some(), []func(*world){calls}, func(w *world) { w.OpenServer("Notion") }},
+	{"server", some(), []func(*world){calls, programs}, func(w *world) { w.OpenServer("Notion") }},
 	{"accounts", some(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"activity", some(), []func(*world){calls}, func(w *world) { w.goTo(view.PageActivity); w.elapse() }},
 	{"settings", some(), nil, func(w *world) { w.goTo(view.PageSettings) }},
@@ -123,6 +128,7 @@ var pictures = []picture{
 	{"servers-long", many(1), nil, nil},
 	{"servers-50", many(50), nil, nil},
 	{"server-problem", some(), nil, func(w *world) { w.OpenServer("Search") }},
+	{"server-clients", some(), []func(*world){programs}, func(w *world) { w.OpenServer("Wiki"); w.scrollDown() }},
 	{"server-advanced", some(), nil, func(w *world) { w.OpenServer("Notion"); w.openAdvanced() }},
 	{"accounts-none", none(), nil, func(w *world) { w.goTo(view.PageAccounts) }},
 	{"accounts-long", many(3), nil, func(w *world) { w.goTo(view.PageAccounts) }},

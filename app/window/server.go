@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -32,7 +33,12 @@ type serverPage struct {
 	look  *button
 	calls *fyne.Container
 	form  *fyne.Container
-	note  *widget.Label // "Copied", "Saved."
+	body  *fyne.Container // all of them
+	note  *widget.Label   // "Copied", "Saved."
+	lost  []local.Notice  // what clients have lost, when they were asked for
+
+	install *button       // into Claude Desktop; not there when it has the server
+	within  *widget.Label // which clients have it
 }
 
 func (p *serverPage) of() view.Page { return view.PageServers }
@@ -49,17 +55,17 @@ func (p *serverPage) open(ctx context.Context, in view.Input) fyne.CanvasObject 
 	remove := w.button(w.t.Window.Remove, p.remove)
 	top := container.NewBorder(nil, nil, back, remove, heading(view.Name(p.name)))
 	advanced := widget.NewAccordion(widget.NewAccordionItem(t.Advanced, p.form))
-	body := container.NewVBox(
+	p.body = container.NewVBox(
 		p.head,
 		title(t.Tools), container.NewBorder(nil, nil, nil, p.look, p.tools),
 		title(t.Calls), p.calls,
 		p.config(),
 		advanced,
 	)
-	p.seen = view.ServerView{}
+	p.seen, p.lost = view.ServerView{}, view.LostBy(in.State)
 	p.update(in)
 	p.load()
-	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, container.NewVScroll(body))
+	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, container.NewVScroll(p.body))
 }
 
 func (p *serverPage) update(in view.Input) {
@@ -69,6 +75,10 @@ func (p *serverPage) update(in view.Input) {
 			p.w.goTo(view.PageServers)
 		}
 		return
+	}
+	if lost := view.LostBy(in.State); !reflect.DeepEqual(lost, p.lost) {
+		p.lost = lost
+		p.lookAtClients()
 	}
 	if reflect.DeepEqual(v, p.seen) {
 		return
@@ -131,17 +141,18 @@ func (p *serverPage) config() fyne.CanvasObject {
 	code := widget.NewLabel(strings.TrimRight(snippet, "\n"))
 	code.TextStyle.Monospace, code.Selectable = true, true
 	code.SizeName = theme.SizeNameCaptionText
-	install := w.button(t.Install, func() { p.install() })
+	p.install, p.within = w.button(t.Install, p.addToClient), muted1("")
+	p.within.Hide()
 	copyIt := w.button(w.t.Window.Copy, func() {
 		w.copy(snippet)
 		p.note.SetText(t.Copied)
 	})
 	copyIt.Icon = theme.ContentCopyIcon()
 	return container.NewVBox(title(t.Config), muted(t.ConfigText), box(colorDrop, container.NewHScroll(code)),
-		container.NewBorder(nil, nil, container.NewHBox(install, copyIt), nil, p.note))
+		container.NewBorder(nil, nil, container.NewHBox(p.within, p.install, copyIt), nil, p.note))
 }
 
-func (p *serverPage) install() {
+func (p *serverPage) addToClient() {
 	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
 		_, err := agent.InstallClient(ctx, local.InstallRequest{Client: claudeDesktop, Servers: []string{p.name}})
 		return err
@@ -151,6 +162,26 @@ func (p *serverPage) install() {
 			return
 		}
 		p.note.SetText(p.w.t.Servers.Installed)
+		p.lookAtClients()
+	})
+}
+
+// lookAtClients says which clients have the server. Claude Desktop is not offered
+// when it is one of them.
+func (p *serverPage) lookAtClients() {
+	var found *local.Clients
+	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
+		found, err = agent.Clients(ctx)
+		return err
+	}, func(err error) {
+		if err != nil {
+			return // the page Clients says why
+		}
+		line, ids := view.ClientsWith(p.w.t, found.Clients, p.name)
+		p.within.SetText(line)
+		p.within.Hidden = line == ""
+		p.install.Hidden = slices.Contains(ids, claudeDesktop)
+		p.body.Refresh()
 	})
 }
 
@@ -189,6 +220,7 @@ func (p *serverPage) load() {
 			p.tools.SetText(view.ToolsLine(w.t, tools))
 		}
 	})
+	p.lookAtClients()
 	p.readCalls()
 }
 

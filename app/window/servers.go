@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"keyporter/app/view"
@@ -83,8 +84,8 @@ func (p *serversPage) update(in view.Input) {
 	p.list.Refresh() // keeps its place
 }
 
-// rightWidth is the room for a row's buttons: one for all rows, so that columns
-// stand below each other.
+// rightWidth is the most room for what stands at the right of a row: its button and
+// the programs.
 const rightWidth = 200
 
 // A serverItem is the widgets of one row.
@@ -104,15 +105,27 @@ func (p *serversPage) create() fyne.CanvasObject {
 		beside: short(""), button: p.w.button("", nil), fade: newFade(),
 	}
 	i.host.Importance, i.line.Importance, i.beside.Importance = widget.LowImportance, widget.LowImportance, widget.LowImportance
-	top := container.New(columns{3, 4}, i.title, i.host)
+	top := container.New(hostLayout(i.right), i.title, i.host)
 	i.beside.Alignment = fyne.TextAlignTrailing
-	right := container.New(fixedWidth(rightWidth), container.NewBorder(nil, nil, nil, container.NewCenter(i.button), container.New(layout.NewCustomPaddedVBoxLayout(0), layout.NewSpacer(), i.beside, layout.NewSpacer())))
+	right := container.New(wide(i.right), container.NewBorder(nil, nil, nil, container.NewCenter(i.button), container.New(layout.NewCustomPaddedVBoxLayout(0), layout.NewSpacer(), i.beside, layout.NewSpacer())))
 	i.content = container.NewStack(container.NewBorder(nil, nil, container.NewPadded(i.mark), right, lines(top, i.line)), i.fade.veil)
 	i.ExtendBaseWidget(i)
 	return i
 }
 
 func (i *serverItem) CreateRenderer() fyne.WidgetRenderer { return widget.NewSimpleRenderer(i.content) }
+
+// right returns how wide what stands at the right of the row is.
+func (i *serverItem) right() float32 {
+	var width float32
+	if i.beside.Text != "" {
+		width = fyne.MeasureText(i.beside.Text, theme.TextSize(), i.beside.TextStyle).Width + 2*theme.InnerPadding() + theme.Padding() + 1 // rounding
+	}
+	if !i.button.Hidden {
+		width += i.button.MinSize().Width
+	}
+	return min(width, rightWidth)
+}
 
 func (p *serversPage) fill(id int, o fyne.CanvasObject) {
 	i, r := o.(*serverItem), &p.rows[id]

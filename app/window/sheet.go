@@ -3,6 +3,7 @@ package window
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -63,6 +64,17 @@ func (s *sheet) set(body fyne.CanvasObject, buttons ...fyne.CanvasObject) {
 func (s *sheet) buttons(buttons ...fyne.CanvasObject) {
 	s.foot.Objects = append([]fyne.CanvasObject{layout.NewSpacer()}, buttons...)
 	s.relayout()
+}
+
+// enter makes Enter in entries do what a button of the sheet does, while it is there.
+func (s *sheet) enter(b *button, entries ...*entry) {
+	for _, e := range entries {
+		e.OnSubmitted = func(string) {
+			if !b.Disabled() && slices.Contains(s.foot.Objects, fyne.CanvasObject(b)) {
+				b.OnTapped()
+			}
+		}
+	}
 }
 
 // relayout gives everything in the sheet its place again, after something in it

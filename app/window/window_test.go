@@ -3,6 +3,7 @@ package window
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/storage"
 	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
 
 	"keyporter/app/view"
 	"keyporter/broker/account"
@@ -600,6 +602,100 @@ func TestSignInFromTheList(t *testing.T) {
 	w.tap("Sign in")
 	if want := (view.Action{Verb: view.SignIn, Server: "Sales data"}); len(w.did) != 1 || w.did[0] != want {
 		t.Errorf("did %v, want %v", w.did, want)
+	}
+}
+
+// The host of a server has the room to the end of its row, unless a button or the
+// programs stand there; hosts begin below each other all the same.
+func TestHostTakesTheRoomThatNothingElseNeeds(t *testing.T) {
+	state := none()
+	for i, status := range []local.Status{local.Ready, local.SignInNeeded, local.Ready} {
+		state.Servers = append(state.Servers, local.ServerState{Name: fmt.Sprint("s", i), URL: "https://" + strings.Repeat("long-", 12) + "host.example.com/mcp", Kind: account.OAuth, State: status, Bridges: i / 2})
+	}
+	w := english(t, state)
+	room := map[string][2]float32{} // where the host begins and ends
+	w.objects(func(o fyne.CanvasObject) {
+		if i, ok := o.(*serverItem); ok {
+			driver := fyne.CurrentApp().Driver()
+			at := driver.AbsolutePositionForObject(i.host).X - driver.AbsolutePositionForObject(i).X
+			room[i.title.Text] = [2]float32{at, i.Size().Width - at - i.host.Size().Width}
+		}
+	})
+	if room["s0"][0] == 0 || room["s0"][0] != room["s1"][0] || room["s0"][0] != room["s2"][0] {
+		t.Errorf("hosts do not begin below each other: %v", room)
+	}
+	if left := room["s0"][1]; left > 10 {
+		t.Errorf("%v are left at the right of a host beside nothing", left)
+	}
+	if button, programs := room["s1"][1], room["s2"][1]; button < 50 || button > 100 || programs < 100 || programs > rightWidth {
+		t.Errorf("%v are kept for a button, %v for the programs", button, programs)
+	}
+}
+
+func TestServerSaysWhichClientsHaveItInsteadOfOfferingThem(t *testing.T) {
+	w := english(t, some(), programs)
+	w.agent.clients[0].Servers = nil
+	w.OpenServer("Wiki")
+	w.has("In VS Code")
+	w.agent.clients[0].Servers = []string{"Wiki"} // the agent's answer from now on
+	w.tap("Add to Claude Desktop")
+	w.asked("install claude-desktop [Wiki]")
+	w.has("In Claude Desktop, VS Code")
+	w.hasNot("Add to Claude Desktop")
+	w.agent.clients[0].Servers = nil
+	w.see(lostNotice()) // something was taken out of a client's file
+	w.has("Add to Claude Desktop")
+}
+
+func TestEnterImportsTheKeyOnce(t *testing.T) {
+	w := english(t, none())
+	w.goTo(view.PageAccounts)
+	w.tap(w.Window.t.Accounts.Import)
+	enter := &fyne.KeyEvent{Name: fyne.KeyReturn}
+	w.entries()[1].TypedKey(enter)
+	if len(w.agent.calls) > 0 {
+		t.Fatalf("without a key the agent was asked to %v", w.agent.calls)
+	}
+	w.sheets[0].drop(storage.NewFileURI(keyOnDisk(t)))
+	audience := w.entries()[1]
+	test.Type(audience, "https://data.example.com")
+	audience.TypedKey(enter)
+	audience.TypedKey(enter)
+	if got := strings.Join(w.agent.calls, ", "); got != "add account etl" {
+		t.Errorf("two Enters did %s", got)
+	}
+}
+
+// A call that failed says why in words that can be read at the window's first size,
+// with figures or without.
+func TestWhyACallFailedIsNotCut(t *testing.T) {
+	for _, l := range []view.Language{view.English, view.Japanese} {
+		w := open(t, l, false, some(), func(w *world) {
+			for _, outcome := range []string{"ok", "sign_in_needed", "approval_needed", "http_500", "unreachable"} {
+				w.agent.log = append(w.agent.log, local.AuditRecord{Time: now, Event: "call", Program: "Claude Desktop", Server: "Data platform", Method: "tools/call", Name: "search", Outcome: outcome},
+					local.AuditRecord{Time: now, Event: "call", Program: "Claude Desktop", Server: "Notion", Method: "tools/call", Name: "search", Outcome: outcome, Latency: 234 * time.Millisecond})
+			}
+		})
+		w.goTo(view.PageActivity)
+		w.elapse()
+		failed := 0
+		w.objects(func(o fyne.CanvasObject) {
+			i, ok := o.(*callItem)
+			if !ok {
+				return
+			}
+			switch room := i.outcome.Size().Width - 2*theme.InnerPadding(); {
+			case fyne.MeasureText(i.outcome.Text, theme.TextSize(), fyne.TextStyle{}).Width > room:
+				t.Errorf("%q has %v of room", i.outcome.Text, room)
+			case i.failed:
+				failed++
+			case i.outcome.Position().X+i.outcome.Size().Width > i.latency.Position().X:
+				t.Errorf("%q lies over the figures", i.outcome.Text)
+			}
+		})
+		if failed == 0 {
+			t.Error("no call that failed is in sight")
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func DoctorOf(t *Texts, checks []*local.Check) []CheckGroup {
 }
 
 func (t *Texts) checkRow(c *local.Check) CheckRow {
-	r := CheckRow{Mark: Good, Title: t.checkTitle(c), Seen: passage(c.Seen)}
+	r := CheckRow{Mark: Good, Title: t.checkTitle(c), Seen: passage(t.seen(clean(c.Seen)))}
 	switch {
 	case c.Result == local.CheckSkipped:
 		r.Mark, r.Seen = Resting, fmt.Sprintf(t.Doctor.Skipped, t.checkTitle(&local.Check{ID: c.After}))

@@ -249,7 +249,7 @@ func TestPictures(t *testing.T) {
 }
 
 // shown are the pictures that the README shows.
-var shown = []string{"servers", "server", "accounts", "activity", "clients", "add-1", "settings"}
+var shown = []string{"servers", "server", "accounts", "activity", "clients", "team", "doctor", "add-1", "settings"}
 
 // screenshots writes the README's pictures in both languages, twice as large as
 // on a plain screen.

@@ -27,6 +27,7 @@ import (
 	"keyporter/broker/secret"
 	"keyporter/broker/token"
 	"keyporter/broker/vault"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/network"
 	"keyporter/internal/paths"
@@ -163,6 +164,9 @@ func New(opt Options) (*Broker, error) {
 	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit(), Now: opt.Now})
 	if err != nil {
 		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", opt.Paths.Audit()), "Check that the disk has room and the folder is yours.")
+	}
+	for _, path := range []string{opt.Paths.ConfigFile(), opt.Paths.SchemaFile(), opt.Paths.StateFile()} {
+		_ = atomicfile.Leftovers(path) // of an agent that was killed; on a read-only disk they are in nobody's way
 	}
 	b := &Broker{
 		opt: opt, audit: log,

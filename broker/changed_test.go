@@ -1,12 +1,17 @@
 package broker
 
 import (
+	"errors"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/fakeas"
 )
 
@@ -39,5 +44,26 @@ func TestAnAccountThatChangesUnderACallCostsTheCallNothing(t *testing.T) {
 	}
 	if n := as.Counters().Requests[fakeas.Token]; !changed.Load() || n != 2 {
 		t.Errorf("%d token requests, want one before the change and one after it", n)
+	}
+}
+
+// A killed agent may leave the copy that it was writing.
+func TestWhatAKilledAgentWasWritingIsGoneAtTheNextStart(t *testing.T) {
+	w := newWorld(t)
+	w.stop()
+	var left []string
+	for _, path := range []string{w.paths.ConfigFile(), w.paths.StateFile()} {
+		f, err := atomicfile.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		left = append(left, f.Name())
+	}
+	w.start()
+	for _, name := range left {
+		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v", filepath.Base(name), err)
+		}
 	}
 }

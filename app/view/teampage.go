@@ -47,7 +47,7 @@ func TeamOf(in Input) TeamView {
 			said = append(said, line(p.URL))
 		}
 		said = append(said, strings.Join(names(p.Servers), ", "))
-		v.Profiles = append(v.Profiles, ProfileRow{Name: p.Name, Label: Name(p.Name), Says: strings.Join(said, " · "), Updates: p.URL != ""})
+		v.Profiles = append(v.Profiles, ProfileRow{Name: p.Name, Label: Name(p.Name), Says: strings.Join(said, " ‧ "), Updates: p.URL != ""})
 	}
 	for _, p := range in.State.Policies {
 		v.Fixed = append(v.Fixed, fixedBy(in.Texts, &p)...)

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ import (
 const (
 	macOpen  = `,"mac":"`
 	macClose = `"}`
-	macSize  = 43 // base64 of 32 bytes
+	macSize  = 64 // hexadecimal of 32 bytes: it looks like no token, which base64 may
 	sealSize = len(macOpen) + macSize + len(macClose)
 )
 
@@ -79,7 +80,16 @@ func sum(key []byte, parts ...[]byte) string {
 		fmt.Fprintf(m, "%d:", len(p))
 		m.Write(p)
 	}
-	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+// hexBytes stand in hexadecimal in a record, which, unlike base64, never looks like
+// a token.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) (err error) {
+	*h, err = hex.AppendDecode(hexBytes{}, text) // never nil, which says that there is none
+	return err
 }
 
 // covered is the state after a line without a seal.
@@ -94,11 +104,11 @@ type link struct {
 	line   []byte // without its end
 	body   []byte // what the seal covers; nil without one
 	mac    string
-	Seq    uint64 `json:"seq"`
-	Prev   []byte `json:"prev"`
-	Event  string `json:"event"`
-	Name   string `json:"name"`
-	record bool   // it is one
+	Seq    uint64   `json:"seq"`
+	Prev   hexBytes `json:"prev"`
+	Event  string   `json:"event"`
+	Name   string   `json:"name"`
+	record bool     // it is one
 }
 
 func parse(line []byte) link {
@@ -127,7 +137,7 @@ func (c *chain) seal(lines [][]byte) (b []byte, after []chain) {
 		now.end.Seq++
 		body := fmt.Appendf(nil, `%s,"seq":%d`, line[:len(line)-1], now.end.Seq)
 		if now.fresh {
-			body = fmt.Appendf(body, `,"prev":%q`, base64.StdEncoding.EncodeToString(now.state))
+			body = fmt.Appendf(body, `,"prev":%q`, hex.EncodeToString(now.state))
 			now.fresh = false
 		}
 		now.end.MAC = sum(now.key, now.state, body)

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -84,17 +85,31 @@ func StartChrome(t *testing.T) *Chrome {
 	return c
 }
 
-// Text returns what the page says.
-func (c *Chrome) Text() string {
+// Shows waits until the page says a part of text, in whatever case. A page that
+// gives way to another one meanwhile is no error.
+func (c *Chrome) Shows(part string) {
 	c.t.Helper()
+	const say = "return document.body ? document.body.innerText : ''"
 	var shown string
-	c.Do(http.MethodGet, c.Element("body")+"/text", nil, &shown)
-	return shown
+	var err error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		err = c.try(http.MethodPost, "/execute/sync", map[string]any{"script": say, "args": []any{}}, &shown)
+		if err == nil && strings.Contains(strings.ToLower(shown), strings.ToLower(part)) {
+			return
+		}
+	}
+	c.t.Fatalf("the browser shows %q, %v; want %q in it", shown, err, part)
 }
 
 // Do sends a WebDriver command and reads the value of the answer.
 func (c *Chrome) Do(method, path string, body, value any) {
 	c.t.Helper()
+	if err := c.try(method, path, body, value); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *Chrome) try(method, path string, body, value any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var b bytes.Buffer
@@ -103,16 +118,16 @@ func (c *Chrome) Do(method, path string, body, value any) {
 			body = struct{}{}
 		}
 		if err := json.NewEncoder(&b).Encode(body); err != nil {
-			c.t.Fatal(err)
+			return err
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.session+path, &b)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		c.t.Fatalf("chromedriver: %v", err)
+		return fmt.Errorf("chromedriver: %w", err)
 	}
 	defer res.Body.Close()
 	var answer struct {
@@ -123,8 +138,9 @@ func (c *Chrome) Do(method, path string, body, value any) {
 		err = json.Unmarshal(answer.Value, value)
 	}
 	if res.StatusCode != http.StatusOK || err != nil {
-		c.t.Fatalf("chromedriver %s %s: HTTP %d, %v: %.500s", method, path, res.StatusCode, err, answer.Value)
+		return fmt.Errorf("chromedriver %s %s: HTTP %d, %v: %.500s", method, path, res.StatusCode, err, answer.Value)
 	}
+	return nil
 }
 
 // Open goes to an address.

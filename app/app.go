@@ -176,7 +176,9 @@ func Run(ctx context.Context, o Options) error {
 	work.Go(func() { stay(ctx) })
 	work.Go(func() { s.Run(ctx) })
 	work.Go(func() { only.follow(ctx, func() { fyne.Do(show) }) })
-	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Quit) })
+	// Not a.Quit: it closes the window first, and Fyne 2.7.1 crashes where the
+	// pointer moves over a window that is being closed.
+	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Driver().Quit) })
 	defer stop()
 	a.Run()
 	// The last steps stand here and not in Fyne's OnStopped, which it may skip.

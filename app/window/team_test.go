@@ -210,7 +210,7 @@ func TestJoinedProfilesAndWhatIsFixed(t *testing.T) {
 	w := open(t, view.English, false, team(), reviewed)
 	w.goTo(view.PageTeam)
 	for _, want := range []string{
-		"Signed by lead@example.com · joined 3 days ago", "Not signed · joined 2 h ago", "Example Corp., in /etc/keyporter/policy.json", "Servers are at https://*.example.com", "language=ja",
+		"Signed by lead@example.com ‧ joined 3 days ago", "Not signed ‧ joined 2 h ago", "Example Corp., in /etc/keyporter/policy.json", "Servers are at https://*.example.com", "language=ja",
 	} {
 		if !strings.Contains(w.read(), want) {
 			t.Errorf("%q is not shown in\n%s", want, w.read())

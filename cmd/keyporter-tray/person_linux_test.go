@@ -97,7 +97,7 @@ func TestPersonSignsInFromTheTray(t *testing.T) {
 		t.Errorf("status is %s", got)
 	}
 
-	check(t, item.Click(ctx, "Quit (bridges keep running)"))
+	check(t, item.Quit(ctx, "Quit (bridges keep running)"))
 	tray.wait(t, ctx, 0)
 	client.add("without the tray", 3)
 }

@@ -102,7 +102,7 @@ Quit (bridges keep running)
 	must(item.WaitRow(ctx, "● Sales_data · me@example.com"))(t)
 	waitIcon(t, ctx, item, "ready")
 
-	check(t, item.Click(ctx, "Quit (bridges keep running)"))
+	check(t, item.Quit(ctx, "Quit (bridges keep running)"))
 	p.wait(t, ctx, 0)
 }
 
@@ -213,7 +213,7 @@ func TestTrayInJapanese(t *testing.T) {
 	if last := menu.Rows[len(menu.Rows)-1].Label; last != quit {
 		t.Errorf("the last row is %q: Fyne added one of its own", last)
 	}
-	check(t, item.Click(ctx, quit))
+	check(t, item.Quit(ctx, quit))
 	p.wait(t, ctx, 0)
 }
 
@@ -232,7 +232,7 @@ func TestTrayAppearsWhenThePanelStartsLater(t *testing.T) {
 		t.Error("no word about the missing panel")
 	}
 	must(item.WaitRow(ctx, "Sign out"))(t)
-	check(t, item.Click(ctx, "Quit (bridges keep running)"))
+	check(t, item.Quit(ctx, "Quit (bridges keep running)"))
 	p.wait(t, ctx, 0)
 }
 

@@ -78,7 +78,7 @@ func TestSecondStartOpensTheWindowOfTheFirst(t *testing.T) {
 	if len(agent.watchers) > 0 {
 		t.Error("the second one went to the agent")
 	}
-	check(t, item.Click(ctx, "Quit (bridges keep running)"))
+	check(t, item.Quit(ctx, "Quit (bridges keep running)"))
 	first.wait(t, ctx, 0)
 	// It is free again.
 	third := start(t, d.environ("XDG_CURRENT_DESKTOP="), "--window")
@@ -121,7 +121,7 @@ func TestAStartWithoutServersOpensTheWindow(t *testing.T) {
 	receive(t, ctx, agent.watchers)
 	item := must(host.Item(ctx))(t)
 	must(item.WaitRow(ctx, "Keyporter — no servers yet"))(t)
-	check(t, item.Click(ctx, "Quit (bridges keep running)"))
+	check(t, item.Quit(ctx, "Quit (bridges keep running)"))
 	p.wait(t, ctx, 0)
 	if len(mapped) > 0 {
 		t.Error("the login opens a window")

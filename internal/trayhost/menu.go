@@ -2,6 +2,7 @@ package trayhost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -111,6 +112,16 @@ func (it *Item) Click(ctx context.Context, label string) error {
 		return fmt.Errorf("click %q: %w", label, call.Err)
 	}
 	return nil
+}
+
+// Quit clicks on a row that ends the program, which may be gone before it answers.
+func (it *Item) Quit(ctx context.Context, label string) error {
+	err := it.Click(ctx, label)
+	var answer dbus.Error
+	if errors.As(err, &answer) && answer.Name == "org.freedesktop.DBus.Error.NoReply" {
+		return nil
+	}
+	return err
 }
 
 func (it *Item) menuObject(ctx context.Context) (dbus.BusObject, error) {

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -250,30 +248,6 @@ type grantRecord struct {
 	Lineage      string       `json:"lineage"`                // names the refresh token's family in state.json
 	Rotation     int          `json:"rotation,omitempty"`     // how many of the family had been redeemed when this was written
 	SignedOut    string       `json:"signed_out,omitempty"`   // a sentence on why it has ended; empty while it lives
-}
-
-// Keys of the vault. Names are names that account.CheckName passed, so no two
-// keys can run into each other.
-func accountKey(name string) string         { return "account/" + name }
-func serverKey(name string) string          { return "server/" + name }
-func grantPrefix(acct string) string        { return "grant/" + acct + "/" }
-func grantKey(acct string, t target) string { return grantPrefix(acct) + digest(t.String()) }
-
-// proxyKey is the key of the login of a proxy, by account.ProxyAddress.
-func proxyKey(address string) string { return proxyPrefix + address }
-
-const proxyPrefix = "proxy/"
-
-// issuersKey is the key of the list of issuers at which the user has signed in.
-const issuersKey = "issuers"
-
-// registrationKey is the key of our client identity at one issuer, an
-// oauth.ClientRegistration.
-func registrationKey(issuer string) string { return "registration/" + digest(issuer) }
-
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:12])
 }
 
 // clip shortens a text that came from outside for a sentence.

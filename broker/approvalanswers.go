@@ -1,0 +1,142 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+	"keyporter/internal/hint"
+)
+
+// Approve allows what an approval is about.
+func (b *Broker) Approve(ctx context.Context, n local.Name) error {
+	return b.allow(ctx, n.Name, programOf(ctx))
+}
+
+// Revoke takes an approval back, or denies one that waits.
+func (b *Broker) Revoke(ctx context.Context, n local.Name) error {
+	return b.disallow(ctx, n.Name, programOf(ctx))
+}
+
+func noApproval(id string) error {
+	return hint.New(hint.NotFound, fmt.Sprintf("There is no approval %q.", clip(id)), "See keyporter approvals.")
+}
+
+// allow is Approve; by says where the answer came from.
+func (b *Broker) allow(ctx context.Context, id, by string) error {
+	b.mu.Lock()
+	mode := b.approvalMode()
+	var a ask
+	if w := b.asks[id]; w != nil {
+		a = *w
+	}
+	b.mu.Unlock()
+	if a.ID == "" {
+		if b.isAllowed(id) {
+			return nil
+		}
+		return noApproval(id)
+	}
+	if mode != account.ApprovalsSession {
+		err := b.editApprovals(ctx, func(rec *approvalsRecord) {
+			rec.Allowed = slices.DeleteFunc(rec.Allowed, func(p allowedProgram) bool { return p.id() == id })
+			rec.Allowed = append(rec.Allowed, allowedProgram{Program: a.Program, Server: a.Server, Account: a.Account, At: b.opt.Now()})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.update(func() {
+		if mode == account.ApprovalsSession {
+			for _, one := range a.from {
+				b.sessions[one] = true
+			}
+		} else {
+			delete(b.asks, id)
+		}
+		if w := b.asks[id]; w != nil {
+			w.State = local.ApprovalAllowed
+		}
+		b.dropNotices(func(n *notice) bool { return n.Approval == id })
+	})
+	b.record(local.AuditRecord{Event: "approve", Program: a.Program, Server: a.Server, Account: a.Account, Name: "by " + by, Outcome: "ok"})
+	return nil
+}
+
+func (b *Broker) isAllowed(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.approvals != nil && slices.ContainsFunc(b.approvals.Allowed, func(p allowedProgram) bool { return p.id() == id })
+}
+
+// disallow is Revoke; by says where the answer came from.
+func (b *Broker) disallow(ctx context.Context, id, by string) error {
+	lasting := b.isAllowed(id)
+	b.mu.Lock()
+	asked := b.asks[id] != nil
+	b.mu.Unlock()
+	if !lasting && !asked {
+		return noApproval(id)
+	}
+	rec := local.AuditRecord{Event: "revoke", Name: "by " + by, Outcome: "ok"}
+	if lasting {
+		err := b.editApprovals(ctx, func(r *approvalsRecord) {
+			r.Allowed = slices.DeleteFunc(r.Allowed, func(p allowedProgram) bool {
+				if p.id() != id {
+					return false
+				}
+				rec.Program, rec.Server, rec.Account = p.Program, p.Server, p.Account
+				return true
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	b.update(func() {
+		for s := range b.sessions {
+			if s.id == id {
+				delete(b.sessions, s)
+			}
+		}
+		if w := b.asks[id]; w != nil {
+			if w.State == local.ApprovalWaiting {
+				rec.Event = "deny"
+			}
+			rec.Program, rec.Server, rec.Account = w.Program, w.Server, w.Account
+			w.State, w.until = local.ApprovalDenied, b.opt.Now().Add(deniedFor)
+		}
+		b.dropNotices(func(n *notice) bool { return n.Approval == id })
+	})
+	b.record(rec)
+	return nil
+}
+
+// approvalStates lists approvals: those that wait, then by name. b.mu is held.
+func (b *Broker) approvalStates() []local.Approval {
+	var all []local.Approval
+	for _, a := range b.asks {
+		all = append(all, a.Approval)
+	}
+	if b.approvals != nil {
+		for _, p := range b.approvals.Allowed {
+			if b.asks[p.id()] == nil {
+				all = append(all, local.Approval{ID: p.id(), State: local.ApprovalAllowed, Program: p.Program, Server: p.Server, Account: p.Account,
+					Identity: b.identityFor(p.Server, p.Account), At: p.At})
+			}
+		}
+	}
+	slices.SortFunc(all, func(x, y local.Approval) int {
+		if xw, yw := x.State == local.ApprovalWaiting, y.State == local.ApprovalWaiting; xw != yw {
+			if xw {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(x.Name()+"\x00"+x.Program+x.ID, y.Name()+"\x00"+y.Program+y.ID)
+	})
+	return all
+}

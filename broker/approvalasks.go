@@ -1,0 +1,210 @@
+package broker
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"keyporter/broker/account"
+	"keyporter/broker/local"
+)
+
+// An ask is a program that asked for an approval since the agent started.
+type ask struct {
+	local.Approval
+	from  []session // the processes that asked since the last answer
+	calls int       // that wait for an answer
+	until time.Time // of a denial: until when it counts without asking again
+}
+
+// maxAsks bounds how many asks are remembered.
+const maxAsks = 200
+
+// deniedFor is how long a user's no counts before a call asks again.
+const deniedFor = 10 * time.Minute
+
+// asked notes that the program which makes the call wants to use something, unless
+// it may. It returns nil where nobody is asked about. The vault, which knows, has to
+// be open.
+func (b *Broker) asked(ctx context.Context, server, acct string) (*local.Approval, error) {
+	if _, err := b.openedVault(ctx); err != nil {
+		return nil, err
+	}
+	if !b.approving() {
+		return nil, nil
+	}
+	who := b.whoAsks(ctx)()
+	var out local.Approval
+	changed := false
+	b.mu.Lock()
+	if b.approved(who, server, acct) {
+		out = local.Approval{State: local.ApprovalAllowed, Program: who.Path, Server: server, Account: acct}
+	} else {
+		out = local.Approval{ID: approvalID(who.Path, server, acct), State: local.ApprovalWaiting, Program: who.Path, PID: who.PID,
+			Server: server, Account: acct, Identity: b.identityFor(server, acct), At: b.opt.Now()}
+		now := b.asks[out.ID]
+		switch {
+		case who.Path == "": // nothing that could be allowed
+		case now == nil:
+			b.forgetAsks()
+			now = &ask{Approval: out}
+			b.asks[out.ID], changed = now, true
+		case now.State == local.ApprovalAllowed || now.State == local.ApprovalDenied && !b.opt.Now().Before(now.until):
+			now.Approval, now.from, changed = out, nil, true
+		default:
+			out = now.Approval
+		}
+		if one := (session{out.ID, who.PID, who.Started}); now != nil && !slices.Contains(now.from, one) && len(now.from) < maxAsks {
+			now.from = append(now.from, one)
+		}
+	}
+	b.mu.Unlock()
+	if changed {
+		b.update(nil)
+	}
+	return &out, nil
+}
+
+// forgetAsks makes room for one more. b.mu is held.
+func (b *Broker) forgetAsks() {
+	for len(b.asks) >= maxAsks {
+		oldest := ""
+		for id, a := range b.asks {
+			if a.calls == 0 && (oldest == "" || a.At.Before(b.asks[oldest].At)) {
+				oldest = id
+			}
+		}
+		if oldest == "" {
+			return
+		}
+		delete(b.asks, oldest)
+	}
+}
+
+// identityFor says whose tokens are asked for, if that is known. b.mu is held.
+func (b *Broker) identityFor(server, acct string) string {
+	if s := b.cfg.Servers[server]; s != nil {
+		if a, _ := b.whole(s); a.who() != "" {
+			return a.who()
+		}
+	}
+	return acct
+}
+
+// awaitApproval waits until the program that makes the call may use a server, at
+// most for limit. No answer is a no.
+func (b *Broker) awaitApproval(ctx context.Context, s *account.Server, limit time.Duration) error {
+	if !guarded(s) {
+		return nil
+	}
+	a, err := b.asked(ctx, s.Name, s.Account)
+	if err != nil || a == nil || a.State == local.ApprovalAllowed {
+		return ctx.Err() // a vault that is locked is waited for like a sign-in
+	}
+	refusal := a.Refusal()
+	if a.State == local.ApprovalDenied || a.Program == "" || s.SignIn == account.SignInNever {
+		return refusal
+	}
+	b.mu.Lock()
+	if w := b.asks[a.ID]; w != nil {
+		w.calls++
+	}
+	b.mu.Unlock()
+	defer b.stopWaiting(a.ID)
+	b.raiseApproval(a)
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	who := b.whoAsks(ctx)()
+	for {
+		news := b.news()
+		b.mu.Lock()
+		w, ok := b.asks[a.ID], b.approved(who, s.Name, s.Account)
+		denied := !ok && (w == nil || w.State == local.ApprovalDenied)
+		b.mu.Unlock()
+		switch {
+		case ok:
+			return nil
+		case denied:
+			return refusal
+		}
+		select {
+		case <-news:
+		case <-timer.C:
+			b.update(func() {
+				if w := b.asks[a.ID]; w != nil && w.State == local.ApprovalWaiting {
+					w.State, w.until = local.ApprovalDenied, b.opt.Now() // the next call asks again
+				}
+			})
+			b.record(local.AuditRecord{Event: "deny", Program: a.Program, Server: a.Server, Account: a.Account, Outcome: "no_answer"})
+			return refusal
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// stopWaiting withdraws the notice of an approval that no call waits for any more.
+func (b *Broker) stopWaiting(id string) {
+	b.update(func() {
+		if w := b.asks[id]; w != nil {
+			if w.calls--; w.calls > 0 {
+				return
+			}
+		}
+		b.dropNotices(func(n *notice) bool { return n.Approval == id })
+	})
+}
+
+// raiseApproval asks the user about a program.
+func (b *Broker) raiseApproval(a *local.Approval) {
+	var show *local.Notice
+	b.update(func() {
+		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Approval == a.ID })
+		if i < 0 {
+			b.notices = append(b.notices, &notice{Notice: local.Notice{
+				ID: "approval " + a.ID, Kind: local.NoticeApproval, Server: a.Name(), Program: a.Program,
+				Approval: a.ID, Identity: a.Identity, At: b.opt.Now(),
+			}})
+			i = len(b.notices) - 1
+		}
+		show = b.toShow(b.notices[i])
+	})
+	if show == nil {
+		return
+	}
+	b.task(func(ctx context.Context) {
+		err := b.opt.Ask(ctx, *show, func(allow bool) {
+			b.task(func(ctx context.Context) {
+				decide := b.disallow
+				if allow {
+					decide = b.allow
+				}
+				if err := decide(ctx, a.ID, "notification"); err != nil {
+					b.opt.Log.Warn("approval from a notification", "err", err)
+				}
+			})
+		})
+		if err != nil {
+			b.opt.Log.Warn("notification not shown", "err", err)
+		}
+	})
+}
+
+// AskApproval says whether the program that makes the call may use a server or an
+// account.
+func (b *Broker) AskApproval(ctx context.Context, n local.Name) (*local.Approval, error) {
+	cfg := b.config()
+	server, acct := "", n.Name
+	if s, err := lookupServer(cfg, n.Name); err == nil {
+		server, acct = s.Name, s.Account
+		if !guarded(s) {
+			return &local.Approval{State: local.ApprovalAllowed, Server: server}, nil
+		}
+	} else if _, err := lookupAccount(cfg, n.Name); err != nil {
+		return nil, unknownName(n.Name)
+	}
+	if a, err := b.asked(ctx, server, acct); a != nil || err != nil {
+		return a, err
+	}
+	return &local.Approval{State: local.ApprovalAllowed, Server: server, Account: acct}, nil
+}

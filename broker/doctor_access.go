@@ -147,19 +147,29 @@ func (x *examination) needless() string {
 	return ""
 }
 
-// checkResource gets the server's metadata (RFC 9728).
-func (x *examination) checkResource(ctx context.Context) {
-	const id = local.CheckResource
-	if x.waits(id, local.CheckTLS, local.CheckAnswer) {
-		return
+// asks returns the client of a check that asks about signing in, or nothing if the
+// check is answered or waits for others.
+func (x *examination) asks(id local.CheckID, first ...local.CheckID) *oauth.Client {
+	if x.waits(id, first...) {
+		return nil
 	}
 	if why := x.needless(); why != "" {
 		x.ok(id, "%s", why)
-		return
+		return nil
 	}
 	client, err := x.b.oauthClient(x.s)
 	if err != nil {
 		x.fail(id, "", err)
+		return nil
+	}
+	return client
+}
+
+// checkResource gets the server's metadata (RFC 9728).
+func (x *examination) checkResource(ctx context.Context) {
+	const id = local.CheckResource
+	client := x.asks(id, local.CheckTLS, local.CheckAnswer)
+	if client == nil {
 		return
 	}
 	defer client.CloseIdle()
@@ -182,16 +192,8 @@ func (x *examination) checkResource(ctx context.Context) {
 // checkAuthServer gets the metadata of who signs people in, as a sign-in would.
 func (x *examination) checkAuthServer(ctx context.Context) {
 	const id = local.CheckAuthServer
-	if x.waits(id, local.CheckAnswer, local.CheckResource) {
-		return
-	}
-	if why := x.needless(); why != "" {
-		x.ok(id, "%s", why)
-		return
-	}
-	client, err := x.b.oauthClient(x.s)
-	if err != nil {
-		x.fail(id, "", err)
+	client := x.asks(id, local.CheckAnswer, local.CheckResource)
+	if client == nil {
 		return
 	}
 	defer client.CloseIdle()

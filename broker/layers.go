@@ -58,6 +58,25 @@ func (b *Broker) signedInLayer(s *account.Server) *account.Server {
 	return s
 }
 
+// signedInAt returns the sign-in layer of a server that the caller may use, and how
+// its account stands, with the vault open.
+func (b *Broker) signedInAt(ctx context.Context, server string) (*account.Server, *access, error) {
+	s, err := lookupServer(b.config(), server)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := b.openedVault(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := b.permitServer(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s = b.signedInLayer(s)
+	return s, b.standing(s), nil
+}
+
 // refusalKey is the key of what a server said to a layer's token.
 func refusalKey(s *account.Server) string {
 	if s.Further {

@@ -12,20 +12,10 @@ import (
 // Prove signs a DPoP proof (RFC 9449) with the key that a server's grant is bound
 // to, for a request to where the grant's tokens may go.
 func (b *Broker) Prove(ctx context.Context, r local.ProveRequest) (*local.Proof, error) {
-	s, err := lookupServer(b.config(), r.Server)
+	s, a, err := b.signedInAt(ctx, r.Server)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.openedVault(ctx); err != nil {
-		return nil, err
-	}
-	if err := b.permitServer(ctx, s); err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	s = b.signedInLayer(s)
-	a := b.standing(s)
-	b.mu.Unlock()
 	if !a.ready() {
 		return nil, a.problem
 	}

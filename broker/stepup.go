@@ -21,20 +21,10 @@ type stepUp struct {
 // StepUp gets a token with more permissions, which a server wants for a request
 // that it answered with 403 (MCP authorization, scope challenge handling).
 func (b *Broker) StepUp(ctx context.Context, r local.StepUpRequest) (*local.Token, error) {
-	s, err := lookupServer(b.config(), r.Server)
+	s, a, err := b.signedInAt(ctx, r.Server)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.openedVault(ctx); err != nil {
-		return nil, err
-	}
-	if err := b.permitServer(ctx, s); err != nil {
-		return nil, err
-	}
-	b.mu.Lock()
-	s = b.signedInLayer(s)
-	a := b.standing(s)
-	b.mu.Unlock()
 	switch {
 	case !a.ready():
 		return nil, a.problem

@@ -17,7 +17,7 @@ func TestClientRows(t *testing.T) {
 		{ID: "two", Name: "Two\x1b[2J", Found: true, Configs: []string{"/x/two\n.toml"}, Lost: []string{"c"}},
 		{ID: "bad", Name: "Bad", Found: true, Configs: []string{"/x/bad"}, Problem: hint.New(hint.Failed, "The file cannot be understood.", "Mend it.")},
 		{ID: "new", Name: "New", Found: true, Configs: []string{"/x/new"}},
-		{ID: "project", Name: "Project", Configs: []string{"/work/.mcp.json"}, Servers: []string{"a"}},
+		{ID: "project", Name: "Project", Configs: []string{"/src/app/.mcp.json"}, Servers: []string{"a"}},
 	}
 	rows, away := ClientRows(in, clients)
 	var got []string
@@ -29,7 +29,7 @@ func TestClientRows(t *testing.T) {
 		"▲|Bad|Its config file cannot be understood, so it is left alone|/x/bad",
 		"●|One|Uses a, b|/x/one.json",
 		"◌|New|Uses none of your servers|/x/new",
-		"●|Project|Uses a|/work/.mcp.json",
+		"●|Project|Uses a|/src/app/.mcp.json",
 	}
 	if !slices.Equal(got, want) || away != "Not on this computer: Gone" {
 		t.Errorf("rows\n%s\nwant\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), away)

@@ -24,6 +24,18 @@ func (k keys) pass(e *fyne.KeyEvent) bool {
 	return true
 }
 
+// press gives a key to a widget, Enter as the space bar, which is what Fyne's widgets
+// act on.
+func (k keys) press(e *fyne.KeyEvent, typed func(*fyne.KeyEvent)) {
+	if k.pass(e) {
+		return
+	}
+	if e.Name == fyne.KeyReturn || e.Name == fyne.KeyEnter {
+		e = &fyne.KeyEvent{Name: fyne.KeySpace}
+	}
+	typed(e)
+}
+
 // A button also acts on Enter.
 type button struct {
 	widget.Button
@@ -51,13 +63,7 @@ func (w *Window) quiet(label string, tapped func()) *button {
 }
 
 func (b *button) TypedKey(e *fyne.KeyEvent) {
-	switch {
-	case b.keys.pass(e):
-	case e.Name == fyne.KeyReturn, e.Name == fyne.KeyEnter:
-		b.Button.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
-	default:
-		b.Button.TypedKey(e)
-	}
+	b.keys.press(e, b.Button.TypedKey)
 }
 
 // An entry passes Escape and the window's shortcuts on.
@@ -144,13 +150,7 @@ func (w *Window) selector(options []string, chosen int, changed func(int)) *sele
 }
 
 func (s *selector) TypedKey(e *fyne.KeyEvent) {
-	switch {
-	case s.keys.pass(e):
-	case e.Name == fyne.KeyReturn, e.Name == fyne.KeyEnter:
-		s.Select.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
-	default:
-		s.Select.TypedKey(e)
-	}
+	s.keys.press(e, s.Select.TypedKey)
 }
 
 type list struct {
@@ -166,13 +166,7 @@ func (w *Window) list(length func() int, create func() fyne.CanvasObject, update
 }
 
 func (l *list) TypedKey(e *fyne.KeyEvent) {
-	switch {
-	case l.keys.pass(e):
-	case e.Name == fyne.KeyReturn, e.Name == fyne.KeyEnter:
-		l.List.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
-	default:
-		l.List.TypedKey(e)
-	}
+	l.keys.press(e, l.List.TypedKey)
 }
 
 // text is a label that wraps.

@@ -25,7 +25,7 @@ shows where each stands, and its last four characters.
 of Keyporter; one that starts a program has keyporter start it with its keys. No copy of
 the files as they were is left outside the vault. --undo puts everything back as it was
 before the last fix.`,
-		Example: "  keyporter scan\n  keyporter scan --fix ~/work/app",
+		Example: "  keyporter scan\n  keyporter scan --fix ~/src/app",
 		Args:    takes("[folders of projects...]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r := local.ScanRequest{}

@@ -17,8 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"keyporter/broker/local"
-	"keyporter/broker/secret"
-	"keyporter/broker/vault"
+	"keyporter/broker/vault/vaulttest"
 	"keyporter/internal/fakeas"
 	"keyporter/internal/paths"
 )
@@ -103,17 +102,7 @@ func makeVault(work, home string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Make(); err != nil {
-		return err
-	}
-	f, err := vault.Open(context.Background(), vault.Options{
-		File: p.Vault(), Previous: p.Vault() + ".prev", Identity: p.Identity(), Backend: vault.Passphrase, ScryptWorkFactor: 10,
-		Passphrase: func(context.Context) (secret.Value, error) { return secret.New(pass), nil },
-	})
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return vaulttest.Make(p, pass)
 }
 
 // cmdHome is "home NAME": the commands that follow are of another person, whose

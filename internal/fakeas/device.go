@@ -22,13 +22,8 @@ type deviceCode struct {
 
 // deviceAuthorization is the device authorization endpoint (RFC 8628 section 3.1).
 func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) {
-	form := s.form(w, r)
-	if form == nil {
-		return
-	}
-	client, problem := s.authenticate(r, form)
-	if problem != "" {
-		s.oauthError(w, http.StatusUnauthorized, "invalid_client", problem)
+	client, form := s.clientForm(w, r)
+	if client == nil {
 		return
 	}
 	scopes := strings.Fields(form.Get("scope"))

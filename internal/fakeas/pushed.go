@@ -16,13 +16,8 @@ type pushed struct {
 
 // push is the pushed authorization request endpoint (RFC 9126 section 2).
 func (s *Server) push(w http.ResponseWriter, r *http.Request) {
-	form := s.form(w, r)
-	if form == nil {
-		return
-	}
-	client, problem := s.authenticate(r, form)
-	if problem != "" {
-		s.oauthError(w, http.StatusUnauthorized, "invalid_client", problem)
+	client, form := s.clientForm(w, r)
+	if client == nil {
 		return
 	}
 	code, description := s.checkAuthorize(client, form)

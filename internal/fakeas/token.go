@@ -58,15 +58,25 @@ func (s *Server) form(w http.ResponseWriter, r *http.Request) url.Values {
 	return r.PostForm
 }
 
-// token is the token endpoint (RFC 6749 section 3.2).
-func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+// clientForm reads the form of a client that authenticates itself; nil if there is
+// something wrong with it, which is answered then.
+func (s *Server) clientForm(w http.ResponseWriter, r *http.Request) (*Client, url.Values) {
 	form := s.form(w, r)
 	if form == nil {
-		return
+		return nil, nil
 	}
 	client, problem := s.authenticate(r, form)
 	if problem != "" {
 		s.oauthError(w, http.StatusUnauthorized, "invalid_client", problem)
+		return nil, nil
+	}
+	return client, form
+}
+
+// token is the token endpoint (RFC 6749 section 3.2).
+func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+	client, form := s.clientForm(w, r)
+	if client == nil {
 		return
 	}
 	jkt, problem, description := s.checkDPoP(w, r)
@@ -248,13 +258,8 @@ func (s *Server) answer(w http.ResponseWriter, g *grant) {
 
 // revoke is the revocation endpoint (RFC 7009 section 2).
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	form := s.form(w, r)
-	if form == nil {
-		return
-	}
-	client, problem := s.authenticate(r, form)
-	if problem != "" {
-		s.oauthError(w, http.StatusUnauthorized, "invalid_client", problem)
+	client, form := s.clientForm(w, r)
+	if client == nil {
 		return
 	}
 	value := form.Get("token")

@@ -13,7 +13,6 @@
 package conformance
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -25,8 +24,7 @@ import (
 	"testing"
 	"time"
 
-	"keyporter/broker/secret"
-	"keyporter/broker/vault"
+	"keyporter/broker/vault/vaulttest"
 	"keyporter/internal/paths"
 	"keyporter/internal/peers"
 )
@@ -79,17 +77,7 @@ func prepare(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Make(); err != nil {
-		return err
-	}
-	f, err := vault.Open(context.Background(), vault.Options{
-		File: p.Vault(), Previous: p.Vault() + ".prev", Identity: p.Identity(), Backend: vault.Passphrase, ScryptWorkFactor: 10,
-		Passphrase: func(context.Context) (secret.Value, error) { return secret.New(pass), nil },
-	})
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return vaulttest.Make(p, pass)
 }
 
 // pathsOf are the folders of the Keyporter in a home.

@@ -12,11 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"keyporter/broker/oauth"
+	"keyporter/broker/source"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
 )
@@ -90,16 +90,7 @@ func (s *Source) Token(ctx context.Context, req token.Request) (*token.Token, er
 	if err != nil {
 		return nil, s.words(ctx, req, err)
 	}
-	scheme, ok := res.Scheme(s.opts.Auth.DPoP)
-	if !ok {
-		return nil, hint.New(hint.Failed, fmt.Sprintf("%s gave a token of a type that Keyporter cannot use.", s.host),
-			"Ask for bearer tokens in the client's settings at the provider.")
-	}
-	tok := &token.Token{Value: res.AccessToken, Scheme: scheme, Issued: s.opts.Now(), Expiry: res.Expiry, Scopes: slices.Clone(req.Scopes)}
-	if res.Scope != "" {
-		tok.Scopes = strings.Fields(res.Scope)
-	}
-	return tok, nil
+	return source.Issued(res, s.opts.Auth, s.host, req.Scopes, s.opts.Now())
 }
 
 // words gives err words for a person.

@@ -13,12 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
+	"keyporter/broker/source"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
 )
@@ -108,16 +107,7 @@ func (s *Source) Token(ctx context.Context, req token.Request) (*token.Token, er
 	if err != nil {
 		return nil, oauth.Explain(err, s.host, s.words())
 	}
-	scheme, ok := res.Scheme(s.o.Auth.DPoP)
-	if !ok {
-		return nil, hint.New(hint.Failed, fmt.Sprintf("%s gave a token of a type that Keyporter cannot use.", s.host),
-			"Ask for bearer tokens in the client's settings at the provider.")
-	}
-	tok := &token.Token{Value: res.AccessToken, Scheme: scheme, Issued: s.o.Now(), Expiry: res.Expiry, Scopes: slices.Clone(req.Scopes)}
-	if res.Scope != "" {
-		tok.Scopes = strings.Fields(res.Scope)
-	}
-	return tok, nil
+	return source.Issued(res, s.o.Auth, s.host, req.Scopes, s.o.Now())
 }
 
 // idpError gives words to a refused exchange. An ID token that the identity

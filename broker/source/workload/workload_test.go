@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var access = token.Request{Account: "ci", Kind: token.AccessToken, Resource: "https://rs.example/mcp", Scopes: []string{"mcp:read"}}
 
-func source(t *testing.T, as *fakeas.Server, file string) *Source {
+func newSource(t *testing.T, as *fakeas.Server, file string) *Source {
 	t.Helper()
 	client, err := oauth.NewClient(oauth.Options{ServerURL: as.URL()})
 	if err != nil {
@@ -42,7 +42,7 @@ func TestTheFileIsReadAnewForEachToken(t *testing.T) {
 		return "", "the assertion has expired"
 	}})
 	file := filepath.Join(t.TempDir(), "token")
-	s := source(t, as, file)
+	s := newSource(t, as, file)
 	write := func(text string) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -43,6 +43,7 @@ type DialOptions struct {
 const (
 	startLimit = 10 * time.Second // until an agent that was started answers
 	pingLimit  = 5 * time.Second  // until an agent that listens answers
+	tryLimit   = time.Second      // the same for one that is starting, which is asked again
 	pollEvery  = 5 * time.Millisecond
 )
 
@@ -68,7 +69,7 @@ func Dial(ctx context.Context, o DialOptions) (*Client, error) {
 			return nil, err
 		}
 	}
-	c, err := reach(ctx, o.Paths)
+	c, err := reach(ctx, o.Paths, pingLimit)
 	if !errors.Is(err, errNobody) {
 		return c, err
 	}
@@ -98,10 +99,10 @@ func mayStart(o DialOptions) error {
 // errNobody is why reach failed when no agent listens.
 var errNobody = errors.New("nobody listens")
 
-// reach connects to an agent that runs and makes sure that it answers.
-func reach(ctx context.Context, p paths.Paths) (*Client, error) {
+// reach connects to an agent that runs and makes sure that it answers in time.
+func reach(ctx context.Context, p paths.Paths, within time.Duration) (*Client, error) {
 	c := newClient(p)
-	limit, cancel := context.WithTimeout(ctx, pingLimit)
+	limit, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	err := c.ping(limit)
 	switch {

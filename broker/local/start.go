@@ -46,7 +46,9 @@ func (o DialOptions) start(ctx context.Context) (*Client, error) {
 }
 
 // await connects as soon as somebody answers, unless done says before that the
-// wait is over.
+// wait is over. A connection that an agent got while it was starting may stay
+// without an answer (in wine, the first one to a pipe does), so each has a short
+// time only.
 func (o DialOptions) await(ctx context.Context, done func() (bool, error)) (*Client, error) {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -56,8 +58,9 @@ func (o DialOptions) await(ctx context.Context, done func() (bool, error)) (*Cli
 			return nil, err
 		}
 		// After done: an agent that came before it said so is not missed.
-		c, err := reach(ctx, o.Paths)
-		if !errors.Is(err, errNobody) || over {
+		c, err := reach(ctx, o.Paths, tryLimit)
+		silent := errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
+		if !errors.Is(err, errNobody) && !silent || over {
 			if errors.Is(err, errNobody) {
 				err = nil
 			}

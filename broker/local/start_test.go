@@ -49,6 +49,13 @@ func agentRole() int {
 		return fail(err)
 	}
 	defer l.Close()
+	if os.Getenv("TEST_AGENT") == "deaf at first" {
+		c, err := l.Accept()
+		if err != nil {
+			return fail(err)
+		}
+		defer c.Close()
+	}
 	note(p, "owned")
 	b := &fake{
 		onState: func(context.Context) (*State, error) { return &State{Agent: Agent{PID: os.Getpid()}}, nil },
@@ -283,6 +290,14 @@ func TestAgentThatDoesNotAnswerInTimeShowsTheEndOfItsLog(t *testing.T) {
 		if err := syscall.Kill(n, syscall.SIGKILL); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestAgentThatLosesItsFirstConnectionIsAskedAgain(t *testing.T) {
+	env, p := bare(t)
+	started(t, DialOptions{Paths: p, Start: Always, Environ: append(env, "TEST_AGENT=deaf at first")})
+	if got := noted(t, p, "launched"); len(got) != 1 {
+		t.Errorf("agents %v were launched, want one", got)
 	}
 }
 

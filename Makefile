@@ -65,7 +65,7 @@ interop: ## the programs against Keycloak; needs a JDK and Maven
 
 soak: ## one grant under twenty bridges for a minute, and the agent killed 200 times
 	@scripts/setup go node
-	CGO_ENABLED=0 KEYPORTER_SOAK=1 go test -count=1 -timeout 60m -v \
+	CGO_ENABLED=0 KEYPORTER_SOAK=1 KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
 	  -run '^Test(TwentyBridgesShareOneGrantOfACertifiedProvider|AgentKilledBetweenRedeemingAndStoring)$$' ./test/e2e
 
 bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"keyporter/internal/fakeas"
 	"keyporter/internal/fakemcp"
 	"keyporter/internal/peers"
+	"keyporter/internal/tally"
 )
 
 // soaking reports whether the long forms are wanted: make soak.
@@ -25,11 +25,24 @@ func soaking() bool { return os.Getenv("KEYPORTER_SOAK") != "" }
 
 // hammer launches bridges that call acme's tool one call after the other, and the
 // command line beside them, until enough says so. A call that is not answered with
-// its own sum is lost, and an error. It returns how many calls were made.
-func (h *home) hammer(n int, enough func() bool) int64 {
+// its own sum is lost, and an error. It returns the count.
+func (h *home) hammer(n int, enough func() bool) *tally.Tally {
 	h.t.Helper()
-	var made atomic.Int64
+	run := &tally.Tally{}
 	var lost sync.Map // what calls said that were not answered with the sum
+	count := func(answered, right bool, said string) {
+		run.Sent.Add(1)
+		switch {
+		case right:
+			run.Answered.Add(1)
+			return
+		case answered:
+			run.Wrong.Add(1)
+		default:
+			run.Lost.Add(1)
+		}
+		lost.Store(said, true)
+	}
 	var wg sync.WaitGroup
 	bridges := make([]*host, n)
 	for i := range bridges {
@@ -45,9 +58,7 @@ func (h *home) hammer(n int, enough func() bool) int64 {
 			c.notify("notifications/initialized")
 			for n := i; !enough(); n++ {
 				m, ok := c.await(c.add(n, 1))
-				if made.Add(1); !ok || !containsAll(m.String(), fmt.Sprintf(`"sum":%d`, n+1)) {
-					lost.Store(m.String(), true)
-				}
+				count(ok && m.Error == nil, ok && containsAll(m.String(), fmt.Sprintf(`"sum":%d`, n+1)), m.String())
 				if !ok {
 					return
 				}
@@ -56,13 +67,10 @@ func (h *home) hammer(n int, enough func() bool) int64 {
 	}
 	wg.Go(func() {
 		for !enough() {
-			if r := h.run("token", "acme"); r.code != 0 {
-				lost.Store(h.said(r.err), true)
-			}
-			if r := h.run("call", "acme", "add", `{"a": 1, "b": 1}`); r.out != "2\n" {
-				lost.Store(r.out+h.said(r.err), true)
-			}
-			made.Add(2)
+			r := h.run("token", "acme")
+			count(false, r.code == 0, h.said(r.err))
+			r = h.run("call", "acme", "add", `{"a": 1, "b": 1}`)
+			count(r.code == 0, r.out == "2\n", r.out+h.said(r.err))
 		}
 	})
 	wg.Wait()
@@ -73,7 +81,7 @@ func (h *home) hammer(n int, enough func() bool) int64 {
 	for _, c := range bridges {
 		c.close()
 	}
-	return made.Load()
+	return run
 }
 
 // TestTwentyBridgesShareOneGrantOfACertifiedProvider is the same at oidc-provider,
@@ -101,13 +109,14 @@ func TestTwentyBridgesShareOneGrantOfACertifiedProvider(t *testing.T) {
 	h.do("login", "acme")
 
 	end := time.Now().Add(lasting)
-	made := h.hammer(20, func() bool { return !time.Now().Before(end) })
+	run := h.hammer(20, func() bool { return !time.Now().Before(end) })
 	renewals, most := p.Count(t, "grant.success", "refresh_token"), 0
 	for _, e := range p.Events(t) {
 		most = max(most, e.AtOnce)
 	}
-	t.Logf("%v, 20 bridges and the command line: %d calls, %d renewals, at most %d token requests at once, %d errors and %d revocations at the provider, %d browsers",
-		lasting, made, renewals, most, p.Count(t, "grant.error", ""), p.Count(t, "grant.revoked", ""), h.browsers())
+	run.Report(t, "make soak: one grant", fmt.Sprintf("Twenty bridges and the command line for %v at oidc-provider, with tokens of a second", lasting),
+		fmt.Sprintf("%d renewals, at most %d token requests at once.", renewals, most),
+		fmt.Sprintf("%d errors and %d revocations at the provider, %d browser.", p.Count(t, "grant.error", ""), p.Count(t, "grant.revoked", ""), h.browsers()))
 	for event, want := range map[string]int{"registration_create.success": 1, "authorization.error": 0, "grant.error": 0, "grant.revoked": 0} {
 		if got := p.Count(t, event, ""); got != want {
 			t.Errorf("%d events %s at the provider, want %d", got, event, want)
@@ -152,6 +161,7 @@ func TestAgentKilledBetweenRedeemingAndStoring(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	asked, most := 0, 0
+	var run tally.Tally
 	for range kills {
 		requests := as.Counters().Requests[fakeas.Token]
 		k := &killing{before: rnd.IntN(4) == 0, redeemed: make(chan struct{}), dead: make(chan struct{})}
@@ -164,6 +174,7 @@ func TestAgentKilledBetweenRedeemingAndStoring(t *testing.T) {
 			<-time.After(time.Duration(rnd.Int64N(int64(40 * time.Millisecond)))) // the moment is the point
 		}
 		check(t, syscall.Kill(pid, syscall.SIGKILL))
+		run.Faults.Add(1)
 		close(k.dead)
 		if r := <-ended; r.code != 0 && r.code != 4 {
 			t.Errorf("seed %d: keyporter token with a killed agent: exit code %d\n%s", seed, r.code, h.said(r.err))
@@ -174,17 +185,20 @@ func TestAgentKilledBetweenRedeemingAndStoring(t *testing.T) {
 			h.do("login", "acme")
 			r = h.run("token", "acme")
 		}
-		if r.code != 0 {
+		for _, r := range []result{r, h.run("token", "other")} {
+			if run.Sent.Add(1); r.code == 0 {
+				run.Answered.Add(1)
+				continue
+			}
+			run.Lost.Add(1)
 			t.Errorf("seed %d: keyporter token afterwards: exit code %d\n%s", seed, r.code, h.said(r.err))
-		}
-		if r := h.run("token", "other"); r.code != 0 {
-			t.Errorf("seed %d: the other account: exit code %d\n%s", seed, r.code, h.said(r.err))
 		}
 		most = max(most, as.Counters().Requests[fakeas.Token]-requests)
 	}
 	got, others := as.Counters(), other.as.Counters()
-	t.Logf("seed %d, %d kills, %d went on, %d asked for one sign-in; %d renewals, %d invalid_grant, at most %d token requests for one kill; the other account: %d sign-in, %d invalid_grant",
-		seed, kills, kills-asked, asked, got.Refreshed, got.InvalidGrant, most, others.Signins, others.InvalidGrant)
+	run.Report(t, "make soak: renewals", "The agent killed while a strict provider rotates its refresh token, and a token asked for afterwards",
+		fmt.Sprintf("Seed %d: %d kills cost nothing, %d one sign-in; %d renewals, %d invalid_grant, at most %d token requests for one kill.", seed, kills-asked, asked, got.Refreshed, got.InvalidGrant, most),
+		fmt.Sprintf("Another account at the same time: %d sign-in, %d invalid_grant.", others.Signins, others.InvalidGrant))
 	if got.Signins != asked+1 || got.InvalidGrant != asked || got.Reused > asked {
 		t.Errorf("seed %d: the provider counted %+v after %d sign-ins that were asked for", seed, got, asked)
 	}

@@ -89,7 +89,7 @@ func TestTwentyBridgesShareOneRotatingGrant(t *testing.T) {
 	}).signedIn(h)
 	w.mcp.SetLatency(50 * time.Millisecond) // twenty callers, not twenty busy loops
 	const renewals = 8
-	made := h.hammer(20, func() bool { return w.as.Counters().Refreshed >= renewals })
+	run := h.hammer(20, func() bool { return w.as.Counters().Refreshed >= renewals })
 	if t.Failed() {
 		for _, r := range w.mcp.Requests() { // agent.log has the same hashes
 			if r.Status == http.StatusUnauthorized {
@@ -98,7 +98,7 @@ func TestTwentyBridgesShareOneRotatingGrant(t *testing.T) {
 		}
 	}
 	got := w.as.Counters()
-	t.Logf("%d calls, %d renewals", made, got.Refreshed)
+	t.Logf("%s; %d renewals", run, got.Refreshed)
 	if got.Signins != 1 || got.CodesUsed != 1 || got.InvalidGrant != 0 || got.Reused != 0 {
 		t.Errorf("the authorization server counted %+v", got)
 	}

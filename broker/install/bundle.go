@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 	"strings"
 	"time"
+
+	"keyporter/internal/lazy"
 )
 
 // A Bundle is a Claude Desktop extension (.mcpb) that launches the bridge of one
@@ -104,12 +105,12 @@ func (b *Bundle) launcher() (name, text string) {
 
 func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-var versionForm = regexp.MustCompile(`^v?(\d+\.\d+\.\d+)(-[0-9A-Za-z.-]+)?$`)
+var versionForm = lazy.Regexp(`^v?(\d+\.\d+\.\d+)(-[0-9A-Za-z.-]+)?$`)
 
 // semver returns a version as semver.org writes it; a build that has none is
 // older than all others.
 func semver(version string) string {
-	if m := versionForm.FindStringSubmatch(version); m != nil {
+	if m := versionForm().FindStringSubmatch(version); m != nil {
 		return m[1] + m[2]
 	}
 	return "0.0.0"

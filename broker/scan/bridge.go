@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 
 	"keyporter/broker/secret"
+	"keyporter/internal/lazy"
 )
 
 // bridges are programs that join a client to a remote server, by the names of
@@ -49,7 +49,7 @@ func (r *reader) bridged() (*Remote, string) {
 var (
 	idleValues = set("--host --callback-path --auth-timeout --connect-timeout --headers-timeout --body-timeout --ping-interval --protocol --auth --lease-timeout")
 	idleFlags  = set("--debug --silent --enable-proxy --keep-alive --ipv4 --device-code")
-	variable   = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+	variable   = lazy.Regexp(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 )
 
 // bridgeArguments reads what stands behind a bridge's name.
@@ -116,7 +116,7 @@ func (r *reader) bridgeArguments(args []string) *Remote {
 
 // expand puts in the variables of the entry's own environment, as the bridges do.
 func (r *reader) expand(s string) string {
-	return variable.ReplaceAllStringFunc(s, func(ref string) string {
+	return variable().ReplaceAllStringFunc(s, func(ref string) string {
 		if v, ok := r.program.Env[ref[2:len(ref)-1]]; ok && literal(v) {
 			return v
 		}
@@ -177,7 +177,7 @@ func clientInfo(value string) (c staticClient) {
 
 func (r *reader) clientInfo(out *Remote, value string) bool {
 	c := clientInfo(value)
-	if c.ID == "" || reference.MatchString(c.ID+c.Secret) {
+	if c.ID == "" || reference().MatchString(c.ID+c.Secret) {
 		return false
 	}
 	if file, ok := strings.CutPrefix(value, "@"); ok && c.Secret != "" {

@@ -213,7 +213,7 @@ func (r *reader) filledIn() bool {
 	}
 	parts := slices.Concat([]string{r.program.Command, r.program.Dir}, r.program.Args, slices.Collect(maps.Values(r.program.Env)))
 	return slices.ContainsFunc(parts, func(s string) bool {
-		return strings.Contains(s, "${") || r.e.Client.ID == "gemini-cli" && reference.MatchString(s)
+		return strings.Contains(s, "${") || r.e.Client.ID == "gemini-cli" && reference().MatchString(s)
 	})
 }
 
@@ -255,7 +255,7 @@ func (r *reader) plan(v *install.Value) {
 // of a server, or it needs what is not in the file.
 func remoteOf(address string, headers map[string]string) *Remote {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || reference.MatchString(address) {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || reference().MatchString(address) {
 		return nil
 	}
 	out := &Remote{Headers: map[string]string{}, SecretHeaders: map[string]secret.Value{}, SecretQuery: map[string]secret.Value{}}
@@ -274,7 +274,7 @@ func remoteOf(address string, headers map[string]string) *Remote {
 		u.RawQuery = q.Encode()
 	}
 	for name, value := range headers {
-		if reference.MatchString(value) {
+		if reference().MatchString(value) {
 			return nil
 		}
 		if _, ok := inHeader(name, value); ok {

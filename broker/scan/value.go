@@ -2,13 +2,14 @@ package scan
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"unicode"
+
+	"keyporter/internal/lazy"
 )
 
 // known are forms that only secrets have, as their vendors document them.
-var known = regexp.MustCompile(`^(` + strings.Join([]string{
+var known = lazy.Regexp(`^(` + strings.Join([]string{
 	`gh[pousr]_[A-Za-z0-9]{16,}`, `github_pat_[A-Za-z0-9_]{20,}`, // GitHub
 	`gl(pat|ptt|dt|rt|cbt|ft|soat)-[A-Za-z0-9_-]{16,}`,            // GitLab
 	`sk-[A-Za-z0-9_-]{16,}`, `[rs]k_(live|test)_[A-Za-z0-9]{16,}`, // OpenAI, Anthropic, OpenRouter; Stripe
@@ -82,7 +83,7 @@ func words(name string) []string {
 // in TOKEN_ENCODING, nor of one that has no other word.
 func named(name string) (kind Kind, sure, ok bool) {
 	ws := words(name)
-	for len(ws) > 1 && (stages[ws[len(ws)-1]] || number.MatchString(ws[len(ws)-1])) {
+	for len(ws) > 1 && (stages[ws[len(ws)-1]] || number().MatchString(ws[len(ws)-1])) {
 		ws = ws[:len(ws)-1]
 	}
 	if len(ws) == 0 || about[ws[len(ws)-1]] {
@@ -105,23 +106,23 @@ func drawn(s string) bool {
 }
 
 var (
-	number    = regexp.MustCompile(`^[0-9][0-9._]*$`)
-	reference = regexp.MustCompile(`\$\{[^}]*\}|\{\{.*\}\}|^\$[A-Za-z_]|^\$\(|^%[A-Za-z_]+%$|^(op|vault|gcpsm|awssm|keychain|keyring|env|file|bws|doppler)://?|^(keyring|keychain|env|file|cmd|arn):`)
-	dummy     = regexp.MustCompile(`(?i)^<.*>$|^\[.*\]$|^(x+|\*+|\.+|-+|0+)$|your[-_ ]|[-_ ]your|my[-_]?(api|token|secret|key|pass)|changeme|change[-_]me|replace|placeholder|insert[-_ ]|example|dummy|todo|fixme|redacted|enter[-_ ]|paste[-_ ]|^(none|null|nil|undefined|true|false|yes|no|on|off|default|auto|basic|bearer|oauth2?|oidc|token|secret|password|api[-_]?key|disabled|enabled|required|optional|strict|lax|test|dev|prod)$|\bhere\b|x{6,}`)
-	place     = regexp.MustCompile(`^(~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)`)
+	number    = lazy.Regexp(`^[0-9][0-9._]*$`)
+	reference = lazy.Regexp(`\$\{[^}]*\}|\{\{.*\}\}|^\$[A-Za-z_]|^\$\(|^%[A-Za-z_]+%$|^(op|vault|gcpsm|awssm|keychain|keyring|env|file|bws|doppler)://?|^(keyring|keychain|env|file|cmd|arn):`)
+	dummy     = lazy.Regexp(`(?i)^<.*>$|^\[.*\]$|^(x+|\*+|\.+|-+|0+)$|your[-_ ]|[-_ ]your|my[-_]?(api|token|secret|key|pass)|changeme|change[-_]me|replace|placeholder|insert[-_ ]|example|dummy|todo|fixme|redacted|enter[-_ ]|paste[-_ ]|^(none|null|nil|undefined|true|false|yes|no|on|off|default|auto|basic|bearer|oauth2?|oidc|token|secret|password|api[-_]?key|disabled|enabled|required|optional|strict|lax|test|dev|prod)$|\bhere\b|x{6,}`)
+	place     = lazy.Regexp(`^(~|\.{0,2}/|[A-Za-z]:[\\/]|\\\\)`)
 )
 
 // literal reports whether a text is a value itself and not a reference to one or a
 // place to fill in.
 func literal(s string) bool {
 	s = strings.TrimSpace(s)
-	return s != "" && !reference.MatchString(s) && !dummy.MatchString(s)
+	return s != "" && !reference().MatchString(s) && !dummy().MatchString(s)
 }
 
 // inValue says whether a value under a name is a secret.
 func inValue(name, value string) (Kind, bool) {
 	v := strings.TrimSpace(value)
-	if known.MatchString(v) && literal(v) {
+	if known().MatchString(v) && literal(v) {
 		return APIKey, true
 	}
 	if _, pass := userinfo(v); pass {
@@ -133,7 +134,7 @@ func inValue(name, value string) (Kind, bool) {
 		least = 5
 	}
 	switch {
-	case !ok || !sure && !drawn(v) || !literal(v) || len(v) < least, number.MatchString(v) && kind != Password, place.MatchString(v) && !strings.HasPrefix(v, "/+"):
+	case !ok || !sure && !drawn(v) || !literal(v) || len(v) < least, number().MatchString(v) && kind != Password, place().MatchString(v) && !strings.HasPrefix(v, "/+"):
 		return "", false
 	case strings.Contains(v, "://"):
 		return "", false
@@ -144,19 +145,19 @@ func inValue(name, value string) (Kind, bool) {
 // Secrets in the midst of other text: header fields, and members of JSON or settings
 // of a shell's command line.
 var (
-	bearerInside = regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=-]+)`)
-	pairInside   = regexp.MustCompile(`([A-Za-z][A-Za-z0-9_.-]*)["']?\s*[:=]\s*["']?([^\s"',;/][^\s"',;]*)`)
+	bearerInside = lazy.Regexp(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=-]+)`)
+	pairInside   = lazy.Regexp(`([A-Za-z][A-Za-z0-9_.-]*)["']?\s*[:=]\s*["']?([^\s"',;/][^\s"',;]*)`)
 )
 
 // inside looks for a secret in a longer text. Prose has words like these too, so the
 // value has to look like one.
 func inside(text string) (kind Kind, value string, ok bool) {
-	for _, m := range bearerInside.FindAllStringSubmatch(text, -1) {
+	for _, m := range bearerInside().FindAllStringSubmatch(text, -1) {
 		if drawn(m[1]) && literal(m[1]) {
 			return Bearer, m[1], true
 		}
 	}
-	for _, m := range pairInside.FindAllStringSubmatch(text, -1) {
+	for _, m := range pairInside().FindAllStringSubmatch(text, -1) {
 		if kind, ok := inValue(m[1], m[2]); ok && drawn(m[2]) {
 			return kind, m[2], true
 		}

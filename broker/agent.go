@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -190,34 +188,4 @@ func wants(n local.Notice) string {
 		return "A program wants to use it."
 	}
 	return n.Program + " wants to use it."
-}
-
-// programOf names the program behind a call, for the audit log: the parent of
-// the keyporter process at the other end of the socket, if the system says.
-func programOf(ctx context.Context) string {
-	p, ok := local.PeerFrom(ctx)
-	if !ok || p.PID == 0 {
-		return ""
-	}
-	return parentName(p.PID)
-}
-
-// parentName returns the base name of the program that started process pid, or
-// "" where the system does not tell.
-func parentName(pid int) string {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return ""
-	}
-	// proc(5): the name in parentheses may hold anything; the parent is the
-	// second field after its end.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 2 {
-		return ""
-	}
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%s/exe", fields[1]))
-	if err != nil {
-		return ""
-	}
-	return filepath.Base(exe)
 }

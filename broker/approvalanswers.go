@@ -13,12 +13,12 @@ import (
 
 // Approve allows what an approval is about.
 func (b *Broker) Approve(ctx context.Context, n local.Name) error {
-	return b.allow(ctx, n.Name, programOf(ctx))
+	return b.allow(ctx, n.Name, b.programOf(ctx))
 }
 
 // Revoke takes an approval back, or denies one that waits.
 func (b *Broker) Revoke(ctx context.Context, n local.Name) error {
-	return b.disallow(ctx, n.Name, programOf(ctx))
+	return b.disallow(ctx, n.Name, b.programOf(ctx))
 }
 
 func noApproval(id string) error {

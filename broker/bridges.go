@@ -27,7 +27,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 		return err
 	}
 	name := s.Name
-	j := &joined{server: name, program: programOf(ctx)}
+	j := &joined{server: name, program: b.programOf(ctx)}
 	b.update(func() { b.bridges[name]++; b.joined[j] = true })
 	defer b.update(func() {
 		delete(b.joined, j)
@@ -203,7 +203,7 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 		b.opt.Log.Debug("call waits for the vault", "err", err)
 	}
 	if needsSignIn(b.missing(s.Name)) {
-		if err := b.callForSignIn(s, programOf(ctx)); err != nil {
+		if err := b.callForSignIn(s, b.programOf(ctx)); err != nil {
 			return err
 		}
 	}
@@ -313,7 +313,7 @@ func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*loca
 		return nil, err
 	}
 	if !b.mayBegin(s.Name, tool) || b.startSignIn(s, tool) != nil {
-		b.raiseNotice(s.Name, programOf(ctx))
+		b.raiseNotice(s.Name, b.programOf(ctx))
 	}
 	switch err := b.await(ctx, s.Name, r.Wait); {
 	case err == nil:
@@ -378,7 +378,7 @@ func (b *Broker) awaitLeft() {
 
 // Record adds what bridges did to the audit log.
 func (b *Broker) Record(ctx context.Context, records []local.AuditRecord) error {
-	program := programOf(ctx)
+	program := b.programOf(ctx)
 	b.update(func() {
 		for i := range records {
 			if records[i].Program == "" {

@@ -76,6 +76,6 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	if err := b.permit(ctx, "", programKey(n.Name)); err != nil {
 		return nil, err
 	}
-	b.record(local.AuditRecord{Event: "run", Program: programOf(ctx), Name: n.Name, Outcome: "ok"})
+	b.record(local.AuditRecord{Event: "run", Program: b.programOf(ctx), Name: n.Name, Outcome: "ok"})
 	return &p, nil
 }

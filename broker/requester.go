@@ -35,10 +35,20 @@ func (b *Broker) whoAsks(ctx context.Context) func() requester {
 			return requester{} // it has ended, and its number may be another's
 		}
 		if b.opt.Program != "" && p.Path == trayOf(b.opt.Program) {
-			return requester{own: true}
+			return requester{own: true, Process: p}
 		}
 		return requester{Process: programAbove(p, b.opt.Program, process.Find)}
 	})
+}
+
+// programOf names the program behind a call, for the audit log. It is empty where the
+// system does not tell, and for the agent itself.
+func (b *Broker) programOf(ctx context.Context) string {
+	who := b.whoAsks(ctx)()
+	if who.Path == "" {
+		return ""
+	}
+	return filepath.Base(who.Path)
 }
 
 // trayOf returns where the window's program is, beside the command line's.

@@ -47,7 +47,7 @@ func (b *Broker) StepUp(ctx context.Context, r local.StepUpRequest) (*local.Toke
 		}
 	})
 	if s.SignIn != account.SignInNever {
-		if err := b.callForSignIn(s, programOf(ctx)); err != nil {
+		if err := b.callForSignIn(s, b.programOf(ctx)); err != nil {
 			return nil, err
 		}
 		tok, err := b.awaitOther(ctx, s, r.Refused, r.Wait)

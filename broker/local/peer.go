@@ -14,7 +14,7 @@ import (
 // says so, not the process.
 type Peer struct {
 	UID int // always this user's; -1 on Windows, which has none
-	PID int // 0 if the system does not tell
+	PID int // 0 if the system does not tell, or where the process has ended
 
 	// Seen is when the connection was accepted, on process.Now's clock. A process
 	// that started later only has the same number.
@@ -27,8 +27,9 @@ var errOtherUser = errors.New("the process at the other end of the socket belong
 // verifiedPeer returns who is at the other end of c, a connection that either
 // side opened, or an error unless it is a process of this user.
 func verifiedPeer(c net.Conn) (Peer, error) {
+	seen := process.Now()
 	p, err := peerOf(c)
-	p.Seen = process.Now()
+	p.Seen = seen
 	if err != nil {
 		return Peer{}, fmt.Errorf("find the process at the other end of the socket: %w", err)
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"net"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +15,24 @@ func peerOf(c net.Conn) (Peer, error) {
 			return err
 		}
 		p = Peer{UID: int(cred.Uid), PID: int(cred.Pid)}
+		if ended(fd) {
+			p.PID = 0
+		}
 		return nil
 	})
 	return p, err
+}
+
+// ended reports whether the process that opened the connection is gone, so that its
+// number may be another's by now, while a child of it still speaks. Linux before 6.5
+// cannot tell.
+func ended(fd int) bool {
+	pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	if err != nil {
+		return !errors.Is(err, unix.ENOPROTOOPT)
+	}
+	defer unix.Close(pidfd)
+	poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(poll, 0)
+	return err != nil || n > 0
 }

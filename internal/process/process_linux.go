@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,14 +30,8 @@ func find(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	if p.Path, err = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err != nil {
+	if p.Path, err = program(pid); err != nil {
 		return Process{}, err
-	}
-	// A file that was replaced, by an update for example.
-	if old, gone := strings.CutSuffix(p.Path, " (deleted)"); gone {
-		if _, err := os.Lstat(p.Path); err != nil {
-			p.Path = old
-		}
 	}
 	// The number may have gone to another process between the two.
 	again, err := status(pid)
@@ -44,6 +40,43 @@ func find(pid int) (Process, error) {
 	}
 	return p, err
 }
+
+// program returns the path of a process's program, if that is where this process too
+// finds it. Whoever has a file system of his own (user namespaces give one to
+// everybody, FUSE as well) can run anything under any name.
+func program(pid int) (string, error) {
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	path, err := os.Readlink(exe)
+	if err != nil {
+		return "", err
+	}
+	is, err := os.Stat(exe) // the file itself, wherever it lies
+	if err != nil {
+		return "", err
+	}
+	if here, err := os.Stat(path); err == nil && os.SameFile(is, here) {
+		return path, nil
+	}
+	// A file that was replaced, by an update for example.
+	if old, gone := strings.CutSuffix(path, " (deleted)"); gone && sameMounts(pid) {
+		if dir, err := os.Stat(filepath.Dir(old)); err == nil && device(dir) == device(is) {
+			return old, nil
+		}
+	}
+	return "", errors.New("its program is not where it seems to be")
+}
+
+// sameMounts reports whether a process sees the same file systems as this one.
+func sameMounts(pid int) bool {
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/mnt", pid))
+	if err != nil {
+		return false
+	}
+	ours, err := os.Stat("/proc/self/ns/mnt")
+	return err == nil && os.SameFile(theirs, ours)
+}
+
+func device(fi os.FileInfo) uint64 { return uint64(fi.Sys().(*syscall.Stat_t).Dev) }
 
 // status reads /proc/PID/stat. The name in parentheses may hold anything; fields
 // count from behind its end: the parent is the second, the start the twentieth.

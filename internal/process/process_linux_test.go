@@ -1,10 +1,12 @@
 package process
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -79,4 +81,69 @@ func TestAProcessThatHasEndedIsNotFound(t *testing.T) {
 	if p, err := Find(cmd.Process.Pid); err == nil {
 		t.Errorf("found %+v", p)
 	}
+}
+
+// Whoever has file systems of his own can put a program over another's path.
+func TestAProgramUnderAnothersPathIsNotNamed(t *testing.T) {
+	t.Run("mounted over it", func(t *testing.T) {
+		path := copyOf(t, "program")
+		wantUnnamed(t, underMount(t, copyOf(t, "evil"), path, path), path)
+	})
+	t.Run("deleted in a folder mounted over its own", func(t *testing.T) {
+		path, evil := copyOf(t, "program"), copyOf(t, "program")
+		pid := underMount(t, filepath.Dir(evil), filepath.Dir(path), path)
+		if err := os.Remove(evil); err != nil {
+			t.Fatal(err)
+		}
+		wantUnnamed(t, pid, path+" (deleted)")
+	})
+	t.Run("the same file elsewhere in its own world", func(t *testing.T) {
+		path := copyOf(t, "program")
+		pid := underMount(t, t.TempDir(), "/mnt", path)
+		if p, err := Find(pid); err != nil || p.Path != path {
+			t.Errorf("got %+v, %v, want %s", p, err, path)
+		}
+	})
+}
+
+func wantUnnamed(t *testing.T, pid int, seems string) {
+	t.Helper()
+	if got, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err != nil || got != seems {
+		t.Fatalf("the system says %q, %v, want %q", got, err, seems)
+	}
+	if p, err := Find(pid); err == nil {
+		t.Errorf("found %+v", p)
+	}
+}
+
+// underMount starts a program where from is mounted over to, for nobody else to see,
+// and returns its process once it runs.
+func underMount(t *testing.T, from, to, program string) int {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `mount --bind "$0" "$1" && exec "$2"`, from, to, program)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if uid := os.Geteuid(); uid != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
+	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("this test needs root or user namespaces: %v", err)
+	}
+	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	if _, err := io.WriteString(in, "x"); err != nil { // cat says it again
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatalf("the program does not run: %v", err)
+	}
+	return cmd.Process.Pid
 }

@@ -16,6 +16,7 @@ const (
 	renewalLimit = 30 * time.Second // how long one call of a Source may take
 	laggingAge   = 5 * time.Second  // a token younger than this may be refused only because the server's clock lags
 	laggingPause = time.Second      // how long such a token then rests before it is tried again
+	patience     = 5 * time.Second  // a caller who has waited longer for the first try does not wait for a second
 )
 
 // CacheOptions are the settings of a Cache. The zero value is fine.
@@ -53,6 +54,8 @@ type CacheOptions struct {
 // (hint.Unreachable, network errors, a Temporary method that says so) are tried
 // again after 1 s, doubling to 60 s; other refusals after 10 s, doubling to
 // 60 s. Until then callers get a RetryError at once. Put and Drop end the wait.
+// The first error that passes by itself is not told: callers wait that second for
+// the second try, so that one hiccup of an issuer fails no call.
 // What only a person can change (ErrSignInNeeded, and hint.NeedsPerson) is not
 // held back from callers without a token: a Source knows it without the network.
 //
@@ -108,6 +111,44 @@ func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, err
 // token is Token. For a caller whose last token was refused it does not return one
 // that is due: a server may end a token a little before the issuer said.
 func (c *Cache) token(ctx context.Context, src Source, req Request, afterRefusal bool) (*Token, error) {
+	began := time.Now()
+	tok, err := c.try(ctx, src, req, afterRefusal)
+	if err != nil && time.Since(began) < patience && c.passes(ctx, req, err) {
+		return c.try(ctx, src, req, afterRefusal)
+	}
+	return tok, err
+}
+
+// passes waits until the second try is due if err is the first one in a row and
+// passes by itself, and reports whether it was.
+func (c *Cache) passes(ctx context.Context, req Request, err error) bool {
+	if ctx.Err() != nil || !temporary(err) {
+		return false
+	}
+	c.mu.Lock()
+	e := c.entries[req.Key()]
+	first := e != nil && e.fails == 1 && !c.closed
+	wait := time.Duration(0)
+	if first {
+		wait = e.retryAt - c.now().mono
+	}
+	c.mu.Unlock()
+	if !first {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-c.base.Done():
+	}
+	return false
+}
+
+// try is token without patience.
+func (c *Cache) try(ctx context.Context, src Source, req Request, afterRefusal bool) (*Token, error) {
 	c.mu.Lock()
 	e := c.entry(req)
 	now := c.now()
@@ -149,12 +190,8 @@ func (c *Cache) Refused(ctx context.Context, src Source, req Request, hash strin
 		return c.afterPause(ctx, src, req, pause, over)
 	}
 	e.refused = true
-	f, err := c.flight(e, src, req, now)
 	c.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	tok, err := c.wait(ctx, f, e)
+	tok, err := c.token(ctx, src, req, true)
 	if err == nil && tok.Hash() == hash {
 		return nil, hint.Wrap(ErrNoOther, hint.Refused, fmt.Sprintf("The server refuses the token of the account %q, and the account has no other.", req.Account),
 			fmt.Sprintf("Give it a new token or key: keyporter account rotate %s --key-file FILE", hint.Arg(req.Account)))

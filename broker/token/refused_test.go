@@ -142,8 +142,8 @@ func TestRefusedTokenIsNotHandedOutWhenItsRenewalFails(t *testing.T) {
 			t.Errorf("Token: %v, want unreachable", err)
 		}
 		src.fail(nil)
-		time.Sleep(time.Second)
-		get(t, c, src, 3)
+		time.Sleep(2 * time.Second)
+		get(t, c, src, 4)
 	})
 }
 

@@ -55,8 +55,8 @@ func TestErrorsAreHeldBackFromOneToSixtySeconds(t *testing.T) {
 		err   error
 		waits []time.Duration // in seconds
 	}{
-		{"unreachable", errDown, []time.Duration{1, 2, 4, 8, 16, 32, 60, 60}},
-		{"network", &net.OpError{Op: "dial", Err: errors.New("connection refused")}, []time.Duration{1, 2, 4}},
+		{"unreachable", errDown, []time.Duration{2, 4, 8, 16, 32, 60, 60}}, // the first second is waited for
+		{"network", &net.OpError{Op: "dial", Err: errors.New("connection refused")}, []time.Duration{2, 4}},
 		{"refused", hint.New(hint.Refused, "No.", "Ask."), []time.Duration{10, 20, 40, 60, 60}},
 		{"unknown", errors.New("odd"), []time.Duration{10, 20}},
 	}
@@ -85,12 +85,42 @@ func TestErrorsAreHeldBackFromOneToSixtySeconds(t *testing.T) {
 					}
 					time.Sleep(time.Millisecond)
 				}
-				if n := src.called(); n != len(test.waits) {
-					t.Errorf("source was called %d times, want %d", n, len(test.waits))
+				want := len(test.waits)
+				if test.waits[0] == 2 {
+					want++
+				}
+				if n := src.called(); n != want {
+					t.Errorf("source was called %d times, want %d", n, want)
 				}
 			})
 		})
 	}
+}
+
+func TestOneHiccupOfAnIssuerFailsNoCall(t *testing.T) {
+	src := &issuer{life: 2 * time.Second}
+	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {
+		get(t, c, src, 1)
+		time.Sleep(3 * time.Second)
+		src.fail(errDown)
+		time.AfterFunc(500*time.Millisecond, func() { src.fail(nil) })
+		began := time.Now()
+		for range 3 {
+			get(t, c, src, 3)
+		}
+		if d := time.Since(began); d != time.Second {
+			t.Errorf("the call took %v, want the second until the next try", d)
+		}
+		// The same for a server that refuses the token.
+		time.Sleep(500 * time.Millisecond)
+		tok := get(t, c, src, 3)
+		time.Sleep(time.Second)
+		src.fail(errDown)
+		time.AfterFunc(500*time.Millisecond, func() { src.fail(nil) })
+		if _, err := c.Refused(t.Context(), src, request, tok.Hash()); err != nil {
+			t.Errorf("Refused: %v", err)
+		}
+	})
 }
 
 func TestSuccessPutAndDropEndTheWait(t *testing.T) {
@@ -161,12 +191,14 @@ func TestOnChangeHearsOfTokensAndFailures(t *testing.T) {
 	inBubble(t, src, opts, func(t *testing.T, c *token.Cache) {
 		src.fail(errDown)
 		c.Token(t.Context(), src, request)
-		if err := <-heard; !errors.Is(err, errDown) {
-			t.Errorf("heard %v, want %v", err, errDown)
+		for range 2 {
+			if err := <-heard; !errors.Is(err, errDown) {
+				t.Errorf("heard %v, want %v", err, errDown)
+			}
 		}
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		src.fail(nil)
-		get(t, c, src, 2)
+		get(t, c, src, 3)
 		if err := <-heard; err != nil {
 			t.Errorf("heard %v, want a token", err)
 		}

@@ -45,6 +45,9 @@ type Options struct {
 	Log  *slog.Logger      // Optional. nil is silence.
 	PID  int               // Optional. Shown in the state.
 	HTTP http.RoundTripper // Optional. In place of the network, for tests.
+	// Poll looks at config.json now and then although the system could say that it
+	// changed: faked time stands still while a watch waits. Optional.
+	Poll bool
 
 	// Policy reads what the organisation has fixed. Optional; nil means nothing.
 	Policy func() policy.Set

@@ -22,15 +22,17 @@ const (
 func (b *Broker) watchConfig(ctx context.Context) {
 	var events chan fsnotify.Event
 	every := lookAgain
-	w, err := fsnotify.NewWatcher()
-	if err == nil {
-		defer w.Close()
-		if err = w.Add(b.opt.Paths.Config); err == nil {
-			events, every = w.Events, time.Minute
+	if !b.opt.Poll {
+		w, err := fsnotify.NewWatcher()
+		if err == nil {
+			defer w.Close()
+			if err = w.Add(b.opt.Paths.Config); err == nil {
+				events, every = w.Events, time.Minute
+			}
 		}
-	}
-	if err != nil {
-		b.opt.Log.Warn("config.json is looked at now and then", "err", err)
+		if err != nil {
+			b.opt.Log.Warn("config.json is looked at now and then", "err", err)
+		}
 	}
 	due := time.NewTimer(settle) // it may have changed since New read it and before the watch
 	defer due.Stop()

@@ -94,6 +94,7 @@ type Options struct {
 
 	NoRefresh     bool          // issue no refresh tokens
 	KeepRefresh   bool          // do not rotate them
+	Forget        bool          // forget those that were used, so that a long run takes no more memory; a second use is refused, and not told from a wrong one
 	AccessLife    time.Duration // Optional. Zero is an hour.
 	AutoApprove   bool          // the authorization endpoint redirects at once, as User
 	User          string        // Optional. The name that the page suggests; empty is alice.

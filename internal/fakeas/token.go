@@ -197,6 +197,9 @@ func (s *Server) redeemRefresh(client *Client, form url.Values, jkt string) (g *
 		}
 		t.used = false
 	}
+	if s.o.Forget {
+		delete(s.refresh, form.Get("refresh_token"))
+	}
 	s.counters.Refreshed++
 	return &grant{client: client, family: t.family, resource: t.resource, user: t.user, scopes: scopes, refresh: !s.o.KeepRefresh, previous: form.Get("refresh_token")}, "", ""
 }

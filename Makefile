@@ -63,8 +63,10 @@ interop: ## the programs against Keycloak; needs a JDK and Maven
 	@scripts/setup go
 	KEYPORTER_KEYCLOAK=$$(scripts/keycloak) CGO_ENABLED=0 go test -count=1 -timeout 30m -tags interop -v -run '^TestKeycloak$$' ./test/e2e
 
-soak: ## one grant under twenty bridges for a minute, and the agent killed 200 times
+soak: ## one grant under twenty bridges, the agent killed 200 times, ten hours in faked time
 	@scripts/setup go node
+	CGO_ENABLED=0 KEYPORTER_SOAK=1 KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
+	  -run '^TestHoursOfTokensOfTwoSecondsLoseNoCallAndGrowNothing$$' ./broker/local
 	CGO_ENABLED=0 KEYPORTER_SOAK=1 KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
 	  -run '^Test(TwentyBridgesShareOneGrantOfACertifiedProvider|AgentKilledBetweenRedeemingAndStoring)$$' ./test/e2e
 

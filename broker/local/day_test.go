@@ -25,6 +25,7 @@ import (
 	"keyporter/broker/vault"
 	"keyporter/internal/fakeas"
 	"keyporter/internal/paths"
+	"keyporter/internal/tally"
 )
 
 // word stands in every secret that this test makes.
@@ -50,7 +51,8 @@ type day struct {
 	mu    sync.Mutex
 	conns map[net.Conn]bool // of the local API, to cut
 
-	faults, sent, answered, wrong, refused atomic.Int64
+	tally.Tally
+	refused atomic.Int64 // requests, with 401
 }
 
 // transport connects to the servers in memory.
@@ -177,7 +179,7 @@ func (d *day) launch(wg *sync.WaitGroup) *caller {
 // ask sends a request and counts how it was answered.
 func (c *caller) ask(method, params, want string) {
 	c.next++
-	c.d.sent.Add(1)
+	c.d.Sent.Add(1)
 	if _, err := fmt.Fprintf(c.in, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`+"\n", c.next, method, params); err != nil {
 		c.d.t.Errorf("write to a bridge: %v", err)
 		return
@@ -185,6 +187,7 @@ func (c *caller) ask(method, params, want string) {
 	for {
 		line, err := c.lines.ReadString('\n')
 		if err != nil {
+			c.d.Lost.Add(1)
 			c.d.t.Errorf("a call was lost: %v", err)
 			return
 		}
@@ -196,10 +199,10 @@ func (c *caller) ask(method, params, want string) {
 		case json.Unmarshal([]byte(line), &m) == nil && m.ID == nil:
 			continue // a notification
 		case m.ID == nil || *m.ID != c.next || !strings.Contains(string(m.Result), want):
-			c.d.wrong.Add(1)
+			c.d.Wrong.Add(1)
 			c.d.t.Errorf("%s %d was answered %.300s", method, c.next, line)
 		default:
-			c.d.answered.Add(1)
+			c.d.Answered.Add(1)
 		}
 		return
 	}
@@ -266,7 +269,7 @@ func (d *day) disturb(pause time.Duration) {
 		d.cut,
 	} {
 		fault()
-		d.faults.Add(1)
+		d.Faults.Add(1)
 		<-time.After(pause)
 	}
 }

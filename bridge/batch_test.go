@@ -98,6 +98,18 @@ func TestABatchMayBeAnsweredPieceByPiece(t *testing.T) {
 	})
 }
 
+func TestAnEmptyBatchIsAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := batches(t, &server{}, func(w http.ResponseWriter, r *http.Request, body string) {
+			t.Errorf("the server got %s", body)
+		})
+		h.send(`[ ]`)
+		h.wantHas(`"id":null`, "-32600", "empty")
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"next"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
 func TestARequestOfABatchThatIsLeftOutIsAnError(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := batches(t, &server{}, func(w http.ResponseWriter, r *http.Request, body string) {

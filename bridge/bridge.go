@@ -81,6 +81,10 @@ type Options struct {
 	// nil means those that the system names.
 	Addresses func() string
 	MaxLine   int // Optional. The largest message either way, in bytes; 0 means 64 MiB.
+	// MaxBusy is how many messages of the client are worked on at the same time.
+	// More wait; see gate. Optional; zero means 2,048, or half of the files that the
+	// process may have open.
+	MaxBusy int
 }
 
 func (o *Options) check() error {
@@ -98,6 +102,9 @@ func (o *Options) check() error {
 	}
 	if o.Addresses == nil {
 		o.Addresses = addresses
+	}
+	if o.MaxBusy <= 0 {
+		o.MaxBusy = max(1, min(maxBusy, files()/2))
 	}
 	return nil
 }
@@ -152,7 +159,7 @@ func Run(ctx context.Context, opts Options) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
-	b := &bridge{orphan: make(chan struct{}), opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
+	b := &bridge{gate: gate{most: opts.MaxBusy}, orphan: make(chan struct{}), opts: opts, log: opts.Log, in: stdio.NewReader(opts.Stdin, opts.MaxLine), out: stdio.NewWriter(opts.Stdout)}
 	rest, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx for the goodbyes
 	defer end()
 	b.ctx, b.stop = context.WithCancelCause(rest)

@@ -53,8 +53,8 @@ func (b *bridge) readAll() error {
 }
 
 // receive takes one line of the client. Taking a request back overtakes what
-// waits; answers to the server pass the gate, because the server may need one to
-// finish its initialize.
+// waits, and so do answers to the server, because the server may need one to
+// finish what the others wait for.
 func (b *bridge) receive(line []byte) {
 	f, err := frame.Scan(line)
 	if err != nil {
@@ -69,28 +69,23 @@ func (b *bridge) receive(line []byte) {
 	if f.Kind == frame.Notification && f.Method == noteCancelled && b.takeBack(f) {
 		return
 	}
-	if f.Kind == frame.Response || b.gate.enter(b.ctx, f) {
+	switch {
+	case f.Kind == frame.Response:
+		b.gate.overtake(b.ctx, f)
+		b.dispatch(f)
+	case b.gate.enter(b.ctx, f):
 		b.dispatch(f)
 	}
 }
 
-// dispatch starts the work on one message and reports whether the next ones have
-// to wait for it.
-func (b *bridge) dispatch(f frame.Frame) (barrier bool) {
+// dispatch starts the work on one message that has gone through the gate, which
+// leave ends.
+func (b *bridge) dispatch(f frame.Frame) {
 	switch f.Kind {
 	case frame.Request:
-		c := b.newCall(f)
-		c.key = frame.Key(f.ID)
-		c.version = b.eraOf(&f)
-		b.calls.add(c)
-		if f.Method == methodInitialize {
-			b.gate.close()
-			b.calls.running.Go(func() { b.serve(c); b.open() })
-			return true
-		}
-		b.calls.running.Go(func() { b.serve(c) })
+		b.begin(f)
 	case frame.Notification, frame.Response:
-		b.inOrder(func(ctx context.Context) { b.notify(ctx, f) })
+		b.inOrder(f)
 	case frame.Batch:
 		b.dispatchBatch(f)
 	default:
@@ -98,25 +93,55 @@ func (b *bridge) dispatch(f frame.Frame) (barrier bool) {
 		if !f.HasID() {
 			id = nil
 		}
-		b.write(frame.NewError(id, frame.ErrorObject(codeInvalidRequest, "Not a JSON-RPC message.", nil)))
+		b.reject(f, id, "Not a JSON-RPC message.")
 	}
-	return false
+}
+
+// begin starts the work on a request. From then on it can be taken back.
+func (b *bridge) begin(f frame.Frame) {
+	c := b.newCall(f)
+	c.key = frame.Key(f.ID)
+	c.version = b.eraOf(&f)
+	b.calls.add(c)
+	b.calls.running.Go(func() {
+		b.serve(c)
+		if f.Method == methodInitialize {
+			b.gate.open()
+		}
+		b.leave(f)
+	})
+}
+
+// leave ends the work on a message and lets others through in its place.
+func (b *bridge) leave(f frame.Frame) {
+	if !b.gate.leave(f) {
+		return
+	}
+	for {
+		f, ok := b.gate.next(func(f frame.Frame) {
+			if f.Kind == frame.Request {
+				b.begin(f)
+			}
+		})
+		if !ok {
+			return
+		}
+		if f.Kind != frame.Request {
+			b.dispatch(f)
+		}
+	}
+}
+
+// reject answers what is no message.
+func (b *bridge) reject(f frame.Frame, id []byte, why string) {
+	b.write(frame.NewError(id, frame.ErrorObject(codeInvalidRequest, why, nil)))
+	b.leave(f)
 }
 
 func (b *bridge) newCall(f frame.Frame) *call {
 	c := &call{f: f, began: b.opts.Now(), after: b.lane.position()}
 	c.ctx, c.cancel = context.WithCancelCause(b.ctx)
 	return c
-}
-
-// open lets through what came while an initialize was under way.
-func (b *bridge) open() {
-	for {
-		f, ok := b.gate.next()
-		if !ok || b.dispatch(f) {
-			return
-		}
-	}
 }
 
 // eraOf returns the modern version that a message names, or nothing for a legacy
@@ -135,17 +160,18 @@ func (b *bridge) eraOf(f *frame.Frame) string {
 // deliveryLimit is how long the server may take to accept a notification.
 const deliveryLimit = 15 * time.Second
 
-// inOrder runs f after the notifications and responses before it.
-func (b *bridge) inOrder(f func(context.Context)) {
+// inOrder sends f after the notifications and responses before it.
+func (b *bridge) inOrder(f frame.Frame) {
 	before, done := b.lane.join()
 	b.calls.running.Go(func() {
+		defer b.leave(f)
 		defer close(done)
 		if before != nil {
 			<-before
 		}
 		ctx, cancel := context.WithTimeout(b.ctx, deliveryLimit)
 		defer cancel()
-		f(ctx)
+		b.notify(ctx, f)
 	})
 }
 
@@ -165,7 +191,9 @@ func (b *bridge) takeBack(f frame.Frame) bool {
 		c.cancel(errCancelled)
 		return true
 	}
-	c.cancelled.Store(true)
+	if c.cancelled.Swap(true) {
+		return true // once is enough
+	}
 	b.calls.running.Go(func() {
 		ctx, cancel := context.WithTimeout(b.ctx, deliveryLimit)
 		defer cancel()
@@ -181,14 +209,17 @@ func (b *bridge) takeBack(f frame.Frame) bool {
 func (b *bridge) dispatchBatch(f frame.Frame) {
 	s := b.legacy.Load()
 	if s == nil || s.version() != versionWithBatches {
-		b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "Batches are not part of this protocol version.", nil)))
+		b.reject(f, nil, "Batches are not part of this protocol version.")
+		return
+	}
+	if isEmpty(f) { // JSON-RPC 2.0 section 6
+		b.reject(f, nil, "The batch is empty.")
 		return
 	}
 	if w := s.wire.Load(); b.policy().Active() || w.modern != nil {
 		// What is looked at one by one is sent and answered one by one.
-		for raw := range frame.Elements(f.Raw) {
-			b.receive(raw[:len(raw):len(raw)])
-		}
+		b.gate.unpack(b.parts(f))
+		b.leave(f)
 		return
 	}
 	c := b.newCall(f)
@@ -197,7 +228,7 @@ func (b *bridge) dispatchBatch(f frame.Frame) {
 		e, err := frame.Scan(raw)
 		if err != nil || e.Kind == frame.Invalid || e.Kind == frame.Batch || e.Method == methodInitialize {
 			c.cancel(nil)
-			b.write(frame.NewError(nil, frame.ErrorObject(codeInvalidRequest, "The batch has an element that cannot be in one.", nil)))
+			b.reject(f, nil, "The batch has an element that cannot be in one.")
 			return
 		}
 		if e.Kind == frame.Request {
@@ -206,8 +237,33 @@ func (b *bridge) dispatchBatch(f frame.Frame) {
 	}
 	if len(c.pending) == 0 {
 		c.cancel(nil)
-		b.inOrder(func(ctx context.Context) { b.notify(ctx, f) })
+		b.inOrder(f)
 		return
 	}
-	b.calls.running.Go(func() { b.serve(c) })
+	b.calls.running.Go(func() {
+		b.serve(c)
+		b.leave(f)
+	})
+}
+
+func isEmpty(batch frame.Frame) bool {
+	for range frame.Elements(batch.Raw) {
+		return false
+	}
+	return true
+}
+
+// parts returns the elements of a batch but for what takes requests back, which
+// is done.
+func (b *bridge) parts(f frame.Frame) (parts []frame.Frame) {
+	for raw := range frame.Elements(f.Raw) {
+		e, err := frame.Scan(raw[:len(raw):len(raw)])
+		if err != nil || e.Kind == frame.Batch {
+			e = frame.Frame{Kind: frame.Invalid, Raw: raw}
+		}
+		if e.Kind != frame.Notification || e.Method != noteCancelled || !b.takeBack(e) {
+			parts = append(parts, e)
+		}
+	}
+	return parts
 }

@@ -21,7 +21,7 @@ func (e endless) Read(p []byte) (int, error) {
 func TestAnAnswerWithoutAnEndTakesNoMoreThanTheLimit(t *testing.T) {
 	const limit, little = 1 << 20, 8 << 10
 	c := &Client{max: limit}
-	body, err := c.readBody(&http.Response{ContentLength: -1, Body: io.NopCloser(endless("x"))})
+	body, err := c.readBody(t.Context(), &http.Response{ContentLength: -1, Body: io.NopCloser(endless("x"))}, &share{of: &c.answers})
 	if !errors.Is(err, ErrTooLarge) || cap(body) > limit+little {
 		t.Errorf("a JSON body: %v, the buffer has %d bytes", err, cap(body))
 	}

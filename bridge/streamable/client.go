@@ -66,12 +66,13 @@ type Client struct {
 	max       int
 	log       *slog.Logger
 	bufs      buffers
+	answers   budget
 	noted     sync.Once // a redirect that was mended
 }
 
 // New returns a Client.
 func New(o Options) *Client {
-	c := &Client{access: o.Access, transport: o.Transport, agent: o.UserAgent, max: o.MaxMessage, log: o.Log}
+	c := &Client{access: o.Access, transport: o.Transport, agent: o.UserAgent, max: o.MaxMessage, log: o.Log, answers: budget{max: maxAnswers}}
 	if c.transport == nil {
 		c.transport = NewTransport()
 	}

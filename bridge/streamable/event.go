@@ -21,7 +21,8 @@ type EventReader struct {
 	r       io.Reader
 	limit   int
 	bufs    *buffers
-	kind    string // the type of events that Next returns
+	room    func(bytes int) error // waits until the reader may hold that much; nil: at once
+	kind    string                // the type of events that Next returns
 	buf     []byte
 	pos     int // where unread bytes begin
 	scanned int // up to where no line end was found
@@ -90,6 +91,10 @@ func (e *EventReader) reset() {
 		e.scanned -= e.pos
 		e.pos = 0
 	}
+	if cap(e.more) >= largeBuffer {
+		e.more = nil
+	}
+	_ = e.hold(cap(e.buf) + cap(e.more)) // not more than before, so without waiting
 	e.name, e.id, e.hasID, e.lines = e.name[:0], e.id[:0], false, 0
 	e.data = span{}
 }
@@ -145,8 +150,21 @@ func (e *EventReader) addData(value []byte, end int) error {
 	if len(e.more)+len(value) >= e.limit {
 		return ErrTooLarge
 	}
+	if need := len(e.more) + 1 + len(value); need > cap(e.more) {
+		if err := e.hold(cap(e.buf) + 2*need); err != nil {
+			return err
+		}
+	}
 	e.more = append(append(e.more, '\n'), value...)
 	return nil
+}
+
+// hold waits until the reader may hold n bytes.
+func (e *EventReader) hold(n int) error {
+	if e.room == nil {
+		return nil
+	}
+	return e.room(n)
 }
 
 // digits reads a field of ASCII digits, at most a day of milliseconds.
@@ -210,7 +228,9 @@ func (e *EventReader) fill() error {
 		return e.err
 	}
 	if cap(e.buf)-len(e.buf) < 2<<10 {
-		e.makeRoom()
+		if err := e.makeRoom(); err != nil {
+			return err
+		}
 	}
 	n, err := e.r.Read(e.buf[len(e.buf):cap(e.buf)])
 	e.buf = e.buf[:len(e.buf)+n]
@@ -232,7 +252,7 @@ func (e *EventReader) fill() error {
 
 // makeRoom moves what is still needed to the front, into a larger buffer if it
 // fills more than half of this one.
-func (e *EventReader) makeRoom() {
+func (e *EventReader) makeRoom() error {
 	from := e.pos
 	if e.lines == 1 {
 		from = e.data.start
@@ -240,7 +260,11 @@ func (e *EventReader) makeRoom() {
 	keep := e.buf[from:]
 	to := e.buf[:0]
 	if len(keep) > cap(e.buf)/2 || cap(e.buf) == 0 {
-		to = e.bufs.get(nextSize(cap(e.buf), e.limit+slack+(4<<10)))
+		size := nextSize(cap(e.buf), e.limit+slack+(4<<10))
+		if err := e.hold(size + cap(e.more)); err != nil {
+			return err
+		}
+		to = e.bufs.get(size)
 	}
 	old := e.buf
 	e.buf = append(to, keep...)
@@ -251,4 +275,5 @@ func (e *EventReader) makeRoom() {
 	e.scanned -= from
 	e.data.start -= from
 	e.data.end -= from
+	return nil
 }

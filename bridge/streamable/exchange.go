@@ -44,7 +44,7 @@ func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
 	case "text/event-stream":
 		return c.stream(ctx, m, resp, sink)
 	case "application/json":
-		return c.whole(resp, sink)
+		return c.whole(ctx, resp, sink)
 	}
 	if resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
 		drop(resp)
@@ -84,9 +84,11 @@ func (m *Message) fill(h http.Header) {
 }
 
 // whole reads an answer that is one JSON text.
-func (c *Client) whole(resp *http.Response, sink Sink) error {
+func (c *Client) whole(ctx context.Context, resp *http.Response, sink Sink) error {
 	defer resp.Body.Close()
-	body, err := c.readBody(resp)
+	room := &share{of: &c.answers}
+	defer room.free()
+	body, err := c.readBody(ctx, resp, room)
 	defer func() { c.bufs.put(body) }()
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)
@@ -102,13 +104,17 @@ func (c *Client) whole(resp *http.Response, sink Sink) error {
 }
 
 // readBody reads a body through the limit, in one piece where its length is
-// known, and leaves room for a line end behind it. The buffer is to be given back.
-func (c *Client) readBody(resp *http.Response) ([]byte, error) {
+// known, and leaves room for a line end behind it. The buffer, and the share of
+// the budget that it takes, are to be given back.
+func (c *Client) readBody(ctx context.Context, resp *http.Response, room *share) ([]byte, error) {
 	n := resp.ContentLength
 	if n > int64(c.max) {
 		return nil, ErrTooLarge
 	}
 	if n >= 0 {
+		if err := room.resize(ctx, int(n)+1); err != nil {
+			return nil, err
+		}
 		body := c.bufs.get(int(n) + 1)[:n]
 		_, err := io.ReadFull(resp.Body, body)
 		if err == nil {
@@ -120,7 +126,11 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 	body := c.bufs.get(16 << 10)
 	for {
 		if cap(body)-len(body) < 2 {
-			body = c.bufs.grow(body, c.max+2) // one byte beyond the limit shows that it is passed
+			most := c.max + 2 // one byte beyond the limit shows that it is passed
+			if err := room.resize(ctx, nextSize(cap(body), most)); err != nil {
+				return body, err
+			}
+			body = c.bufs.grow(body, most)
 		}
 		n, err := resp.Body.Read(body[len(body) : cap(body)-1])
 		body = body[:len(body)+n]
@@ -139,7 +149,7 @@ func (c *Client) readBody(resp *http.Response) ([]byte, error) {
 // off, has given event ids and may be resumed.
 func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, sink Sink) error {
 	var at Position
-	done, err := c.events(resp, &at, sink)
+	done, err := c.events(ctx, resp, &at, sink)
 	if done || err != nil && !broken(err) || !m.Resume || at.id == "" {
 		return ended(done, err)
 	}
@@ -162,7 +172,7 @@ func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, si
 			return err
 		}
 		before := at.id
-		done, err := c.events(resp, &at, sink)
+		done, err := c.events(ctx, resp, &at, sink)
 		if done || err != nil && !broken(err) {
 			return ended(done, err)
 		}
@@ -204,11 +214,10 @@ func (p *Position) wait(failures int) time.Duration {
 
 // events gives the sink the events of one answer. It closes the body. The error
 // is a brokenError if the stream broke off or ended.
-func (c *Client) events(resp *http.Response, at *Position, sink Sink) (done bool, err error) {
+func (c *Client) events(ctx context.Context, resp *http.Response, at *Position, sink Sink) (done bool, err error) {
 	defer resp.Body.Close()
 	r := NewEventReader(resp.Body, c.max)
-	r.bufs = &c.bufs
-	defer r.release()
+	defer c.lend(ctx, r)()
 	r.LastID, r.Retry = at.id, at.retry
 	for {
 		msg, err := r.Next()
@@ -229,6 +238,17 @@ func (c *Client) events(resp *http.Response, at *Position, sink Sink) (done bool
 			// another request if that is seen.
 			defer time.AfterFunc(linger, func() { resp.Body.Close() }).Stop()
 		}
+	}
+}
+
+// lend has a reader use the client's buffers, within the budget, until the
+// function that it returns is called.
+func (c *Client) lend(ctx context.Context, r *EventReader) (back func()) {
+	room := &share{of: &c.answers}
+	r.bufs, r.room = &c.bufs, func(n int) error { return room.resize(ctx, n) }
+	return func() {
+		r.release()
+		room.free()
 	}
 }
 

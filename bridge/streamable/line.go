@@ -26,6 +26,7 @@ type Line struct {
 	endpoint *url.URL
 	resp     *http.Response
 	events   *EventReader
+	back     func() // gives back what events holds
 
 	mu      sync.Mutex
 	waiting map[string]*waiter // by Message.Key
@@ -52,7 +53,8 @@ func (c *Client) Open(ctx context.Context, anywhere bool) (*Line, error) {
 		return nil, ErrNotOffered
 	}
 	l := &Line{c: c, resp: resp, events: NewEventReader(resp.Body, c.max), waiting: map[string]*waiter{}}
-	l.events.bufs, l.events.kind = &c.bufs, "endpoint"
+	l.back = c.lend(ctx, l.events)
+	l.events.kind = "endpoint"
 	defer time.AfterFunc(endpointLimit, func() { resp.Body.Close() }).Stop()
 	where, err := l.events.Next()
 	l.events.kind = "message"
@@ -63,6 +65,7 @@ func (c *Client) Open(ctx context.Context, anywhere bool) (*Line, error) {
 	}
 	if err != nil {
 		resp.Body.Close()
+		l.back()
 		return nil, err
 	}
 	return l, nil
@@ -114,7 +117,7 @@ func (l *Line) Run(answers func(msg []byte) string, other Sink) error {
 // end breaks off what waits.
 func (l *Line) end() {
 	l.resp.Body.Close()
-	l.events.release()
+	l.back()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gone = true

@@ -39,7 +39,7 @@ func (c *Client) Listen(ctx context.Context, meta Meta, at *Position, sink Sink,
 			opened = true
 			watch(resp)
 			before := at.id
-			if _, err := c.events(resp, at, never(sink)); err != nil && !broken(err) {
+			if _, err := c.events(ctx, resp, at, never(sink)); err != nil && !broken(err) {
 				return err
 			}
 			// A stream that lived or brought something was no failure.

@@ -1,0 +1,90 @@
+package streamable
+
+import (
+	"context"
+	"sync"
+)
+
+const (
+	// smallAnswer is how many bytes of each answer are not counted.
+	smallAnswer = 16 << 10
+	// maxAnswers is how many bytes of all other answers are in memory, but for one
+	// answer that may be larger.
+	maxAnswers = 64 << 20
+)
+
+// A budget bounds what all answers that are being read, or wait for the client to
+// take them, hold in memory. An answer that finds no room is not read on; the
+// server notices that its connection takes no more. One answer at a time may go
+// beyond the budget, so that one always comes to its end.
+type budget struct {
+	max int
+
+	mu      sync.Mutex
+	used    int
+	beyond  *share        // the one that may
+	changed chan struct{} // closed when there is more room; nil if nobody waits
+}
+
+// A share is what one answer holds of the budget. It is for one goroutine.
+type share struct {
+	of   *budget
+	held int
+}
+
+// resize makes the answer's share n bytes, waiting for room if it has to grow.
+// The error is the context's.
+func (s *share) resize(ctx context.Context, n int) error {
+	if n <= smallAnswer {
+		n = 0
+	}
+	for {
+		if n == s.held {
+			return nil
+		}
+		changed := s.try(n)
+		if changed == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// try makes the share n bytes. If there is no room, it returns what is closed when
+// there may be.
+func (s *share) try(n int) <-chan struct{} {
+	b := s.of
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	over := b.used+n-s.held > b.max
+	if n > s.held && over && b.beyond != nil && b.beyond != s {
+		if b.changed == nil {
+			b.changed = make(chan struct{})
+		}
+		return b.changed
+	}
+	b.used += n - s.held
+	switch {
+	case over && n > s.held:
+		b.beyond = s
+	case b.beyond == s && (n == 0 || b.used <= b.max):
+		b.beyond = nil
+	}
+	if n < s.held && b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
+	s.held = n
+	return nil
+}
+
+// free gives the share back.
+func (s *share) free() {
+	if s.held > 0 {
+		s.try(0)
+	}
+}

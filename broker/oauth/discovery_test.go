@@ -321,6 +321,8 @@ func TestAddressesForTheBrowser(t *testing.T) {
 		"--help": false, "https://as.example/a b": false, "https://as.example/\n": false, "https://as.example/\x00": false,
 		"https://as.example/\"x": false, "https://as.example/`id`": false, "https:///a": false, "https://u:p@as.example/": false,
 		"https://-x/": false, "https://as.example/#a": false, "": false, "ms-settings:": false, `\\host\share`: false,
+		"https://as.example/\u202egpj.exe": false, "https://as.example/\u009b2J": false, "https://as.example/\u2028": false, "https://as.example/日本": true,
+		"https://аs.example/": false, "https://$(id)/": false, "https://as.example:8443/": true, "https://[2001:db8::1]:8443/": true,
 	} {
 		if err := CheckBrowserURL(addr); (err == nil) != ok {
 			t.Errorf("CheckBrowserURL(%q) = %v, want %v", addr, err, ok)

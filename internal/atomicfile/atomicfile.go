@@ -44,6 +44,28 @@ func WriteFileMode(path string, data []byte, mode fs.FileMode) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+// MakeFolder makes a folder, and those around it that are not there, durably: a
+// file is not safe in a folder that a power cut takes away.
+func MakeFolder(dir string, mode fs.FileMode) error {
+	if fi, err := os.Stat(dir); err == nil && fi.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := MakeFolder(parent, mode); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, mode); errors.Is(err, fs.ErrExist) {
+		if fi, statErr := os.Stat(dir); statErr != nil || !fi.IsDir() {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	return SyncDir(parent)
+}
+
 // Create makes a new file beside path for what will be renamed to it. Its name
 // begins with a dot and path's own name, and ends in .tmp.
 func Create(path string) (*os.File, error) {

@@ -29,7 +29,7 @@ func write(path, text string, on bool) error {
 		}
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := atomicfile.MakeFolder(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	return atomicfile.WriteFileMode(path, []byte(text), 0o644)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 )
 
@@ -63,7 +64,7 @@ func short(dir string) string {
 // Make makes the folders, readable by this user only.
 func (p Paths) Make() error {
 	for _, d := range []string{p.Config, p.State, p.Runtime} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := atomicfile.MakeFolder(d, 0o700); err != nil {
 			return hint.Wrap(err, hint.Failed, fmt.Sprintf("The folder %s cannot be made.", d), "Make it yourself, or set KEYPORTER_HOME to a folder that can be written to.")
 		}
 	}

@@ -56,7 +56,7 @@ func (f answersFile) write(k *keptAnswers) error {
 	if len(b) > maxAnswers {
 		return fmt.Errorf("keep answers of a server: more than %d bytes", maxAnswers)
 	}
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+	if err := atomicfile.MakeFolder(f.dir, 0o700); err != nil {
 		return fmt.Errorf("keep answers of a server: %w", err)
 	}
 	return atomicfile.WriteFile(f.path(), b)

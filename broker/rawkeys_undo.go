@@ -234,7 +234,7 @@ func (f *undoFile) restore(u *undoRecord) (bool, error) {
 	case err == nil && bytes.Equal(now, before):
 		return false, nil
 	case errors.Is(err, fs.ErrNotExist) && f.Gone, !u.Done:
-		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+		if err := atomicfile.MakeFolder(filepath.Dir(f.Path), 0o700); err != nil {
 			return false, fmt.Errorf("put back %s: %w", f.Path, err)
 		}
 		return true, errors.Join(atomicfile.WriteFileMode(f.Path, before, f.Mode), atomicfile.Leftovers(f.Path))

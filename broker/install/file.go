@@ -57,6 +57,9 @@ type Edit struct {
 // returned. The folder is made if the one around it is there.
 func (c *Client) Install(path string, t Trace, servers []string, command string) (Edit, error) {
 	made := os.Mkdir(filepath.Dir(path), 0o755) == nil
+	if made {
+		_ = atomicfile.SyncDir(filepath.Dir(filepath.Dir(path))) // the edit itself says what is wrong with the disk
+	}
 	e, err := edit(path, t, keepCopy, func(text []byte) (change, error) { return c.install(text, t, servers, command) })
 	switch {
 	case made && err == nil:

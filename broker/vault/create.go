@@ -155,7 +155,7 @@ func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := atomicfile.MakeFolder(dir, 0o700); err != nil {
 		return err
 	}
 	return os.Chmod(dir, 0o700)

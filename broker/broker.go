@@ -325,30 +325,6 @@ func (b *Broker) config() *account.Config {
 	return b.cfg
 }
 
-// edit runs f while it alone may change config.json and the vault. f gets both;
-// what it changes is written when it returns nil: the vault first, so that
-// config.json never names a secret that is not there.
-func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) error) error {
-	v, err := b.openedVault(ctx)
-	if err != nil {
-		return err
-	}
-	select {
-	case b.edits <- struct{}{}:
-		defer func() { <-b.edits }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	cfg, err := b.file.Edit(func(cfg *account.Config) error {
-		return v.Update(ctx, func(tx *vault.Tx) error { return f(cfg, tx) })
-	})
-	if err != nil {
-		return err
-	}
-	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
-	return nil
-}
-
 // lookup finds a server by name, or by URL if name is one.
 func lookupServer(cfg *account.Config, name string) (*account.Server, error) {
 	if s := cfg.Servers[name]; s != nil {

@@ -117,7 +117,9 @@ func (b *Broker) afterJoin(j *joinWork) {
 	}
 	for name, s := range j.plan.Servers {
 		if s == nil {
-			b.forgetServer(b.life, name)
+			if err := b.forgetServer(b.life, name); err != nil {
+				b.opt.Log.Warn("server of a profile not forgotten everywhere", "server", name, "err", err)
+			}
 		}
 	}
 	b.update(func() {

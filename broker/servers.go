@@ -323,6 +323,9 @@ func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
 		delete(cfg.Servers, r.Old)
 		s.Name = r.New
 		cfg.Servers[r.New] = s
+		if err := tx.Put(movedKey(r.Old), movedRecord{To: r.New}); err != nil {
+			return err
+		}
 		raw, ok := tx.Get(serverKey(r.Old))
 		if !ok {
 			return nil
@@ -333,17 +336,22 @@ func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
 	if err != nil {
 		return err
 	}
-	b.answersOf(r.Old).rename(r.New)
-	b.update(func() {
-		if m := b.mem.Servers[r.Old]; m != nil {
-			b.mem.Servers[r.New] = m
-			delete(b.mem.Servers, r.Old)
-		}
-		b.dropNotice(r.Old)
-	})
-	b.renameInClients(ctx, r.Old, r.New)
 	b.record(local.AuditRecord{Event: "rename", Server: r.New, Name: r.Old, Outcome: "ok"})
-	return b.saveMemory()
+	return b.afterRename(ctx, r.Old, r.New)
+}
+
+// afterRename gives what is kept elsewhere of a server its new name.
+func (b *Broker) afterRename(ctx context.Context, from, to string) error {
+	b.answersOf(from).rename(to)
+	b.update(func() {
+		if m := b.mem.Servers[from]; m != nil {
+			b.mem.Servers[to] = m
+			delete(b.mem.Servers, from)
+		}
+		b.dropNotice(from)
+	})
+	b.renameInClients(ctx, from, to)
+	return b.endMove(ctx, from)
 }
 
 // RemoveServer removes a server, its secrets, and the account that its sign-in
@@ -367,9 +375,8 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 	if orphan != "" {
 		b.cache.Drop(orphan)
 	}
-	b.forgetServer(ctx, name)
 	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
-	return b.saveMemory()
+	return b.forgetServer(ctx, name)
 }
 
 // deleteServer removes a server, its secrets, and the account that its sign-in
@@ -381,6 +388,7 @@ func (b *Broker) deleteServer(cfg *account.Config, tx *vault.Tx, s *account.Serv
 		return ""
 	}
 	tx.Delete(serverKey(s.Name))
+	_ = tx.Put(movedKey(s.Name), movedRecord{}) // its name is one already
 	if a := cfg.Accounts[s.Account]; a != nil && a.Kind == account.OAuth && len(cfg.UsedBy(s.Account)) == 0 {
 		b.deleteAccount(cfg, tx, s.Account)
 		return s.Account
@@ -390,7 +398,7 @@ func (b *Broker) deleteServer(cfg *account.Config, tx *vault.Tx, s *account.Serv
 
 // forgetServer lets go of what is in memory of a server that was removed, and of
 // its entries in MCP clients' files.
-func (b *Broker) forgetServer(ctx context.Context, name string) {
+func (b *Broker) forgetServer(ctx context.Context, name string) error {
 	b.cancelAttempt(name)
 	b.answersOf(name).remove()
 	b.update(func() {
@@ -401,6 +409,7 @@ func (b *Broker) forgetServer(ctx context.Context, name string) {
 		b.dropNotice(name)
 	})
 	b.removeFromClients(ctx, name)
+	return b.endMove(ctx, name)
 }
 
 func isURL(s string) bool {

@@ -42,7 +42,7 @@ func (b *Broker) openVault() *opening {
 			if _, err = b.endRotated(ctx, v); err != nil {
 				err = errors.Join(err, v.Close())
 			} else {
-				b.sealLog(ctx, v)
+				b.takeUp(ctx, v)
 			}
 		}
 		b.update(func() {
@@ -57,6 +57,13 @@ func (b *Broker) openVault() *opening {
 	}
 	b.opening = o
 	return o
+}
+
+// takeUp does what a vault that was just opened needs before it is used.
+func (b *Broker) takeUp(ctx context.Context, v *vault.File) {
+	b.catchUp(ctx, v)
+	b.finishMoves(ctx, v)
+	b.sealLog(ctx, v)
 }
 
 // setVault takes what an opening brought. b.mu is held.
@@ -184,7 +191,7 @@ func (b *Broker) Unlock(ctx context.Context, r local.Unlock) error {
 	if _, err := b.endRotated(ctx, v); err != nil {
 		return errors.Join(err, v.Close())
 	}
-	b.sealLog(ctx, v)
+	b.takeUp(ctx, v)
 	var twice *vault.File
 	b.update(func() {
 		if b.vault != nil { // somebody else was quicker
@@ -229,7 +236,7 @@ func (b *Broker) UseVault(ctx context.Context, r local.UseVault) error {
 		if v, err = vault.Open(ctx, opt); err != nil {
 			return err
 		}
-		b.sealLog(ctx, v)
+		b.takeUp(ctx, v)
 		b.update(func() { b.setVault(v, nil) })
 	default:
 		return err
@@ -275,7 +282,7 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
-	b.sealLog(ctx, v)
+	b.takeUp(ctx, v)
 	b.update(func() { b.setVault(v, nil) })
 	return &out, nil
 }

@@ -105,12 +105,10 @@ func (f *File) Edit(change func(*account.Config) error) (*account.Config, error)
 }
 
 func (f *File) save(c *account.Config) error {
-	c.Schema, c.Version = account.Schema, version
-	b, err := json.Marshal(c, json.Deterministic(true), jsontext.WithIndent("  "))
+	b, err := encode(c)
 	if err != nil {
-		return fmt.Errorf("write config.json: %w", err)
+		return err
 	}
-	b = append(b, '\n')
 	if err := f.writeSchema(); err != nil {
 		return err
 	}

@@ -31,6 +31,9 @@ func (tx *Tx) Get(key string) (json.RawMessage, bool) {
 // Keys returns the keys that begin with prefix, sorted.
 func (tx *Tx) Keys(prefix string) []string { return keys(tx.records, prefix) }
 
+// Changed reports whether anything was put or deleted so far.
+func (tx *Tx) Changed() bool { return tx.changed }
+
 // Put stores v's JSON form.
 func (tx *Tx) Put(key string, v any) error {
 	if key == "" || !utf8.ValidString(key) {

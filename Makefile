@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop soak bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ soak: ## one grant under twenty bridges, the agent killed 200 times, ten hours i
 bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
 	@scripts/setup go node test
 	scripts/bench
+
+powercut: ## each condition in which a power cut may leave the files (make test: each third)
+	@scripts/setup go test
+	KEYPORTER_POWERCUT_EVERY=1 CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./test/powercut
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@scripts/setup go

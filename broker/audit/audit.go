@@ -21,11 +21,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 	"unicode"
 
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 )
 
 // Defaults of Options.
@@ -86,6 +88,9 @@ func (l *Log) open() error {
 		return fmt.Errorf("open audit log: %w", err)
 	}
 	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil && size == 0 { // it is new: audit.head must not know of records whose file a power cut takes
+		err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
+	}
 	if err != nil {
 		f.Close()
 		return fmt.Errorf("open audit log: %w", err)
@@ -207,13 +212,17 @@ func (l *Log) gone() bool {
 	return err == nil && !os.SameFile(was, is)
 }
 
-// rotate renames the file to .1 and the older ones to the number above. Where
-// that fails (a folder that cannot be written to; on Windows a file that somebody
+// rotate renames the file to .1 and the older ones to the number above, each
+// durably before the next takes its place. Where that fails (a folder that cannot be written to; on Windows a file that somebody
 // reads) the file grows on, and the next batch tries again: a record is worth
 // more than the size.
 func (l *Log) rotate() {
 	for i := l.opt.Keep - 1; i >= 0; i-- {
-		if err := os.Rename(l.name(i), l.name(i+1)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		err := os.Rename(l.name(i), l.name(i+1))
+		if err == nil {
+			err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"keyporter/broker/local"
 )
 
 // Environment of the recorded process.
@@ -24,6 +26,10 @@ const (
 // jobs are what a recorded process can do, in a folder.
 var jobs = map[string]func(dir string) error{
 	"agent": func(dir string) error { return perform(dir, `{"theme": "dark"}`, script()) },
+	"log":   writeLog,
+	"scan": func(dir string) error {
+		return perform(dir, rawKeys, []step{scan(local.ScanFix), scan(local.ScanUndo)})
+	},
 }
 
 func TestMain(m *testing.M) {

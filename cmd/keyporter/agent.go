@@ -12,6 +12,7 @@ import (
 	"keyporter/broker"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/shield"
 )
 
 func (p *program) agent() *cobra.Command {
@@ -37,6 +38,9 @@ and for looking at its log. It ends after 30 minutes without clients, unless
 				}
 			}
 			log := slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+			if err := errors.Join(shield.Core(), shield.Memory()); err != nil {
+				log.Warn("memory not shielded", "err", err)
+			}
 			return broker.RunAgent(c.Context(), broker.AgentOptions{
 				Paths: where, Version: version, Getenv: p.getenv, Log: log, Foreground: foreground, Try: p.try,
 			})

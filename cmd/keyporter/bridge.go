@@ -23,6 +23,7 @@ import (
 	"keyporter/bridge/stdio"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/shield"
 )
 
 func (p *program) bridge() *cobra.Command {
@@ -39,6 +40,10 @@ keyporter demo for the piece of configuration that does.`,
 			// each other without waking threads, which costs more than they do.
 			if p.getenv("GOMAXPROCS") == "" {
 				runtime.GOMAXPROCS(1)
+			}
+			// Its memory is not shut: the agent has to see which program it is.
+			if err := shield.Core(); err != nil {
+				p.logger().Debug("core files not prevented", "err", err)
 			}
 			// A host that closes the pipe of standard error wants no log; one that closes
 			// standard output is gone, which a write says, too. Neither is to kill the

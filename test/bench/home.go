@@ -139,8 +139,8 @@ func (h *home) kill() error {
 		return err
 	}
 	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(time.Millisecond) {
-		// A process that nobody has waited for has no program any more.
-		if _, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", st.Agent.PID)); err != nil {
+		// A process that nobody has waited for has no arguments any more.
+		if b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", st.Agent.PID)); err != nil || len(b) == 0 {
 			return nil
 		}
 	}

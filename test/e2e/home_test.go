@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ type home struct {
 	t   *testing.T
 	dir string
 	env []string // of everything that the user starts
+
+	// user is whose home it is; nil is the user who runs the tests.
+	user *syscall.Credential
 
 	// unseen says that the vault holds tokens which the test has not seen: to
 	// know them, it opens the vault in the end.
@@ -43,7 +47,12 @@ type home struct {
 // signs in by itself and counts, and which has no desktop. more is environment.
 func newHome(t *testing.T, more ...string) *home {
 	t.Helper()
-	h := bareHome(t)
+	return keyporterIn(bareHome(t), more...)
+}
+
+// keyporterIn is newHome in a home that is there.
+func keyporterIn(h *home, more ...string) *home {
+	h.t.Helper()
 	h.env = append(h.env,
 		"KEYPORTER_HOME="+filepath.Join(h.dir, "kp"),
 		"KEYPORTER_VAULT=passphrase",
@@ -53,7 +62,7 @@ func newHome(t *testing.T, more ...string) *home {
 		"DBUS_SESSION_BUS_ADDRESS=unix:path="+filepath.Join(h.dir, "no-bus"),
 	)
 	h.env = append(h.env, more...)
-	t.Cleanup(h.end)
+	h.t.Cleanup(h.end)
 	return h
 }
 
@@ -74,6 +83,9 @@ func (h *home) file(name, content string) string {
 	h.t.Helper()
 	path := filepath.Join(h.dir, name)
 	check(h.t, os.WriteFile(path, []byte(content), 0o600))
+	if h.user != nil {
+		check(h.t, os.Chown(path, int(h.user.Uid), int(h.user.Gid)))
+	}
 	return path
 }
 
@@ -141,6 +153,9 @@ func (h *home) command(args, more []string) (*exec.Cmd, *output) {
 	cmd.Env = append(slices.Clone(h.env), more...)
 	cmd.Dir = h.dir
 	cmd.Stderr = out
+	if h.user != nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
+	}
 	return cmd, out
 }
 
@@ -311,5 +326,5 @@ func (o *output) await(t *testing.T, found func(string) bool) {
 
 // in returns the home for use in a subtest: its failures are those of t.
 func (h *home) in(t *testing.T) *home {
-	return &home{t: t, dir: h.dir, env: h.env, secrets: h.secrets}
+	return &home{t: t, dir: h.dir, env: h.env, user: h.user, secrets: h.secrets}
 }

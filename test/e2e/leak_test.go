@@ -20,7 +20,7 @@ import (
 )
 
 // mayHold are the files that are there to hold secrets.
-var mayHold = map[string]bool{"vault.age": true, "vault.age.prev": true, "identity.age": true, "pass": true}
+var mayHold = map[string]bool{"vault.age": true, "vault.age.prev": true, "identity.age": true, "pass": true, intruderProgram: true}
 
 func TestSearchFindsASecretInAFileAndInAnOutput(t *testing.T) {
 	h := bareHome(t)

@@ -33,12 +33,19 @@ var program string
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if len(os.Args) == 3 && os.Args[1] == intruderRole {
+		return intrude(os.Args[2])
+	}
 	dir, err := os.MkdirTemp("", "kpe2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o711); err != nil { // other users start it too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if program = os.Getenv(programEnv); program == "" {
 		program = filepath.Join(dir, "keyporter")
 		// The flags of the program that people get, so that the figures are its.
@@ -51,6 +58,13 @@ func run(m *testing.M) int {
 	}
 	return m.Run()
 }
+
+// intruderRole is the argument with which a test starts a copy of this program,
+// intruderProgram, as an attacker; see intrude.
+const (
+	intruderRole    = "intrude"
+	intruderProgram = "intruder"
+)
 
 // programEnv hands the built program to a test process that a test starts.
 const programEnv = "KEYPORTER_E2E_PROGRAM"

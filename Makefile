@@ -13,10 +13,11 @@ ldflags = -ldflags '-s -w -X main.version=$(version)'
 cc = "$$(scripts/cc)"
 
 FUZZTIME ?= 30s
+KILLS ?= 1000
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak chaos bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,11 @@ soak: ## one grant under twenty bridges, the agent killed 200 times, ten hours i
 	  -run '^TestHoursOfTokensOfTwoSecondsLoseNoCallAndGrowNothing$$' ./broker/local
 	CGO_ENABLED=0 KEYPORTER_SOAK=1 KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
 	  -run '^Test(TwentyBridgesShareOneGrantOfACertifiedProvider|AgentKilledBetweenRedeemingAndStoring)$$' ./test/e2e
+
+chaos: ## agent, bridges and tray app killed KILLS times (1000) under load; see docs/reliability.md
+	@scripts/setup go tray test
+	CGO_ENABLED=1 CC=$(cc) KEYPORTER_CHAOS=$(KILLS) KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
+	  -run '^TestProgramsKilledAtRandomLoseNoCall$$' ./test/e2e
 
 bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
 	@scripts/setup go node test

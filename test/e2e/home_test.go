@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,7 @@ type home struct {
 
 	// user is whose home it is; nil is the user who runs the tests.
 	user *syscall.Credential
+	program string // keyporter; empty means the one that all tests share
 
 	// unseen says that the vault holds tokens which the test has not seen: to
 	// know them, it opens the vault in the end.
@@ -149,7 +151,7 @@ func (h *home) command(args, more []string) (*exec.Cmd, *output) {
 	h.mu.Lock()
 	h.outputs = append(h.outputs, out)
 	h.mu.Unlock()
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(cmp.Or(h.program, program), args...)
 	cmd.Env = append(slices.Clone(h.env), more...)
 	cmd.Dir = h.dir
 	cmd.Stderr = out

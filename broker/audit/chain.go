@@ -112,8 +112,9 @@ type link struct {
 }
 
 func parse(line []byte) link {
-	k := link{line: bytes.TrimRight(line, "\r\n")}
-	k.record = json.Unmarshal(k.line, &k) == nil
+	text, ended := bytes.CutSuffix(line, []byte("\n"))
+	k := link{line: text}
+	k.record = ended && json.Unmarshal(k.line, &k) == nil
 	at := len(k.line) - sealSize
 	if !k.record || k.Seq == 0 || at < 0 || !bytes.HasPrefix(k.line[at:], []byte(macOpen)) || !bytes.HasSuffix(k.line, []byte(macClose)) {
 		return k

@@ -245,6 +245,27 @@ func TestTamperingIsNoticed(t *testing.T) {
 	}
 }
 
+func TestEachByteCounts(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 2)
+	whole, err := os.ReadFile(d.path(0))
+	d.must(err)
+	for i := range whole {
+		for name, other := range map[string][]byte{
+			"changed":   slices.Concat(whole[:i], []byte{whole[i] ^ 1}, whole[i+1:]),
+			"taken out": slices.Concat(whole[:i], whole[i+1:]),
+			"put in":    slices.Concat(whole[:i], []byte{'\r'}, whole[i:]),
+		} {
+			d.must(os.WriteFile(d.path(0), other, 0o600))
+			if v := d.verify(); len(v.Broken) == 0 {
+				t.Errorf("byte %d of %q %s: not noticed", i, whole[max(0, i-20):i+1], name)
+			}
+		}
+	}
+	d.must(os.WriteFile(d.path(0), whole, 0o600))
+	d.whole(2)
+}
+
 func TestAnAddedEndIsNoticedWhileTheAgentRuns(t *testing.T) {
 	d := newDesk(t, 0)
 	d.numbers(1, 3)

@@ -98,11 +98,23 @@ func (b *Broker) awaitApproval(ctx context.Context, s *account.Server, limit tim
 		return nil
 	}
 	a, err := b.asked(ctx, s.Name, s.Account)
-	if err != nil || a == nil || a.State == local.ApprovalAllowed {
+	if err != nil || a == nil {
 		return ctx.Err() // a vault that is locked is waited for like a sign-in
 	}
+	if s.SignIn == account.SignInNever {
+		limit = 0
+	}
+	return b.answered(ctx, a, limit)
+}
+
+// answered returns nil once the user has allowed what the program that makes the
+// call asked for, and the refusal if that is a no, or none comes within limit.
+func (b *Broker) answered(ctx context.Context, a *local.Approval, limit time.Duration) error {
+	if a.State == local.ApprovalAllowed {
+		return nil
+	}
 	refusal := a.Refusal()
-	if a.State == local.ApprovalDenied || a.Program == "" || s.SignIn == account.SignInNever {
+	if a.State == local.ApprovalDenied || a.Program == "" || limit <= 0 {
 		return refusal
 	}
 	b.mu.Lock()
@@ -118,7 +130,7 @@ func (b *Broker) awaitApproval(ctx context.Context, s *account.Server, limit tim
 	for {
 		news := b.news()
 		b.mu.Lock()
-		w, ok := b.asks[a.ID], b.approved(who, s.Name, s.Account)
+		w, ok := b.asks[a.ID], b.approved(who, a.Server, a.Account)
 		denied := !ok && (w == nil || w.State == local.ApprovalDenied)
 		b.mu.Unlock()
 		switch {
@@ -130,16 +142,25 @@ func (b *Broker) awaitApproval(ctx context.Context, s *account.Server, limit tim
 		select {
 		case <-news:
 		case <-timer.C:
-			b.update(func() {
-				if w := b.asks[a.ID]; w != nil && w.State == local.ApprovalWaiting {
-					w.State, w.until = local.ApprovalDenied, b.opt.Now() // the next call asks again
-				}
-			})
-			b.record(local.AuditRecord{Event: "deny", Program: a.Program, Server: a.Server, Account: a.Account, Outcome: "no_answer"})
+			b.notAnswered(a)
 			return refusal
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// notAnswered makes a question that nobody has answered a no, which does not count
+// for the next call. Other calls may wait for it still.
+func (b *Broker) notAnswered(a *local.Approval) {
+	over := false
+	b.update(func() {
+		if w := b.asks[a.ID]; w != nil && w.State == local.ApprovalWaiting && w.calls <= 1 {
+			w.State, w.until, over = local.ApprovalDenied, b.opt.Now(), true
+		}
+	})
+	if over {
+		b.record(local.AuditRecord{Event: "deny", Program: a.Program, Server: a.Server, Account: a.Account, Outcome: "no_answer"})
 	}
 }
 
@@ -192,19 +213,29 @@ func (b *Broker) raiseApproval(a *local.Approval) {
 
 // AskApproval says whether the program that makes the call may use a server or an
 // account.
-func (b *Broker) AskApproval(ctx context.Context, n local.Name) (*local.Approval, error) {
+func (b *Broker) AskApproval(ctx context.Context, q local.ApprovalQuestion) (*local.Approval, error) {
 	cfg := b.config()
-	server, acct := "", n.Name
-	if s, err := lookupServer(cfg, n.Name); err == nil {
+	server, acct := "", q.Name
+	if s, err := lookupServer(cfg, q.Name); err == nil {
 		server, acct = s.Name, s.Account
 		if !guarded(s) {
 			return &local.Approval{State: local.ApprovalAllowed, Server: server}, nil
 		}
-	} else if _, err := lookupAccount(cfg, n.Name); err != nil {
-		return nil, unknownName(n.Name)
+	} else if _, err := lookupAccount(cfg, q.Name); err != nil {
+		return nil, unknownName(q.Name)
 	}
-	if a, err := b.asked(ctx, server, acct); a != nil || err != nil {
-		return a, err
+	a, err := b.asked(ctx, server, acct)
+	switch {
+	case err != nil:
+		return nil, err
+	case a == nil:
+		return &local.Approval{State: local.ApprovalAllowed, Server: server, Account: acct}, nil
+	case a.State != local.ApprovalWaiting || q.Wait <= 0:
+		return a, nil
 	}
-	return &local.Approval{State: local.ApprovalAllowed, Server: server, Account: acct}, nil
+	now := *a
+	if now.State = local.ApprovalAllowed; b.answered(ctx, a, q.Wait) != nil {
+		now.State = local.ApprovalDenied
+	}
+	return &now, ctx.Err()
 }

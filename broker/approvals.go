@@ -161,9 +161,14 @@ func (b *Broker) permitServer(ctx context.Context, s *account.Server) error {
 
 // permit is permitServer for an account by itself too; then server is empty.
 func (b *Broker) permit(ctx context.Context, server, acct string) error {
+	return b.permitWithin(ctx, server, acct, 0)
+}
+
+// permitWithin is permit for a call that can wait for the user's answer.
+func (b *Broker) permitWithin(ctx context.Context, server, acct string, limit time.Duration) error {
 	a, err := b.asked(ctx, server, acct)
-	if err != nil || a == nil || a.State == local.ApprovalAllowed {
+	if err != nil || a == nil {
 		return err
 	}
-	return a.Refusal()
+	return b.answered(ctx, a, limit)
 }

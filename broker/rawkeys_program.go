@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"keyporter/broker/local"
 	"keyporter/broker/scan"
@@ -16,6 +17,10 @@ import (
 // A program of this computer that an MCP client started with secrets in its file is
 // started by keyporter run instead. All that decides what is started rests in the
 // vault: no file that somebody edits makes a program of it.
+
+// programLimit is how long the start of a program waits for the user to allow it.
+// MCP clients give a server a minute to answer.
+const programLimit = 45 * time.Second
 
 func programKey(name string) string { return "program/" + name }
 
@@ -73,7 +78,7 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	if err := readRecord(v, programKey(n.Name), &p); err != nil {
 		return nil, err
 	}
-	if err := b.permit(ctx, "", programKey(n.Name)); err != nil {
+	if err := b.permitWithin(ctx, "", programKey(n.Name), programLimit); err != nil {
 		return nil, err
 	}
 	b.record(local.AuditRecord{Event: "run", Program: b.programOf(ctx), Name: n.Name, Outcome: "ok"})

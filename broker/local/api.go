@@ -114,9 +114,9 @@ type Broker interface {
 	VerifyLog(ctx context.Context) (*VerifiedLog, error)
 
 	// AskApproval says whether the program behind the caller may use a server or an
-	// account. If nobody has decided that yet, it waits in State from now on, without
-	// a notification.
-	AskApproval(ctx context.Context, n Name) (*Approval, error)
+	// account. If nobody has decided that yet, it waits in State from now on; with
+	// q.Wait the user is asked with a notification too, and no answer in time is a no.
+	AskApproval(ctx context.Context, q ApprovalQuestion) (*Approval, error)
 	// Approve allows what an approval is about; its ID is the name.
 	Approve(ctx context.Context, n Name) error
 	// Revoke takes an approval back, at once, or denies one that waits.
@@ -327,6 +327,12 @@ type Approval struct {
 	Account  string        `json:"account,omitempty"`
 	Identity string        `json:"identity,omitempty"`
 	At       time.Time     `json:"at"`
+}
+
+// ApprovalQuestion is the argument of AskApproval.
+type ApprovalQuestion struct {
+	Name string        `json:"name"`           // of a server or an account
+	Wait time.Duration `json:"wait,omitempty"` // how long at most for an answer, in nanoseconds; zero: not at all
 }
 
 // ProbeRequest is the argument of Probe.

@@ -130,8 +130,8 @@ func (c *Client) VerifyLog(ctx context.Context) (*VerifiedLog, error) {
 	return verifyLog.one(ctx, c, none{})
 }
 
-func (c *Client) AskApproval(ctx context.Context, n Name) (*Approval, error) {
-	return askApproval.one(ctx, c, n)
+func (c *Client) AskApproval(ctx context.Context, q ApprovalQuestion) (*Approval, error) {
+	return askApproval.one(ctx, c, q)
 }
 
 func (c *Client) Approve(ctx context.Context, n Name) error {

@@ -251,8 +251,8 @@ func (f *fake) VerifyLog(context.Context) (*VerifiedLog, error) {
 	return called[*VerifiedLog](f, "VerifyLog", nil)
 }
 
-func (f *fake) AskApproval(_ context.Context, n Name) (*Approval, error) {
-	return called[*Approval](f, "AskApproval", n)
+func (f *fake) AskApproval(_ context.Context, q ApprovalQuestion) (*Approval, error) {
+	return called[*Approval](f, "AskApproval", q)
 }
 
 func (f *fake) Approve(_ context.Context, n Name) error { f.note("Approve", n); return nil }

@@ -91,7 +91,7 @@ func (p *program) allowed(ctx context.Context, l *local.Client, name string, f f
 	if err == nil || hint.CodeOf(err) != hint.ApprovalNeeded || !p.interactive() {
 		return err
 	}
-	a, askErr := l.AskApproval(ctx, local.Name{Name: name})
+	a, askErr := l.AskApproval(ctx, local.ApprovalQuestion{Name: name})
 	if askErr != nil || a.State != local.ApprovalWaiting || a.Program == "" {
 		return err // it is about something else, or denied
 	}
@@ -99,16 +99,53 @@ func (p *program) allowed(ctx context.Context, l *local.Client, name string, f f
 	if a.Identity != "" {
 		as = " as " + a.Identity
 	}
-	answer := local.Name{Name: a.ID}
-	if !p.confirm(ctx, fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, forWhat(a), as)) {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	question := fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, forWhat(a), as)
+	elsewhere, yes := p.askHere(ctx, l, name, question)
+	switch answer := (local.Name{Name: a.ID}); {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case elsewhere != nil && elsewhere.State == local.ApprovalAllowed:
+	case elsewhere != nil:
+		return err
+	case !yes:
 		_ = l.Revoke(ctx, answer) // err says the same
 		return err
-	}
-	if err := l.Approve(ctx, answer); err != nil {
-		return err
+	default:
+		if err := l.Approve(ctx, answer); err != nil {
+			return err
+		}
 	}
 	return f()
+}
+
+// answerLimit is how long a person at a terminal has to allow a program. No answer is
+// a no.
+const answerLimit = time.Minute
+
+// askHere asks the person at the terminal about the program that has started this one,
+// while the tray asks too. The first answer counts: elsewhere has it if it was not
+// given here, or not in time.
+func (p *program) askHere(ctx context.Context, l *local.Client, name, question string) (elsewhere *local.Approval, yes bool) {
+	here, leave := context.WithCancel(ctx)
+	defer leave()
+	there, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan *local.Approval, 1)
+	go func() {
+		a, err := l.AskApproval(there, local.ApprovalQuestion{Name: name, Wait: answerLimit})
+		if err != nil || a.State == local.ApprovalWaiting { // an agent of an older version does not wait
+			a = nil
+		} else {
+			leave()
+		}
+		done <- a
+	}()
+	yes = p.confirm(here, question)
+	left := here.Err() != nil
+	cancel()
+	if a := <-done; left && a != nil && !yes {
+		p.prompt("\n")
+		return a, false
+	}
+	return nil, yes
 }

@@ -259,7 +259,7 @@ func (p *program) ready(ctx context.Context, l *local.Client, name string) error
 	if err != nil {
 		return err
 	}
-	if a, err := l.AskApproval(ctx, local.Name{Name: name}); err != nil {
+	if a, err := l.AskApproval(ctx, local.ApprovalQuestion{Name: name}); err != nil {
 		return err
 	} else if a.State != local.ApprovalAllowed {
 		return a.Refusal()

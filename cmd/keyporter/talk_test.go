@@ -25,6 +25,7 @@ import (
 //	say TEXT        type a line
 //	paste USER      sign in at the address that was written last, with a browser
 //	                that cannot reach this computer, and type where it ended
+//	decide approve|revoke SERVER   answer elsewhere for the program that asked
 //	control C       press Ctrl-C: a signal, or the key of the terminal
 //	exits CODE      wait for the end
 func cmdTalk(ts *testscript.TestScript, neg bool, args []string) {
@@ -41,7 +42,8 @@ func cmdTalk(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.CommandContext(ctx, path, args[2:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
-	c := &conversation{cmd: cmd, news: make(chan struct{}, 1), read: make(chan struct{})}
+	decide := func(rest string) { cmdDecide(ts, false, strings.Fields(rest)) }
+	c := &conversation{cmd: cmd, decide: decide, news: make(chan struct{}, 1), read: make(chan struct{})}
 	if tty {
 		err = c.onTerminal()
 	} else {
@@ -59,7 +61,10 @@ func cmdTalk(ts *testscript.TestScript, neg bool, args []string) {
 
 // A conversation is a command that runs, with what it wrote.
 type conversation struct {
-	cmd   *exec.Cmd
+	cmd *exec.Cmd
+
+	decide func(rest string) // what decide does
+
 	in    io.WriteCloser
 	files []io.Closer   // to close when the command has ended
 	tty   bool          // in is a terminal
@@ -125,6 +130,8 @@ func (c *conversation) steps(ctx context.Context, script string) error {
 			_, err = io.WriteString(c.in, rest+"\n")
 		case "paste":
 			err = c.paste(ctx, rest)
+		case "decide":
+			c.decide(rest)
 		case "control":
 			err = c.interrupt()
 		case "exits":

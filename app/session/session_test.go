@@ -30,6 +30,7 @@ type world struct {
 	calls  []string          // of the agent and the notifier
 	starts []bool            // of Connect
 	dial   error             // what Connect fails with
+	refuse error             // what Watch fails with
 	states chan *local.State // to the Watch under way; closed to end it
 	clicks map[string]func()
 	finish chan error // what SignIn returns
@@ -134,8 +135,11 @@ func (w *world) connect(_ context.Context, start bool) (Agent, error) {
 
 func (w *world) Watch(ctx context.Context, _ local.Watch, show func(*local.State) error) error {
 	w.mu.Lock()
-	states := w.states
+	states, refuse := w.states, w.refuse
 	w.mu.Unlock()
+	if refuse != nil {
+		return refuse
+	}
 	for {
 		select {
 		case s, ok := <-states:
@@ -484,6 +488,31 @@ func TestAStopIsKeptUntilTheUserEndsIt(t *testing.T) {
 			t.Fatalf("the user's start was not passed on: %v", w.starts[n:])
 		}
 		w.states <- notion(local.Ready)
+		settle()
+		contains(t, w.last(), "everything is ready")
+	})
+}
+
+func TestAnAgentOfAnotherVersionIsNamedAndLeftAloneUntilItIsReplaced(t *testing.T) {
+	run(t, notion(local.Ready), func(w *world) {
+		const what = "The Keyporter agent that runs is version 1, which is older than this program."
+		w.note(func() { w.refuse = hint.New(hint.Failed, what, "Run keyporter stop, then keyporter start.") })
+		close(w.states)
+		settle()
+		contains(t, w.last(), what)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for i, start := range w.starts {
+			if start != (i == 0) {
+				t.Fatalf("try %d: start is %v", i, start)
+			}
+		}
+		if w.has("pause") > 0 || len(w.starts) > 3600/4 {
+			t.Errorf("the tray asked %d times in an hour, and did %q", len(w.starts), w.calls)
+		}
+		w.note(func() { w.refuse, w.states = nil, make(chan *local.State, 1) })
+		w.states <- notion(local.Ready)
+		time.Sleep(lastRetry)
 		settle()
 		contains(t, w.last(), "everything is ready")
 	})

@@ -132,7 +132,7 @@ func (c *Client) post(ctx context.Context, name string, in any) (*http.Response,
 	version := APIVersion
 	if c.agent.API != APIVersion {
 		if name != stop.name {
-			return nil, otherVersion(c.agent.Version)
+			return nil, otherVersion(c.agent.Version, older(APIVersion, c.agent.API))
 		}
 		version = c.agent.API
 	}

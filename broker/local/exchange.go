@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,21 +43,34 @@ func (s *server) handler() http.Handler {
 		case r.URL.Path == "/ping" && r.Method == http.MethodGet:
 			x.answer(pong{API: APIVersion, Version: s.options.Version})
 		case !known || version != APIVersion && name != stop.name:
-			x.refuse(http.StatusNotFound, otherVersion(s.options.Version))
+			x.refuse(http.StatusNotFound, otherVersion(s.options.Version, older(version, APIVersion)))
 		case r.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)
-			x.refuse(http.StatusMethodNotAllowed, otherVersion(s.options.Version))
+			x.refuse(http.StatusMethodNotAllowed, otherVersion(s.options.Version, false))
 		default:
 			m.serve(x)
 		}
 	})
 }
 
-// otherVersion says that agent and program do not understand each other.
-func otherVersion(agent string) *hint.Error {
-	return hint.New(hint.Failed,
-		fmt.Sprintf("The Keyporter agent that runs is version %s, and this program belongs to another version.", agent),
-		"Run keyporter stop and try again; if it stays so, install all of Keyporter in one version.")
+// otherVersion says that agent and program do not understand each other, and what
+// to start anew: the program, if it is behind, and else the agent. Neither ends the
+// other by itself: two programs of different versions would take turns.
+func otherVersion(agent string, behind bool) *hint.Error {
+	if behind {
+		return hint.New(hint.Failed, fmt.Sprintf("This part of Keyporter is older than the agent that runs, which is version %s.", agent),
+			"Quit the program that says this and start it again, an MCP client too; if it stays so, install all of Keyporter in one version.")
+	}
+	return hint.New(hint.Failed, fmt.Sprintf("The Keyporter agent that runs is version %s, which is older than this program.", agent),
+		"Run keyporter stop, then keyporter start; if it stays so, install all of Keyporter in one version.")
+}
+
+// older reports whether version a of the API came before b. One that is no version
+// of ours did not.
+func older(a, b string) bool {
+	x, errX := strconv.Atoi(strings.TrimPrefix(a, "v"))
+	y, errY := strconv.Atoi(strings.TrimPrefix(b, "v"))
+	return errX == nil && errY == nil && x < y
 }
 
 // An exchange is one request and its answer.

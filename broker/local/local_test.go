@@ -358,8 +358,9 @@ func TestServerRefusesWhatItCannotUnderstandWithASentence(t *testing.T) {
 		status     int
 		want       string
 	}{
-		{"newer version", "/v2/state", strings.NewReader("{}"), 404, "version 1.2.3"},
-		{"newer method", "/v1/frobnicate", strings.NewReader("{}"), 404, "version 1.2.3"},
+		{"newer version", "/v2/state", strings.NewReader("{}"), 404, "version 1.2.3, which is older than this program"},
+		{"newer method", "/v1/frobnicate", strings.NewReader("{}"), 404, "version 1.2.3, which is older than this program"},
+		{"older version", "/v0/state", strings.NewReader("{}"), 404, "older than the agent that runs, which is version 1.2.3"},
 		{"no JSON", "/v1/token", strings.NewReader(secretWord), 400, "1.2.3"},
 		{"wrong type", "/v1/unlock", strings.NewReader(`{"passphrase":["` + secretWord + `"]}`), 400, "1.2.3"},
 		{"too large", "/v1/token", big, 413, "16 MiB"},
@@ -421,7 +422,7 @@ func TestAgentOfAnotherVersionIsNamedAndCanBeStopped(t *testing.T) {
 		io.WriteString(w, "{}")
 	})
 	c := dial(t, p)
-	if _, err := c.State(t.Context()); err == nil || !strings.Contains(hint.Of(err).What, "9.0.0") || !strings.Contains(hint.Of(err).Do, "keyporter stop") {
+	if _, err := c.State(t.Context()); err == nil || !strings.Contains(hint.Of(err).What, "older than the agent that runs, which is version 9.0.0") || !strings.Contains(hint.Of(err).Do, "start it again") {
 		t.Errorf("State: got %v, want a sentence with the version", err)
 	}
 	if err := c.Stop(t.Context()); err != nil {

@@ -37,6 +37,9 @@ type home struct {
 	// know them, it opens the vault in the end.
 	unseen bool
 
+	// program is run in place of the built one; empty: that one.
+	program string
+
 	// public is a client secret that its owner declared not confidential, or empty.
 	public string
 

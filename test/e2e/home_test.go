@@ -30,15 +30,12 @@ type home struct {
 	env []string // of everything that the user starts
 
 	// user is whose home it is; nil is the user who runs the tests.
-	user *syscall.Credential
+	user    *syscall.Credential
 	program string // keyporter; empty means the one that all tests share
 
 	// unseen says that the vault holds tokens which the test has not seen: to
 	// know them, it opens the vault in the end.
 	unseen bool
-
-	// program is run in place of the built one; empty: that one.
-	program string
 
 	// public is a client secret that its owner declared not confidential, or empty.
 	public string

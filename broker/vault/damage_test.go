@@ -358,3 +358,12 @@ func FuzzDocumentRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+func TestKeyringEntryIsNamedAsItIsShownThere(t *testing.T) {
+	o := &Options{KeyringUser: `vault of C:\Users\zoë\.keyporter`, Backend: Keyring}
+	for _, err := range []error{ErrIdentityMissing, errEntryLeft} {
+		if _, _, do := o.explain(err); !strings.Contains(do, `"`+o.KeyringUser+`"`) {
+			t.Errorf("%v: %s", err, do)
+		}
+	}
+}

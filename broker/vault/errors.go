@@ -79,7 +79,7 @@ func (o *Options) explain(err error) (code hint.Code, what, do string) {
 			fmt.Sprintf("To go on with the changed file, run keyporter stop and keyporter start; to go on with what Keyporter knew, rename %s to %s in between.", touched.kept, filepath.Base(o.File))
 	case errors.Is(err, errEntryLeft):
 		return hint.Failed, fmt.Sprintf("The vault's key is now under the passphrase, but its old entry in %s could not be removed.", keyringName()),
-			fmt.Sprintf("Remove the entry %q of %q there, or run keyporter vault use passphrase again when the keyring is open.", o.KeyringUser, service)
+			fmt.Sprintf("Remove the entry \"%s\" of \"%s\" there, or run keyporter vault use passphrase again when the keyring is open.", o.KeyringUser, service)
 	case errors.Is(err, errIdentityFile):
 		return hint.Failed, fmt.Sprintf("The vault's key file %s is damaged.", o.Identity),
 			fmt.Sprintf("Bring it back from a backup: without it neither %s nor %s can be read, and keyporter vault restore cannot help.", o.File, o.Previous)
@@ -96,7 +96,7 @@ func (o *Options) explain(err error) (code hint.Code, what, do string) {
 		return hint.Locked, "The vault is locked: its passphrase is needed.", "Run keyporter start and type it, or name a file with KEYPORTER_PASSPHRASE_FILE."
 	case errors.Is(err, ErrIdentityMissing):
 		return hint.Failed, fmt.Sprintf("The key of the vault %s is not in %s.", o.File, keyringName()),
-			fmt.Sprintf("Bring back the entry %q of %q, or %s if a passphrase protected it, from a backup. To begin with an empty vault, move %s and %s away.",
+			fmt.Sprintf("Bring back the entry \"%s\" of \"%s\", or %s if a passphrase protected it, from a backup. To begin with an empty vault, move %s and %s away.",
 				o.KeyringUser, service, o.Identity, o.File, o.Previous)
 	case errors.Is(err, errNotDamaged):
 		return hint.Usage, "The vault is whole, so nothing was restored.", ""

@@ -19,7 +19,7 @@ OLDER ?= 2fce977
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak chaos bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak chaos wine bench fuzz lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,10 @@ chaos: ## agent, bridges and tray app killed KILLS times (1000) under load; see 
 	@scripts/setup go tray test
 	CGO_ENABLED=1 CC=$(cc) KEYPORTER_CHAOS=$(KILLS) KEYPORTER_RELIABILITY=$(CURDIR)/docs/reliability.md go test -count=1 -timeout 60m -v \
 	  -run '^TestProgramsKilledAtRandomLoseNoCall$$' ./test/e2e
+
+wine: ## the programs for Windows, in wine: vault, pipe, bridge, demo, clients' files
+	@scripts/setup go wine
+	CGO_ENABLED=0 go test -count=1 -timeout 30m -tags wine -v -run '^TestWine' ./test/e2e
 
 bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
 	@scripts/setup go node test

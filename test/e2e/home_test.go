@@ -31,7 +31,12 @@ type home struct {
 
 	// user is whose home it is; nil is the user who runs the tests.
 	user    *syscall.Credential
-	program string // keyporter; empty means the one that all tests share
+	program string   // keyporter; empty means the one that all tests share
+	first   []string // arguments, of each command
+
+	// linger is how long what a command wrote is read after its end, where agents
+	// keep its standard error open. Zero: until nobody has it open.
+	linger time.Duration
 
 	// unseen says that the vault holds tokens which the test has not seen: to
 	// know them, it opens the vault in the end.
@@ -151,10 +156,11 @@ func (h *home) command(args, more []string) (*exec.Cmd, *output) {
 	h.mu.Lock()
 	h.outputs = append(h.outputs, out)
 	h.mu.Unlock()
-	cmd := exec.Command(cmp.Or(h.program, program), args...)
+	cmd := exec.Command(cmp.Or(h.program, program), append(slices.Clone(h.first), args...)...)
 	cmd.Env = append(slices.Clone(h.env), more...)
 	cmd.Dir = h.dir
 	cmd.Stderr = out
+	cmd.WaitDelay = h.linger
 	if h.user != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
 	}

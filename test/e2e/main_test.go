@@ -30,6 +30,9 @@ const word = "SECRETWORD"
 // program is the path of the built keyporter.
 var program string
 
+// atEnd is what is to be done after the tests.
+var atEnd []func()
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -42,6 +45,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	defer func() {
+		for _, f := range atEnd {
+			f()
+		}
+	}()
 	if err := os.Chmod(dir, 0o711); err != nil { // other users start it too
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -45,9 +45,15 @@ type home struct {
 	// public is a client secret that its owner declared not confidential, or empty.
 	public string
 
+	*seen
+}
+
+// seen is what is searched, and for what. It is safe for concurrent use.
+type seen struct {
 	mu      sync.Mutex
 	secrets map[string]bool // what must not show up anywhere
 	outputs []*output       // of everything that was started
+	started []string        // arguments and environments, as /proc shows them
 }
 
 // newHome returns a home whose vault opens with a passphrase file, whose browser
@@ -80,7 +86,7 @@ func bareHome(t *testing.T) *home {
 	dir, err := os.MkdirTemp("", "kp") // short, because a socket's path is
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return &home{t: t, dir: dir, secrets: map[string]bool{word: true}, env: []string{
+	return &home{t: t, dir: dir, seen: &seen{secrets: map[string]bool{word: true}}, env: []string{
 		"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "SHELL=/bin/sh", "TERM=dumb", "USER=someone",
 	}}
 }
@@ -153,11 +159,12 @@ func (h *home) paths() paths.Paths {
 // is kept. more is environment.
 func (h *home) command(args, more []string) (*exec.Cmd, *output) {
 	out := &output{}
-	h.mu.Lock()
-	h.outputs = append(h.outputs, out)
-	h.mu.Unlock()
 	cmd := exec.Command(cmp.Or(h.program, program), append(slices.Clone(h.first), args...)...)
 	cmd.Env = append(slices.Clone(h.env), more...)
+	h.mu.Lock()
+	h.outputs = append(h.outputs, out)
+	h.started = append(h.started, strings.Join(append(cmd.Env, args...), "\x00"))
+	h.mu.Unlock()
 	cmd.Dir = h.dir
 	cmd.Stderr = out
 	cmd.WaitDelay = h.linger
@@ -334,5 +341,5 @@ func (o *output) await(t *testing.T, found func(string) bool) {
 
 // in returns the home for use in a subtest: its failures are those of t.
 func (h *home) in(t *testing.T) *home {
-	return &home{t: t, dir: h.dir, env: h.env, user: h.user, secrets: h.secrets}
+	return &home{t: t, dir: h.dir, env: h.env, user: h.user, seen: h.seen}
 }

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -24,7 +26,7 @@ type world struct {
 
 // newWorld starts an authorization server at which everybody is signed in as
 // alice, and an MCP server that takes its tokens and no expired ones. Each token
-// that is issued is a secret of h.
+// that is issued is a secret of h, and so are codes, verifiers and clients' secrets.
 func newWorld(h *home, o fakeas.Options) *world {
 	h.t.Helper()
 	o.AutoApprove = true
@@ -34,8 +36,48 @@ func newWorld(h *home, o fakeas.Options) *world {
 			h.secret(v)
 		}
 	}
+	wrap := o.Wrap
+	o.Wrap = func(endpoint string, next http.Handler) http.Handler {
+		if wrap != nil {
+			next = wrap(endpoint, next)
+		}
+		return h.noting(endpoint, next)
+	}
 	as := fakeas.Start(h.t, o)
 	return &world{as: as, mcp: fakemcp.Start(h.t, fakemcp.Options{Issuer: as.Issuer(), Leeway: -1})}
+}
+
+// confidential are the parameters of a token request (RFC 6749, 7523, 7636, 8628)
+// that nobody else may know.
+var confidential = []string{"code", "code_verifier", "refresh_token", "client_secret", "client_assertion", "assertion", "device_code", "subject_token"}
+
+// noting takes what clients send to an authorization server, and are given at their
+// registration, for secrets.
+func (h *home) noting(endpoint string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch endpoint {
+		case fakeas.Token:
+			for _, name := range confidential {
+				h.secret(r.PostFormValue(name))
+			}
+			_, password, _ := r.BasicAuth()
+			h.secret(password)
+		case fakeas.Register:
+			answer := httptest.NewRecorder()
+			next.ServeHTTP(answer, r)
+			var client struct {
+				Secret string `json:"client_secret"`
+				Token  string `json:"registration_access_token"`
+			}
+			_ = json.Unmarshal(answer.Body.Bytes(), &client) // an error has neither
+			h.secret(client.Secret, client.Token)
+			maps.Copy(w.Header(), answer.Header())
+			w.WriteHeader(answer.Code)
+			_, _ = w.Write(answer.Body.Bytes()) // the client may have gone
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // signedIn adds the world's server to h as acme and signs in.

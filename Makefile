@@ -19,10 +19,10 @@ OLDER ?= 2fce977
 DEMOFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-cli build-demo build-tray package screenshots fonts demo test conformance interop powercut soak chaos wine bench fuzz lint clean
+.PHONY: help build build-cli build-demo build-tray package release release-check screenshots fonts demo test conformance interop powercut soak chaos wine bench fuzz lint clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: build-cli build-demo build-tray ## all three programs, in bin/
 
@@ -38,9 +38,17 @@ build-tray: ## bin/keyporter-tray: the tray app; needs a C compiler
 	@scripts/setup go tray
 	CGO_ENABLED=1 CC=$(cc) go build $(ldflags) -o bin/keyporter-tray ./cmd/keyporter-tray
 
-package: ## dist/: a tarball and a .deb; see scripts/package for Windows and macOS
+package: ## dist/: a tarball, a .deb and an .rpm for this machine
 	@scripts/setup go tray
-	scripts/package linux
+	go run ./scripts/release build -o dist linux/$$(go env GOARCH)
+
+release: ## dist/release: archives and packages for all systems, from one commit
+	@scripts/setup go tray release
+	go run ./scripts/release build
+
+release-check: ## the release made twice, compared, verified and installed
+	@scripts/setup go tray release
+	go run ./scripts/release check
 
 demo: build-cli build-demo ## sign in and call tools in a world on this machine
 	bin/keyporter-demo $(DEMOFLAGS)

@@ -1,0 +1,69 @@
+// Command release makes what people install: archives, Debian and RPM packages,
+// lists of what is in them, and checksums. The same commit gives the same bytes,
+// in any folder and on any day, with the tools that BUILD.txt names.
+//
+//	go run ./scripts/release build [-o FOLDER] [-key FILE] [SYSTEM/PROCESSOR...]
+//	go run ./scripts/release check
+//	go run ./scripts/release licences PROGRAM...
+//
+// It runs in the module's root, on Linux; scripts/macos makes the app for macOS.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "release: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if _, err := os.Stat("FyneApp.toml"); err != nil {
+		return errors.New("run this in the root of the source tree")
+	}
+	if len(args) == 0 {
+		return errors.New("say build, check or licences")
+	}
+	switch verb, args := args[0], args[1:]; verb {
+	case "build":
+		return runBuild(ctx, args, stdout)
+	case "check":
+		return check(ctx, stdout)
+	case "licences":
+		return thirdParty(ctx, stdout, args)
+	default:
+		return fmt.Errorf("there is no %q; there are build, check and licences", verb)
+	}
+}
+
+func runBuild(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("build", flag.ContinueOnError)
+	out := flags.String("o", filepath.Join("dist", "release"), "the folder for what is made")
+	key := flags.String("key", os.Getenv("KEYPORTER_RELEASE_KEY"), "a file with the minisign key that signs; KEYPORTER_RELEASE_KEY names it too")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	chosen, err := chooseTargets(flags.Args())
+	if err != nil {
+		return err
+	}
+	r, err := newRelease(ctx, *out, stdout)
+	if err != nil {
+		return err
+	}
+	return r.build(ctx, chosen, *key)
+}

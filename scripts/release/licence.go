@@ -49,7 +49,7 @@ func modules(ctx context.Context, names []string) ([]module, error) {
 	return found, nil
 }
 
-var licenceFile = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|notice|patents|ofl)([.-].*)?$`)
+var licenceFile = regexp.MustCompile(`(?i)^(un)?(licen[cs]e|copying|notice|patents|ofl)([._-].*)?$`)
 
 // texts returns the files with a module's licences, and with what they ask to pass on.
 func (m module) texts() ([]string, error) {
@@ -85,33 +85,49 @@ func (m module) licence() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		names = append(names, identify(string(text))...)
-	}
-	if len(names) == 0 {
-		return "", fmt.Errorf("the licence of %s is none of those known here", m.Path)
+		found := identify(string(text))
+		if len(found) == 0 && !addition.MatchString(filepath.Base(path)) {
+			return "", fmt.Errorf("%s of %s is no licence known here", filepath.Base(path), m.Path)
+		}
+		names = append(names, found...)
 	}
 	slices.Sort(names)
-	return strings.Join(slices.Compact(names), " AND "), nil
+	names = slices.Compact(names)
+	if len(names) == 1 {
+		return strings.Trim(names[0], "()"), nil
+	}
+	return strings.Join(names, " AND "), nil
 }
+
+// addition is a file that stands beside a licence.
+var addition = regexp.MustCompile(`(?i)^(notice|patents)`)
 
 // phrases are words that stand in a licence and, of those that modules here
 // have, in no other.
 var phrases = []struct{ spdx, words string }{
 	{"Apache-2.0", "apache license version 2.0, january 2004"},
 	{"Apache-2.0", "licensed under the apache license, version 2.0"},
+	{"Bitstream-Vera", "bitstream vera is a trademark"},
 	{"BSD-2-Clause", "redistributions in binary form must reproduce the above copyright notice"},
 	{"BSD-3-Clause", "to endorse or promote products derived from"},
 	{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose"},
-	{"MIT", "permission is hereby granted, free of charge, to any person obtaining a copy"},
+	{"MIT", "to any person obtaining a copy of this software"},
 	{"MPL-2.0", "mozilla public license version 2.0"},
 	{"OFL-1.1", "sil open font license version 1.1"},
 	{"Unlicense", "this is free and unencumbered software released into the public domain"},
 	{"Zlib", "this software is provided 'as-is', without any express or implied warranty"},
 }
 
-// identify returns the SPDX names of the licences in a text.
+var choice = regexp.MustCompile(`SPDX-License-Identifier: (.+ OR .+)`)
+
+// identify returns the SPDX names of the licences in a text. A choice between some,
+// where the text says so, is one name, in brackets.
 func identify(text string) []string {
-	text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+	if offered := choice.FindStringSubmatch(text); offered != nil {
+		return []string{"(" + strings.TrimSpace(offered[1]) + ")"}
+	}
+	words := slices.DeleteFunc(strings.Fields(text), func(word string) bool { return word == "//" || word == "*" }) // some stand in a comment
+	text = strings.ToLower(strings.Join(words, " "))
 	var names []string
 	for _, p := range phrases {
 		if strings.Contains(text, p.words) && !slices.Contains(names, p.spdx) {

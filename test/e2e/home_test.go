@@ -341,5 +341,7 @@ func (o *output) await(t *testing.T, found func(string) bool) {
 
 // in returns the home for use in a subtest: its failures are those of t.
 func (h *home) in(t *testing.T) *home {
-	return &home{t: t, dir: h.dir, env: h.env, user: h.user, seen: h.seen}
+	of := *h
+	of.t = t
+	return &of
 }

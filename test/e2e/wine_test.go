@@ -159,7 +159,7 @@ func newWinHome(t *testing.T, name string, more ...string) *winHome {
 	t.Helper()
 	w, err := theWine()
 	check(t, err)
-	h := &winHome{wine: w, home: &home{t: t, program: wineLoader, first: []string{wineProgram}, linger: wineLinger, secrets: map[string]bool{word: true}}}
+	h := &winHome{wine: w, home: &home{t: t, program: wineLoader, first: []string{wineProgram}, linger: wineLinger, seen: &seen{secrets: map[string]bool{word: true}}}}
 	if name == "" {
 		h.folder, h.data = profile+`\`, profile+`\.keyporter`
 	} else {

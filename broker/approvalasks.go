@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"keyporter/broker/account"
@@ -87,6 +88,9 @@ func (b *Broker) identityFor(server, acct string) string {
 		if a, _ := b.whole(s); a.who() != "" {
 			return a.who()
 		}
+	}
+	if strings.HasPrefix(acct, programKey("")) {
+		return ""
 	}
 	return acct
 }

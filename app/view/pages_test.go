@@ -334,6 +334,35 @@ func TestSettingsPage(t *testing.T) {
 	}
 }
 
+func TestSettingsPageListsTheProgramsThatAsked(t *testing.T) {
+	ago := func(d time.Duration) time.Time { return input(open()).Now.Add(-d) }
+	for name, c := range map[string]struct {
+		mode account.Approvals
+		a    local.Approval
+		want string
+	}{
+		"waits":          {account.ApprovalsFirstUse, local.Approval{ID: "1", State: local.ApprovalWaiting, PID: 7, Program: "/bin/py\x1bthon3", Server: "Notion", Identity: "a@b.c", At: ago(0)}, "▲ /bin/python3: Wants to use Notion ‧ a@b.c ‧ just now [Deny deny 1] [Allow allow 1]"},
+		"allowed":        {account.ApprovalsFirstUse, local.Approval{ID: "1", State: local.ApprovalAllowed, Program: "/bin/a", Account: "ci", Identity: "ci", At: ago(2 * time.Hour)}, "● /bin/a: May use ci ‧ 2 h ago [Revoke deny 1]"},
+		"for a start":    {account.ApprovalsSession, local.Approval{ID: "1", State: local.ApprovalAllowed, PID: 7, Program: "/bin/a", Server: "Notion", At: ago(0)}, "● /bin/a: May use Notion until it ends ‧ just now [Revoke deny 1]"},
+		"from before":    {account.ApprovalsSession, local.Approval{ID: "1", State: local.ApprovalAllowed, Program: "/bin/a", Server: "Notion", At: ago(0)}, "❚❚ /bin/a: May use Notion where programs are asked about at first use only ‧ just now [Revoke deny 1]"},
+		"denied":         {account.ApprovalsFirstUse, local.Approval{ID: "1", State: local.ApprovalDenied, PID: 7, Program: "/bin/a", Account: "program/github", At: ago(0)}, "❚❚ /bin/a: May not use github ‧ just now [Allow allow 1]"},
+		"not known here": {account.ApprovalsFirstUse, local.Approval{ID: "1", State: "later", Program: "/bin/a", Server: "Notion", At: ago(0)}, "❚❚ /bin/a: May not use Notion ‧ just now [Allow allow 1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open()
+			s.Settings.Approvals, s.Approvals = c.mode, []local.Approval{c.a}
+			r := SettingsOf(input(s), "v1", Places{}).Asked[0]
+			got := fmt.Sprintf("%s %s: %s", r.Mark, r.Program, r.Line)
+			for _, b := range r.Buttons {
+				got += fmt.Sprintf(" [%s %s %s]", b.Label, b.Action.Verb, b.Action.Server)
+			}
+			if got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestGoogleAccountsHaveWordsOfTheirOwn(t *testing.T) {
 	for _, texts := range []*Texts{&english, &japanese} {
 		seen := map[string]bool{}

@@ -13,6 +13,7 @@ type SettingsView struct {
 	Notify    bool
 	Approvals []Choice
 	Approval  int               // of Approvals
+	Asked     []ProgramRow      // programs that asked
 	Fixed     map[string]string // settings that cannot be changed here: by whom, and where that stands
 	Vault     []string          // sentences
 	Programs  []Fact
@@ -61,6 +62,7 @@ func SettingsOf(in Input, version string, at Places) SettingsView {
 			v.Approval = i
 		}
 	}
+	v.Asked = programsOf(in)
 	v.Notify = s.Settings.Notifications != account.NotificationsOff
 	v.Programs[1].Text = Name(s.Agent.Version)
 	where, state := t.Keyring, t.OpenNow

@@ -80,6 +80,13 @@ type Settings struct {
 	NeverAsk     string
 	AskFirst     string
 	AskSession   string
+	May          string // %s: what; these say what a program may do
+	MayNow       string // %s: what; until the program ends
+	MayLater     string // %s: what; only where programs are asked about once
+	MayNot       string // %s: what
+	Wants        string // %s: what
+	Revoke       string
+	NobodyAsked  string
 
 	Vault      string
 	Keyring    string
@@ -240,6 +247,13 @@ var settingsEN = Settings{
 	NeverAsk:     "Never ask",
 	AskFirst:     "Ask at first use",
 	AskSession:   "Ask each time it starts",
+	May:          "May use %s",
+	MayNow:       "May use %s until it ends",
+	MayLater:     "May use %s where programs are asked about at first use only",
+	MayNot:       "May not use %s",
+	Wants:        "Wants to use %s",
+	Revoke:       "Revoke",
+	NobodyAsked:  "No program has asked yet.",
 
 	Vault:      "Vault",
 	Keyring:    "Its key is in this system's keyring.",
@@ -274,6 +288,13 @@ var settingsJA = Settings{
 	NeverAsk:     "確認しない",
 	AskFirst:     "初回に確認する",
 	AskSession:   "起動のたびに確認する",
+	May:          "%s を使えます",
+	MayNow:       "終了するまで %s を使えます",
+	MayLater:     "「初回に確認する」の場合だけ %s を使えます",
+	MayNot:       "%s を使えません",
+	Wants:        "%s を使おうとしています",
+	Revoke:       "取り消す",
+	NobodyAsked:  "許可を求めたプログラムはまだありません。",
 
 	Vault:      "保管庫",
 	Keyring:    "鍵はこのシステムのキーリングにあります。",

@@ -50,6 +50,18 @@ func some() *local.State {
 	}
 }
 
+// asking is the state of a person who is asked about programs.
+func asking() *local.State {
+	s := some()
+	s.Settings.Approvals = account.ApprovalsFirstUse
+	s.Approvals = []local.Approval{
+		{ID: "4f1d02aa", State: local.ApprovalWaiting, Program: "/usr/bin/python3", PID: 4242, Server: "Notion", Identity: "name@example.com", At: now.Add(-20 * time.Second)},
+		{ID: "11111111", State: local.ApprovalAllowed, Program: "/opt/Claude/claude-desktop", Server: "Data platform", Identity: "etl@proj.iam.gserviceaccount.com", At: now.Add(-3 * 24 * time.Hour)},
+		{ID: "22222222", State: local.ApprovalDenied, Program: "/home/name/" + strings.Repeat("a-long-folder/", 9) + "bin/node", Account: "program/github", At: now.Add(-2 * time.Hour)},
+	}
+	return s
+}
+
 // none is the state of a person who has just installed it.
 func none() *local.State {
 	return &local.State{Agent: local.Agent{Version: "v1.0.0"}, Vault: local.VaultState{Backend: "keyring", Open: true}}
@@ -121,6 +133,7 @@ var pictures = []picture{
 	{"team", team(), nil, func(w *world) { w.goTo(view.PageTeam) }},
 	{"doctor-problem", some(), []func(*world){ill}, func(w *world) { w.goTo(view.PageDoctor); w.scrollDown() }},
 	{"settings-fixed", team(), nil, func(w *world) { w.goTo(view.PageSettings) }},
+	{"settings-programs", asking(), nil, func(w *world) { w.goTo(view.PageSettings) }},
 	{"team-none", none(), nil, func(w *world) { w.goTo(view.PageTeam) }},
 	{"team-link", some(), nil, func(w *world) { w.Join("keyporter://join?url=https%3A%2F%2Fexample.com%2Fteam") }},
 	{"team-review", some(), []func(*world){reviewed}, func(w *world) { w.Join("https://example.com/team"); w.tap(w.Window.t.Team.Review) }},

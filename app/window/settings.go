@@ -65,18 +65,8 @@ func (p *settingsPage) update(in view.Input) {
 		notify.Disable()
 		p.body.Add(muted(by))
 	}
-	var approvals []string
-	for _, a := range v.Approvals {
-		approvals = append(approvals, a.Label)
-	}
-	approval := w.selector(approvals, v.Approval, func(i int) { p.set("approvals", v.Approvals[i].Value) })
-	p.body.Add(container.New(facts{}, muted1(t.Approvals), container.NewHBox(container.New(fixedWidth(220), approval))))
-	p.body.Add(muted(t.ApprovalsFor))
-	if by := v.Fixed["approvals"]; by != "" {
-		approval.Disable()
-		p.body.Add(muted(by))
-	}
 	p.body.Add(p.said)
+	p.programs(&v)
 	p.body.Add(title(t.Vault))
 	vault := lines()
 	for _, s := range v.Vault {
@@ -89,6 +79,43 @@ func (p *settingsPage) update(in view.Input) {
 	p.body.Add(container.New(facts{}, p.facts(v.Files, true)...))
 	p.body.Add(muted(t.Fonts))
 	p.body.Refresh()
+}
+
+// programs adds how often programs are asked about, and those that asked.
+func (p *settingsPage) programs(v *view.SettingsView) {
+	w, t := p.w, &p.w.t.Settings
+	var choices []string
+	for _, a := range v.Approvals {
+		choices = append(choices, a.Label)
+	}
+	choice := w.selector(choices, v.Approval, func(i int) { p.set("approvals", v.Approvals[i].Value) })
+	p.body.Add(title(t.Approvals))
+	p.body.Add(container.New(facts{}, muted1(t.About), container.NewHBox(container.New(fixedWidth(220), choice))))
+	p.body.Add(muted(t.ApprovalsFor))
+	if by := v.Fixed["approvals"]; by != "" {
+		choice.Disable()
+		p.body.Add(muted(by))
+	}
+	for _, r := range v.Asked {
+		buttons := container.NewHBox()
+		for _, b := range r.Buttons {
+			buttons.Add(w.quiet(b.Label, func() { p.answer(b.Action) }))
+		}
+		p.body.Add(container.NewBorder(nil, nil, sign(r.Mark), container.NewVBox(buttons), lines(short(r.Program), muted(r.Line))))
+	}
+	if len(v.Asked) == 0 && v.Approval > 0 {
+		p.body.Add(muted(t.NobodyAsked))
+	}
+}
+
+// answer allows a program what it asked for, or not any more.
+func (p *settingsPage) answer(a view.Action) {
+	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
+		if a.Verb == view.Allow {
+			return agent.Approve(ctx, local.Name{Name: a.Server})
+		}
+		return agent.Revoke(ctx, local.Name{Name: a.Server})
+	}, p.complain)
 }
 
 func (p *settingsPage) facts(list []view.Fact, paths bool) []fyne.CanvasObject {

@@ -429,6 +429,49 @@ func TestLanguageChangesAtOnce(t *testing.T) {
 	}
 }
 
+func TestProgramsAreAnsweredForOnThePageSettings(t *testing.T) {
+	w := english(t, asking())
+	w.goTo(view.PageSettings)
+	w.has("Wants to use Notion ‧ name@example.com ‧ just now")
+	w.tap("Revoke")
+	if !slices.Contains(w.agent.calls, "revoke 11111111") {
+		t.Errorf("the agent was asked %q", w.agent.calls)
+	}
+	p := w.page.(*settingsPage)
+	p.answer(view.Action{Verb: view.Allow, Server: "4f1d02aa"})
+	if !slices.Contains(w.agent.calls, "approve 4f1d02aa") {
+		t.Errorf("the agent was asked %q", w.agent.calls)
+	}
+	w.agent.fail = hint.New(hint.Locked, "The vault is locked.", "")
+	w.tap("Revoke")
+	w.has("The vault is locked.")
+}
+
+func TestApprovalsThatTheOrganisationFixedCannotBeChanged(t *testing.T) {
+	for _, fixed := range []bool{false, true} {
+		s := asking()
+		if fixed {
+			s.Policies = []local.PolicyState{{Source: "/etc/keyporter/policy.json", Settings: map[string]string{"approvals": "first-use"}}}
+		}
+		w := english(t, s)
+		w.goTo(view.PageSettings)
+		found := false
+		w.objects(func(o fyne.CanvasObject) {
+			if c, ok := o.(*selector); ok && c.Selected == "Ask at first use" {
+				if found = true; c.Disabled() != fixed {
+					t.Errorf("fixed: %t, and disabled: %t", fixed, c.Disabled())
+				}
+			}
+		})
+		if !found {
+			t.Error("the setting is not shown")
+		}
+		if fixed {
+			w.has("Fixed by your organisation (/etc/keyporter/policy.json)")
+		}
+	}
+}
+
 func TestSettingsAreTheAgents(t *testing.T) {
 	w := english(t, some())
 	w.goTo(view.PageSettings)

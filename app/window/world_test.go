@@ -122,6 +122,16 @@ func (a *agent) Answers(context.Context, local.Name) (*local.Answers, error) {
 	return &local.Answers{Results: map[string]json.RawMessage{"tools/list": json.RawMessage(a.tools)}}, nil
 }
 
+func (a *agent) Approve(_ context.Context, n local.Name) error {
+	a.note("approve %s", n.Name)
+	return a.fail
+}
+
+func (a *agent) Revoke(_ context.Context, n local.Name) error {
+	a.note("revoke %s", n.Name)
+	return a.fail
+}
+
 func (a *agent) Doctor(_ context.Context, r local.DoctorRequest, show func(*local.Check) error) error {
 	a.note("doctor %s", r.Version)
 	for _, c := range a.checks {

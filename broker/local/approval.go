@@ -8,12 +8,13 @@ import (
 	"keyporter/internal/hint"
 )
 
-// Name is what the approval is about: the server, or else the account.
+// Name is what the approval is about: the server, or else the account, or the program
+// whose keys rest in the vault.
 func (a *Approval) Name() string {
 	if a.Server != "" {
 		return a.Server
 	}
-	return a.Account
+	return strings.TrimPrefix(a.Account, "program/")
 }
 
 // Refusal is the error for a program that has no approval.

@@ -48,14 +48,9 @@ func (p *program) printApprovals(all []local.Approval) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tPROGRAM\tFOR\tAS\tSINCE")
 	for _, a := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, printable(a.Program), printable(forWhat(&a)), dash(printable(a.Identity)), a.At.Local().Format(time.DateTime))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, printable(a.Program), printable(a.Name()), dash(printable(a.Identity)), a.At.Local().Format(time.DateTime))
 	}
 	return t.Flush()
-}
-
-// forWhat is what an approval is about, as people say it.
-func forWhat(a *local.Approval) string {
-	return strings.TrimPrefix(a.Name(), "program/")
 }
 
 func (p *program) approve() *cobra.Command {
@@ -99,7 +94,7 @@ func (p *program) allowed(ctx context.Context, l *local.Client, name string, f f
 	if a.Identity != "" {
 		as = " as " + a.Identity
 	}
-	question := fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, forWhat(a), as)
+	question := fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, a.Name(), as)
 	elsewhere, yes := p.askHere(ctx, l, name, question)
 	switch answer := (local.Name{Name: a.ID}); {
 	case ctx.Err() != nil:

@@ -6,9 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -61,22 +58,5 @@ func TestBundleLaunchesTheBridge(t *testing.T) {
 	}
 	if got := semver("dev"); got != "0.0.0" {
 		t.Errorf("a build without a version has %s", got)
-	}
-}
-
-// The launcher starts the program with the server's name, however both are
-// written.
-func TestLauncherStartsTheProgram(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("it is a script for a Unix shell")
-	}
-	dir := filepath.Join(t.TempDir(), "it's $HOME")
-	program := filepath.Join(dir, "keyporter")
-	writeFile(t, program, "#!/bin/sh\nprintf '%s|' \"$@\"\n", 0o700)
-	files, modes := contents(t, &Bundle{Server: "Sales data", Command: program, System: runtime.GOOS})
-	launcher := filepath.Join(dir, "launch")
-	writeFile(t, launcher, files["server/keyporter"], modes["server/keyporter"])
-	if out, err := exec.Command(launcher).CombinedOutput(); err != nil || string(out) != "bridge|Sales data|" {
-		t.Errorf("it says %q, %v", out, err)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
+	"keyporter/internal/network"
 )
 
 // askLimit is how long a server that is being added may take to say what it
@@ -203,11 +204,14 @@ func hostsOf(urls ...string) []string {
 	return hosts
 }
 
+// dialer is the agent's, for addresses that the user chose.
+var dialer = net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+
 // newTransport is for addresses that the user chose. Its times are bounded, and
 // an answer's headers are.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            network.Dial(&dialer),
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  25 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,

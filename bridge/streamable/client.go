@@ -22,6 +22,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"keyporter/internal/network"
 )
 
 // Credentials are where a request goes and what makes it welcome there. They do
@@ -87,7 +89,7 @@ func New(o Options) *Client {
 func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           dialer().DialContext,
+		DialContext:           network.Dial(dialer()),
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   15 * time.Second,
 		ExpectContinueTimeout: time.Second,

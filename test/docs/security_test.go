@@ -14,7 +14,7 @@ const root = "../.."
 
 var (
 	quoted   = regexp.MustCompile("`([^`]+)`")
-	testName = regexp.MustCompile(`^(Test|Fuzz)\w+$`)
+	testName = regexp.MustCompile(`^((?:Test|Fuzz)\w+)(?:/(.+))?$`)
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
@@ -55,7 +55,10 @@ func problems(cell string) (found []string) {
 		name := m[1]
 		switch {
 		case testName.MatchString(name):
-			if named++; !slices.Contains(tests(pkg), name) {
+			named++
+			parts := testName.FindStringSubmatch(name)
+			all, text := tests(pkg)
+			if !slices.Contains(all, parts[1]) || !strings.Contains(text, `"`+parts[2]) {
 				found = append(found, pkg+" has no "+name)
 			}
 		case strings.HasSuffix(name, ".txtar"):
@@ -64,7 +67,8 @@ func problems(cell string) (found []string) {
 				found = append(found, pkg+" has no script "+name)
 			}
 		default:
-			if pkg = name; len(tests(pkg)) == 0 {
+			pkg = name
+			if all, _ := tests(pkg); len(all) == 0 {
 				found = append(found, "no package "+pkg+" with tests")
 			}
 		}
@@ -75,25 +79,29 @@ func problems(cell string) (found []string) {
 	return found
 }
 
-// tests returns the names of a package's tests, on whatever system they run.
-func tests(pkg string) (names []string) {
+// tests returns the names of a package's tests, on whatever system they run, and
+// their text.
+func tests(pkg string) (names []string, text string) {
 	files, _ := filepath.Glob(filepath.Join(root, pkg, "*_test.go")) // the pattern is well-formed
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		b, err := os.ReadFile(file)
 		if err != nil {
 			continue // it is reported as a test that is not there
 		}
-		for _, m := range testFunc.FindAllStringSubmatch(string(text), -1) {
+		text += string(b)
+		for _, m := range testFunc.FindAllStringSubmatch(string(b), -1) {
 			names = append(names, m[1])
 		}
 	}
-	return names
+	return names, text
 }
 
 func TestNamesThatAreNotInTheTreeAreFound(t *testing.T) {
 	for cell, wrong := range map[string]bool{
 		"`test/docs` `TestNamesThatAreNotInTheTreeAreFound`": false,
 		"`cmd/keyporter` `logout.txtar`, `TestScripts`":      false,
+		"`test/e2e` `TestNobodyIsLedInside/by a profile`":    false,
+		"`test/e2e` `TestNobodyIsLedInside/by a bird`":       true,
 		"`test/docs` `TestOfNothing`":                        true,
 		"`cmd/keyporter` `nothing.txtar`":                    true,
 		"`broker/nothing` `TestScripts`":                     true,

@@ -147,7 +147,7 @@ func after(sep, s string) string {
 	if s == "" {
 		return ""
 	}
-	return sep + printable(s)
+	return sep + oneLine(s)
 }
 
 func (p *program) accountList() *cobra.Command {
@@ -173,7 +173,7 @@ func (p *program) accountList() *cobra.Command {
 				t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 				fmt.Fprintln(t, "ACCOUNT\tKIND\tIDENTITY\tSTATE\tUSED BY")
 				for _, a := range st.Accounts {
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", a.Name, a.Kind.Words(), dash(a.Identity), standing(a.State, true, a.ExpiresAt, time.Now()), dash(strings.Join(a.UsedBy, ", ")))
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", oneLine(a.Name), a.Kind.Words(), dash(a.Identity), standing(a.State, true, a.ExpiresAt, time.Now()), dash(strings.Join(a.UsedBy, ", ")))
 				}
 				return t.Flush()
 			})
@@ -187,7 +187,7 @@ func dash(s string) string {
 	if s == "" {
 		return "-"
 	}
-	return printable(s)
+	return oneLine(s)
 }
 
 func (p *program) accountShow() *cobra.Command {
@@ -242,14 +242,14 @@ func (p *program) showAccount(st *local.AccountState, a *account.Account, asJSON
 		{"Credentials in", a.TokenFile},
 	} {
 		if row[1] != "" {
-			fmt.Fprintf(t, "%s\t%s\n", row[0], printable(row[1]))
+			fmt.Fprintf(t, "%s\t%s\n", row[0], oneLine(row[1]))
 		}
 	}
 	if !st.AddedAt.IsZero() {
 		fmt.Fprintf(t, "Secret from\t%s\n", st.AddedAt.Local().Format(time.DateOnly))
 	}
 	if st.Problem != nil {
-		fmt.Fprintf(t, "\t%s\n", printable(st.Problem.Text()))
+		fmt.Fprintf(t, "\t%s\n", oneLine(st.Problem.Text()))
 	}
 	return t.Flush()
 }

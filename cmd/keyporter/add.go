@@ -124,7 +124,7 @@ func nextStep(s *local.ServerState) string {
 	case s.State == local.SignInNeeded && s.Kind == account.OAuth:
 		return fmt.Sprintf("Next: keyporter login %s", hint.Arg(s.Name))
 	case s.Problem != nil:
-		return printable(s.Problem.Text())
+		return oneLine(s.Problem.Text())
 	}
 	return fmt.Sprintf("Next: keyporter tools %s", hint.Arg(s.Name))
 }

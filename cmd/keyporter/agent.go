@@ -121,10 +121,10 @@ func (p *program) printStatus(st *local.State) error {
 			vault += ": " + st.Vault.Problem.Text()
 		}
 	}
-	fmt.Fprintf(t, "Vault\t%s\n", printable(vault))
+	fmt.Fprintf(t, "Vault\t%s\n", oneLine(vault))
 	fmt.Fprintf(t, "Bridges\t%d\n", st.Bridges)
 	if st.Problem != nil {
-		fmt.Fprintf(t, "Problem\t%s\n", printable(st.Problem.Text()))
+		fmt.Fprintf(t, "Problem\t%s\n", oneLine(st.Problem.Text()))
 	}
 	for _, n := range st.Notices {
 		if n.Kind == local.NoticeClientLost {
@@ -143,7 +143,7 @@ func (p *program) printStatus(st *local.State) error {
 	}
 	for _, s := range st.Servers {
 		if s.Problem != nil && s.State != local.Paused && s.State != local.Locked {
-			fmt.Fprintf(p.stdout, "\n%s: %s\n", s.Name, printable(s.Problem.Text()))
+			fmt.Fprintf(p.stdout, "\n%s: %s\n", oneLine(s.Name), oneLine(s.Problem.Text()))
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ func (p *program) printApprovals(all []local.Approval) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tPROGRAM\tFOR\tAS\tSINCE")
 	for _, a := range all {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, printable(a.Program), printable(a.Name()), dash(printable(a.Identity)), a.At.Local().Format(time.DateTime))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", a.ID, a.State, oneLine(a.Program), oneLine(a.Name()), dash(a.Identity), a.At.Local().Format(time.DateTime))
 	}
 	return t.Flush()
 }

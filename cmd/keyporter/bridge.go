@@ -110,9 +110,9 @@ func (p *program) tools() *cobra.Command {
 					return p.printJSON(tools)
 				}
 				for _, t := range tools {
-					fmt.Fprintln(p.stdout, printable(t.Name))
+					fmt.Fprintln(p.stdout, oneLine(t.Name))
 					if t.Description != "" {
-						fmt.Fprintf(p.stdout, "    %s\n", printable(t.Description))
+						fmt.Fprintf(p.stdout, "    %s\n", below("    ", t.Description))
 					}
 				}
 				return nil
@@ -181,11 +181,11 @@ func printContent(w io.Writer, c mcp.Content) {
 	case *mcp.TextContent:
 		fmt.Fprintln(w, printable(c.Text))
 	case *mcp.ImageContent:
-		fmt.Fprintf(w, "[image, %s, %s]\n", printable(c.MIMEType), size(int64(len(c.Data))))
+		fmt.Fprintf(w, "[image, %s, %s]\n", oneLine(c.MIMEType), size(int64(len(c.Data))))
 	case *mcp.AudioContent:
-		fmt.Fprintf(w, "[audio, %s, %s]\n", printable(c.MIMEType), size(int64(len(c.Data))))
+		fmt.Fprintf(w, "[audio, %s, %s]\n", oneLine(c.MIMEType), size(int64(len(c.Data))))
 	case *mcp.ResourceLink:
-		fmt.Fprintf(w, "[resource, %s]\n", printable(c.URI))
+		fmt.Fprintf(w, "[resource, %s]\n", oneLine(c.URI))
 	default:
 		fmt.Fprintln(w, "[other content; see --json]")
 	}

@@ -97,7 +97,7 @@ func toolNames(result json.RawMessage) []string {
 	}
 	var names []string
 	for _, t := range list.Tools {
-		if t.Name != "" && t.Name == printable(t.Name) {
+		if t.Name != "" && t.Name == oneLine(t.Name) {
 			names = append(names, t.Name)
 		}
 	}

@@ -114,10 +114,10 @@ func (p *program) joinOne(ctx context.Context, l *local.Client, r local.ReviewRe
 		return p.printJSON(review)
 	}
 	if review.Nothing {
-		fmt.Fprintf(p.stderr, "%s: nothing new.\n", printable(review.Name))
+		fmt.Fprintf(p.stderr, "%s: nothing new.\n", oneLine(review.Name))
 		return nil
 	}
-	fmt.Fprint(p.stdout, printable(reviewText(review)))
+	fmt.Fprint(p.stdout, reviewText(review))
 	agreed, err := p.agree(ctx, review, o)
 	if err != nil {
 		return err
@@ -151,7 +151,7 @@ func (p *program) agree(ctx context.Context, r *local.Review, o joinOptions) (co
 
 // joinedNext says what is left to do.
 func (p *program) joinedNext(out *local.JoinedProfile) {
-	fmt.Fprintf(p.stderr, "Joined %s.\n", printable(out.Name))
+	fmt.Fprintf(p.stderr, "Joined %s.\n", oneLine(out.Name))
 	for _, c := range out.Changes {
 		switch {
 		case c.Needs == local.OwnSecret && c.Account:
@@ -180,7 +180,7 @@ func (p *program) listProfiles(ctx context.Context, asJSON bool) error {
 		t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "PROFILE\tJOINED\tSIGNED BY\tFROM\tSERVERS")
 		for _, r := range st.Profiles {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", printable(r.Name), r.JoinedAt.Local().Format(time.DateOnly), dash(r.Signer), dash(r.URL), dash(strings.Join(r.Servers, ", ")))
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", oneLine(r.Name), r.JoinedAt.Local().Format(time.DateOnly), dash(r.Signer), dash(r.URL), dash(strings.Join(r.Servers, ", ")))
 		}
 		return t.Flush()
 	})

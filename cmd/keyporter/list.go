@@ -50,7 +50,7 @@ func printServers(w io.Writer, servers []local.ServerState, now time.Time) error
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "NAME\tSTATE\tACCOUNT\tURL")
 	for _, s := range servers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.Name, standing(s.State, s.Renews, s.ExpiresAt, now), accountOf(&s), s.URL)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", oneLine(s.Name), standing(s.State, s.Renews, s.ExpiresAt, now), accountOf(&s), oneLine(s.URL))
 	}
 	return t.Flush()
 }
@@ -59,7 +59,7 @@ func accountOf(s *local.ServerState) string {
 	var who []string
 	switch {
 	case s.Identity != "":
-		who = append(who, printable(s.Identity))
+		who = append(who, s.Identity)
 	case s.Account != "":
 		who = append(who, s.Account)
 	}
@@ -84,7 +84,7 @@ var statusWords = map[local.Status]string{
 func standing(s local.Status, renews bool, expiry, now time.Time) string {
 	words := statusWords[s]
 	if words == "" {
-		words = strings.ReplaceAll(string(s), "_", " ")
+		words = oneLine(strings.ReplaceAll(string(s), "_", " "))
 	}
 	if l := left(expiry, now); s == local.Ready && l != "" && !(renews && l == "expired") {
 		words += ", " + l
@@ -136,7 +136,7 @@ func (p *program) showServer(st *local.ServerState, s *account.Server, asJSON bo
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(t, "%s\t%s\n", name, printable(value))
+			fmt.Fprintf(t, "%s\t%s\n", name, oneLine(value))
 		}
 	}
 	row("Name", st.Name)
@@ -183,7 +183,7 @@ launch it by its old name have to be changed.`,
 				if err := l.RenameServer(c.Context(), local.Rename{Old: args[0], New: args[1]}); err != nil {
 					return err
 				}
-				fmt.Fprintf(p.stderr, "%s is now called %s.\n", args[0], args[1])
+				fmt.Fprintf(p.stderr, "%s is now called %s.\n", oneLine(args[0]), oneLine(args[1]))
 				return nil
 			})
 		},

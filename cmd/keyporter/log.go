@@ -70,7 +70,7 @@ func (p *program) verifyLog(ctx context.Context, l *local.Client, asJSON bool) e
 
 func (p *program) printVerified(v *local.VerifiedLog) {
 	for _, b := range v.Broken {
-		fmt.Fprintf(p.stdout, "%s, line %d: %s.\n", printable(b.File), b.Line, printable(b.What))
+		fmt.Fprintf(p.stdout, "%s, line %d: %s.\n", oneLine(b.File), b.Line, oneLine(b.What))
 	}
 	switch {
 	case v.More > 0:
@@ -116,7 +116,7 @@ func logLine(r *local.AuditRecord) string {
 	if r.Outcome != "ok" {
 		parts = append(parts, strings.ReplaceAll(r.Outcome, "_", " "))
 	}
-	return printable(strings.Join(parts, " · "))
+	return oneLine(strings.Join(parts, " · "))
 }
 
 // size writes a number of bytes as people read it.

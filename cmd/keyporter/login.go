@@ -64,7 +64,7 @@ func (p *program) signIn(ctx context.Context, l *local.Client, r local.SignInReq
 		case ev.Open != "":
 			p.openPage(ctx, l, &g, r.Name, ev, noBrowser)
 		case ev.Message != "":
-			fmt.Fprintln(p.stderr, printable(ev.Message))
+			fmt.Fprintln(p.stderr, oneLine(ev.Message))
 		}
 		return nil
 	})
@@ -78,7 +78,7 @@ func (p *program) signedIn(name string, ev *local.SignInEvent) {
 	who := after(" as ", ev.Identity)
 	switch {
 	case ev.Message != "":
-		fmt.Fprintln(p.stderr, printable(ev.Message))
+		fmt.Fprintln(p.stderr, oneLine(ev.Message))
 	case ev.Already:
 		fmt.Fprintf(p.stderr, "%s is signed in%s already. Use --switch to sign in as somebody else.\n", name, who)
 	default:
@@ -101,25 +101,25 @@ func (p *program) openPage(ctx context.Context, l *local.Client, g *pages, name 
 		g.paste.Do(func() { go p.readPasted(ctx, l, name) })
 	}
 	if ev.Preset != "" {
-		fmt.Fprintf(p.stderr, "Sign-ins at %s follow the ways of %s.\n", hostOf(ev.Issuer), printable(ev.Preset))
+		fmt.Fprintf(p.stderr, "Sign-ins at %s follow the ways of %s.\n", hostOf(ev.Issuer), oneLine(ev.Preset))
 	}
 	if ev.UserCode != "" {
-		fmt.Fprintf(p.stderr, "On any device, open this address and type the code %s to sign in at %s:\n\n  %s\n\n", printable(ev.UserCode), hostOf(ev.Issuer), ev.Open)
+		fmt.Fprintf(p.stderr, "On any device, open this address and type the code %s to sign in at %s:\n\n  %s\n\n", oneLine(ev.UserCode), hostOf(ev.Issuer), oneLine(ev.Open))
 		return
 	}
 	if noBrowser || ev.Joined || browser.None(p.getenv) {
-		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
+		fmt.Fprintf(p.stderr, "Open this address to sign in at %s:\n\n  %s\n\n", hostOf(ev.Issuer), oneLine(ev.Open))
 		listen()
 		return
 	}
-	fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n\n  %s\n\n", hostOf(ev.Issuer), ev.Open)
+	fmt.Fprintf(p.stderr, "Opening %s in your browser. If nothing happens, open this address:\n\n  %s\n\n", hostOf(ev.Issuer), oneLine(ev.Open))
 	g.opening.Go(func() {
 		err := browser.Show(ctx, ev.Open, ev.Private, p.getenv)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
 		if !errors.Is(err, browser.ErrNone) {
-			fmt.Fprintf(p.stderr, "(%s)\n", printable(hint.Of(err).Text()))
+			fmt.Fprintf(p.stderr, "(%s)\n", oneLine(hint.Of(err).Text()))
 		}
 		listen()
 	})
@@ -137,7 +137,7 @@ func (p *program) readPasted(ctx context.Context, l *local.Client, name string) 
 		}
 		err = l.PasteRedirect(ctx, local.PastedRedirect{Name: name, URL: secret.Plain{Value: secret.New(line)}})
 		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(p.stderr, "%s\n", printable(hint.Of(err).Text()))
+			fmt.Fprintf(p.stderr, "%s\n", oneLine(hint.Of(err).Text()))
 		}
 	}
 }
@@ -214,7 +214,7 @@ func (p *program) inspect(ctx context.Context, l *local.Client, r local.InspectR
 		return err
 	}
 	for _, f := range got.Findings {
-		fmt.Fprintln(p.stderr, printable(f.Text()))
+		fmt.Fprintln(p.stderr, oneLine(f.Text()))
 	}
 	return p.printJSON(got.Token)
 }
@@ -225,7 +225,7 @@ func hostOf(rawURL string) string {
 	if err != nil || u.Host == "" {
 		return "the provider"
 	}
-	return printable(u.Host)
+	return oneLine(u.Host)
 }
 
 // tokenJSON is the form of keyporter token --json. It holds the token: that is

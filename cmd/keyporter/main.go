@@ -64,12 +64,12 @@ func (p *program) exit(ctx context.Context, err error) int {
 		return exitUsage
 	}
 	h := hint.Of(err)
-	fmt.Fprintf(p.stderr, "keyporter: %s\n", printable(h.What))
+	fmt.Fprintf(p.stderr, "keyporter: %s\n", oneLine(h.What))
 	if h.Do != "" {
-		fmt.Fprintf(p.stderr, "  %s\n", printable(h.Do))
+		fmt.Fprintf(p.stderr, "  %s\n", oneLine(h.Do))
 	}
 	if h.Cause != nil && p.details(h) {
-		fmt.Fprintf(p.stderr, "  Details: %s\n", printable(h.Cause.Error()))
+		fmt.Fprintf(p.stderr, "  Details: %s\n", below("           ", h.Cause.Error()))
 	}
 	switch {
 	case h.Code == hint.Usage:
@@ -90,15 +90,3 @@ func (p *program) details(h *hint.Error) bool {
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
-
-// printable replaces what could move a terminal's cursor in a text that may
-// come from outside. Line ends stay.
-func printable(s string) string {
-	out := []rune(s)
-	for i, r := range out {
-		if r != '\n' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069) {
-			out[i] = '\uFFFD'
-		}
-	}
-	return string(out)
-}

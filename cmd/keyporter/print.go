@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -11,18 +12,21 @@ import (
 )
 
 // printJSON writes a value as indented JSON.
-func (p *program) printJSON(v any) error {
-	e := json.NewEncoder(p.stdout)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
-}
+func (p *program) printJSON(v any) error { return p.encode(v, "  ") }
 
 // printLine writes a value as one line of JSON.
-func (p *program) printLine(v any) error {
-	e := json.NewEncoder(p.stdout)
+func (p *program) printLine(v any) error { return p.encode(v, "") }
+
+func (p *program) encode(v any, indent string) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := p.stdout.Write(spelled(b.Bytes()))
+	return err
 }
 
 // recordJSON writes a record of config.json as it stands there, with the fields
@@ -36,9 +40,9 @@ func (p *program) warn(h *hint.Error) {
 	if h == nil {
 		return
 	}
-	fmt.Fprintf(p.stderr, "Warning: %s\n", printable(h.Text()))
+	fmt.Fprintf(p.stderr, "Warning: %s\n", oneLine(h.Text()))
 	if h.Cause != nil {
-		fmt.Fprintf(p.stderr, "  Details: %s\n", printable(h.Cause.Error()))
+		fmt.Fprintf(p.stderr, "  Details: %s\n", below("           ", h.Cause.Error()))
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -84,10 +85,20 @@ func TestLogLinesNameWhoWhatAndHowItEnded(t *testing.T) {
 
 // A text from outside moves no cursor and turns no reading direction.
 func TestPrintableKeepsOnlyText(t *testing.T) {
-	in := "a\tb\x1b]0;title\a\u202Egnp.exe\u2066x\u009b31mc\nd é 日本"
-	want := "a\uFFFDb\uFFFD]0;title\uFFFD\uFFFDgnp.exe\uFFFDx\uFFFD31mc\nd é 日本"
-	if got := printable(in); got != want {
-		t.Errorf("printable = %q, want %q", got, want)
+	for in, want := range map[string]string{
+		"a\tb\x1b]0;title\a\u202Egnp.exe\u2066x\u009b31mc\nd é 日本": "a\uFFFDb\uFFFD]0;title\uFFFD\uFFFDgnp.exe\uFFFDx\uFFFD31mc\nd é 日本",
+		"no\u200btion\ufeff\u2028x\U000E0041":                      "no\uFFFDtion\uFFFD\uFFFDx\uFFFD",
+		"no\u200dtion, می\u200cخواهم, 👩\u200d💻":                    "no\uFFFDtion, می\u200cخواهم, 👩\u200d💻",
+	} {
+		if got := printable(in); got != want {
+			t.Errorf("printable = %q, want %q", got, want)
+		}
+	}
+	if got := oneLine("acme\nbank  ready"); got != "acme bank  ready" {
+		t.Errorf("oneLine = %q", got)
+	}
+	if got := below("  ", "a\nb"); got != "a\n  b" {
+		t.Errorf("below = %q", got)
 	}
 }
 
@@ -104,5 +115,21 @@ func TestUnknownFieldsOfARecordArePrintedInTheirPlace(t *testing.T) {
 func TestWordsAreJoined(t *testing.T) {
 	if got := wrapped(strings.Fields("a b c"), ""); got != "a, b, c" {
 		t.Errorf("wrapped = %q", got)
+	}
+}
+
+func TestJSONSpellsWhatATerminalWouldObey(t *testing.T) {
+	var out bytes.Buffer
+	p := &program{stdout: &out}
+	in := map[string]any{"name": "a\u009b31m\u202eb\u200b\U000E0041é<", "raw": json.RawMessage("\"\x7f\u009b\"")}
+	if err := p.printLine(in); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"name":"a\u009b31m\u202eb\u200b\udb40\udc41é<","raw":"\u007f\u009b"}` + "\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
+	}
+	var back map[string]string
+	if err := json.Unmarshal(out.Bytes(), &back); err != nil || back["name"] != in["name"] || back["raw"] != "\x7f\u009b" {
+		t.Errorf("read back %q, %v", back, err)
 	}
 }

@@ -13,17 +13,17 @@ import (
 // has to be agreed to by itself.
 func reviewText(r *local.Review) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", r.Name)
+	fmt.Fprintf(&b, "%s\n", oneLine(r.Name))
 	if r.Description != "" {
-		fmt.Fprintf(&b, "  %s\n", r.Description)
+		fmt.Fprintf(&b, "  %s\n", oneLine(r.Description))
 	}
 	if r.URL != "" {
-		fmt.Fprintf(&b, "  from %s\n", r.URL)
+		fmt.Fprintf(&b, "  from %s\n", oneLine(r.URL))
 	}
 	if !r.IssuedAt.IsZero() {
 		fmt.Fprintf(&b, "  made on %s%s\n", r.IssuedAt.Local().Format(time.DateOnly), until(r.ExpiresAt))
 	}
-	fmt.Fprintf(&b, "  %s\n", signedBy(&r.Signer))
+	fmt.Fprintf(&b, "  %s\n", oneLine(signedBy(&r.Signer)))
 	for _, c := range r.Changes {
 		b.WriteString("\n" + changeText(&c))
 	}
@@ -34,7 +34,7 @@ func reviewText(r *local.Review) string {
 		if i == 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "! %s\n", team.Words(&c))
+		fmt.Fprintf(&b, "! %s\n", oneLine(team.Words(&c)))
 	}
 	return b.String() + "\n"
 }
@@ -69,9 +69,9 @@ func changeText(c *local.ProfileChange) string {
 		kind = "account"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", mark, kind, c.Name)
+	fmt.Fprintf(&b, "%s %s %s", mark, kind, oneLine(c.Name))
 	if c.As != "" {
-		fmt.Fprintf(&b, " (%s in the profile; that name is taken here)", c.As)
+		fmt.Fprintf(&b, " (%s in the profile; that name is taken here)", oneLine(c.As))
 	}
 	if c.Op == local.Released {
 		b.WriteString(" (no longer in the profile, but used by others: it stays)")
@@ -80,13 +80,13 @@ func changeText(c *local.ProfileChange) string {
 	for _, m := range c.Members {
 		name := strings.ReplaceAll(m.Name, "_", "-")
 		if c.Op == local.Added {
-			fmt.Fprintf(&b, "    %-16s %s\n", name, m.New)
+			fmt.Fprintf(&b, "    %-16s %s\n", name, oneLine(m.New))
 		} else {
-			fmt.Fprintf(&b, "    %-16s %s -> %s\n", name, orNothing(m.Old), orNothing(m.New))
+			fmt.Fprintf(&b, "    %-16s %s -> %s\n", name, oneLine(orNothing(m.Old)), oneLine(orNothing(m.New)))
 		}
 	}
 	for _, to := range c.To {
-		fmt.Fprintf(&b, "    %-16s %s\n", "its tokens go to", to)
+		fmt.Fprintf(&b, "    %-16s %s\n", "its tokens go to", oneLine(to))
 	}
 	switch {
 	case c.Needs == local.OwnSecret:

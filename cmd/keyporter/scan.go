@@ -78,18 +78,18 @@ func (p *program) printScan(action local.ScanAction, out *local.Scanned) error {
 	case local.ScanFix:
 		for _, m := range out.Moved {
 			if m.Server != "" {
-				fmt.Fprintf(p.stdout, "Moved the keys of %s in %s into the vault; it is the server %s now.\n", printable(m.Entry), m.File, m.Server)
+				fmt.Fprintf(p.stdout, "Moved the keys of %s in %s into the vault; it is the server %s now.\n", oneLine(m.Entry), oneLine(m.File), oneLine(m.Server))
 			} else {
-				fmt.Fprintf(p.stdout, "Moved the keys of %s in %s into the vault; keyporter run %s starts its program with them.\n", printable(m.Entry), m.File, hint.Arg(m.Run))
+				fmt.Fprintf(p.stdout, "Moved the keys of %s in %s into the vault; keyporter run %s starts its program with them.\n", oneLine(m.Entry), oneLine(m.File), hint.Arg(m.Run))
 			}
 		}
 		for _, f := range out.Removed {
-			fmt.Fprintf(p.stdout, "Moved the file %s into the vault.\n", f)
+			fmt.Fprintf(p.stdout, "Moved the file %s into the vault.\n", oneLine(f))
 		}
 		shown = out.Left
 	case local.ScanUndo:
 		for _, f := range out.Restored {
-			fmt.Fprintf(p.stdout, "Put back %s.\n", f)
+			fmt.Fprintf(p.stdout, "Put back %s.\n", oneLine(f))
 		}
 		shown = nil
 	}
@@ -120,7 +120,7 @@ func (p *program) printKeys(keys []local.RawKey) error {
 	t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "FILE\tSERVER\tWHERE\tKIND\tENDS WITH")
 	for _, k := range keys {
-		fmt.Fprintf(t, "%s:%d\t%s\t%s\t%s\t%s\n", k.File, k.Line, dash(printable(k.Entry)), printable(k.Place), strings.ReplaceAll(k.Kind, "_", " "), dash(printable(k.Tail)))
+		fmt.Fprintf(t, "%s:%d\t%s\t%s\t%s\t%s\n", oneLine(k.File), k.Line, dash(k.Entry), oneLine(k.Place), strings.ReplaceAll(k.Kind, "_", " "), dash(k.Tail))
 	}
 	return t.Flush()
 }

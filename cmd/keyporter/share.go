@@ -106,12 +106,12 @@ func (p *program) shared(ctx context.Context, out *local.SharedProfile, file, si
 	if err := p.deliver(text, file, link); err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "Shared: %s\n", printable(strings.Join(out.Servers, ", ")))
+	fmt.Fprintf(p.stderr, "Shared: %s\n", oneLine(strings.Join(out.Servers, ", ")))
 	if len(out.Accounts) > 0 {
-		fmt.Fprintf(p.stderr, "With what these accounts are made of: %s\n", printable(strings.Join(out.Accounts, ", ")))
+		fmt.Fprintf(p.stderr, "With what these accounts are made of: %s\n", oneLine(strings.Join(out.Accounts, ", ")))
 	}
 	for _, l := range out.Left {
-		fmt.Fprintf(p.stderr, "  %s\n", printable(leftWords(&l)))
+		fmt.Fprintf(p.stderr, "  %s\n", oneLine(leftWords(&l)))
 	}
 	fmt.Fprintf(p.stderr, "No secrets: searched for the %d in the vault.\n", out.Searched)
 	return nil

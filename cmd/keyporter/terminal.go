@@ -76,7 +76,7 @@ func (p *program) confirm(ctx context.Context, question string) bool {
 	if !p.interactive() {
 		return false
 	}
-	p.prompt(printable(question) + " [y/N] ")
+	p.prompt(oneLine(question) + " [y/N] ")
 	s, err := typed(ctx, p.readLine)
 	return err == nil && (strings.EqualFold(s, "y") || strings.EqualFold(s, "yes"))
 }
@@ -175,6 +175,6 @@ func (p *program) unlockByHand(ctx context.Context, c *local.Client) error {
 		if hint.CodeOf(err) != hint.Locked || err == nil || n == tries {
 			return err
 		}
-		p.prompt(hint.Of(err).What + "\n")
+		p.prompt(oneLine(hint.Of(err).What) + "\n")
 	}
 }

@@ -54,26 +54,29 @@ func (p *Printer) Lines(c *local.Check) string {
 	if mark == "" {
 		mark = "!"
 	}
-	seen := c.Seen
+	seen := oneLine(c.Seen)
 	if c.Result == local.CheckSkipped {
 		seen = fmt.Sprintf("not looked at; first mend: %s", Title(c.After))
 	}
 	title := Title(c.ID)
 	if c.ID == local.CheckClient && c.Subject != "" {
-		title = c.Subject
+		title = oneLine(c.Subject)
 	}
 	b.WriteString(strings.TrimRight(fmt.Sprintf("  %s %-17s %s", mark, title, seen), " ") + "\n")
 	if c.Problem != nil {
-		fmt.Fprintf(&b, "      %s\n", c.Problem.What)
+		fmt.Fprintf(&b, "      %s\n", oneLine(c.Problem.What))
 		if c.Problem.Do != "" {
-			fmt.Fprintf(&b, "      → %s\n", c.Problem.Do)
+			fmt.Fprintf(&b, "      → %s\n", oneLine(c.Problem.Do))
 		}
 		if c.Problem.Cause != nil && c.Result == local.CheckFailed && !hint.NeedsPerson(c.Problem) {
-			fmt.Fprintf(&b, "      Details: %s\n", c.Problem.Cause.Error())
+			fmt.Fprintf(&b, "      Details: %s\n", strings.ReplaceAll(c.Problem.Cause.Error(), "\n", "\n               "))
 		}
 	}
 	return b.String()
 }
+
+// oneLine keeps a text from outside from looking like a check of its own.
+func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 
 // Section returns what a check is about: Keyporter itself, a server by its name,
 // or what launches bridges.

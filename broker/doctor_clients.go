@@ -107,7 +107,7 @@ func (b *Broker) checkProcesses(c *checkup) {
 			most = k
 		}
 	}
-	seen := fmt.Sprintf("%d bridges run", total)
+	seen := fmt.Sprintf("bridges that run: %d", total)
 	if n := count[most]; n > enoughBridges {
 		program := most[1]
 		if program == "" {

@@ -14,7 +14,7 @@ import (
 )
 
 // examineSelf looks at Keyporter itself: programs, agent, settings, keyring,
-// vault.
+// vault, audit log.
 func (b *Broker) examineSelf(ctx context.Context, r local.DoctorRequest) *checkup {
 	limit, cancel := context.WithTimeout(ctx, openingWait)
 	defer cancel()
@@ -28,14 +28,15 @@ func (b *Broker) examineSelf(ctx context.Context, r local.DoctorRequest) *checku
 	case st.Paused:
 		c.fail(local.CheckAgent, seen, errPaused)
 	default:
-		c.ok(local.CheckAgent, "%s, %d bridges", seen, st.Bridges)
+		c.ok(local.CheckAgent, "%s, %s", seen, counted(st.Bridges, "bridge"))
 	}
 	if st.Problem != nil {
 		c.fail(local.CheckSettings, "", st.Problem)
 	} else {
-		c.ok(local.CheckSettings, "%s: %d servers, %d accounts", b.opt.Paths.ConfigFile(), len(st.Servers), len(st.Accounts))
+		c.ok(local.CheckSettings, "%s: %s, %s", b.opt.Paths.ConfigFile(), counted(len(st.Servers), "server"), counted(len(st.Accounts), "account"))
 	}
 	b.checkVault(ctx, c, st, vaultErr)
+	b.checkLog(ctx, c)
 	return c
 }
 

@@ -45,7 +45,7 @@ func (x *examination) checkToken(ctx context.Context) {
 }
 
 func (x *examination) tripSeen(t *Tried) string {
-	seen := fmt.Sprintf("%d tools after %d ms, protocol %s", t.Tools, t.Took.Milliseconds(), clip(claimed(t.Version)))
+	seen := fmt.Sprintf("%s after %d ms, protocol %s", counted(t.Tools, "tool"), t.Took.Milliseconds(), clip(claimed(t.Version)))
 	if title := claimed(t.Title); title != "" {
 		seen += fmt.Sprintf("; the server calls itself %q", title)
 	}

@@ -68,6 +68,17 @@ func brokenSelves() []diagnosis {
 			c.start()
 			return c
 		}},
+		{name: "a record was changed", id: local.CheckLog, what: "line 2: record 2 was changed", do: "keyporter log --verify", world: func(t *testing.T) *clinic {
+			c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
+			text, err := os.ReadFile(c.paths.Audit())
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(string(text), "\n")
+			lines[1] = strings.Replace(lines[1], `"ok"`, `"no"`, 1)
+			writeText(t, c.paths.Audit(), strings.Join(lines, ""))
+			return c
+		}},
 		{name: "its passphrase is missing", id: local.CheckVault, what: "passphrase is needed", do: "keyporter start", world: func(t *testing.T) *clinic {
 			c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
 			c.stop()

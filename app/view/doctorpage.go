@@ -60,7 +60,7 @@ func serverOf(c *local.Check) string {
 
 func (t *Texts) checkGroup(c *local.Check) string {
 	switch c.ID {
-	case local.CheckPrograms, local.CheckAgent, local.CheckSettings, local.CheckKeyring, local.CheckVault:
+	case local.CheckPrograms, local.CheckAgent, local.CheckSettings, local.CheckKeyring, local.CheckVault, local.CheckLog:
 		return "Keyporter"
 	case local.CheckClient, local.CheckProcesses, local.CheckAutostart:
 		return t.Doctor.Clients
@@ -74,7 +74,7 @@ func (t *Texts) checkTitle(c *local.Check) string {
 		return Name(c.Subject)
 	}
 	titles := map[local.CheckID]string{
-		local.CheckPrograms: d.Programs, local.CheckAgent: d.Agent, local.CheckSettings: d.Settings, local.CheckKeyring: d.Keyring, local.CheckVault: d.Vault,
+		local.CheckPrograms: d.Programs, local.CheckAgent: d.Agent, local.CheckSettings: d.Settings, local.CheckKeyring: d.Keyring, local.CheckVault: d.Vault, local.CheckLog: d.Log,
 		local.CheckClock: d.Clock, local.CheckDNS: d.DNS, local.CheckProxy: d.Proxy, local.CheckConnection: d.Connection, local.CheckTLS: d.TLS,
 		local.CheckAnswer: d.Answer, local.CheckResource: d.Resource, local.CheckAuthServer: d.AuthServer, local.CheckRegistration: d.Registration,
 		local.CheckGrant: d.Grant, local.CheckClaims: d.Claims, local.CheckRoundTrip: d.RoundTrip,

@@ -15,11 +15,11 @@ type Doctor struct {
 	FailedMany string // %d
 
 	// The checks.
-	Programs, Agent, Settings, Keyring, Vault  string
-	Clock, DNS, Proxy, Connection, TLS, Answer string
-	Resource, AuthServer, Registration         string
-	Grant, Claims, RoundTrip                   string
-	Client, Processes, Autostart               string
+	Programs, Agent, Settings, Keyring, Vault, Log string
+	Clock, DNS, Proxy, Connection, TLS, Answer     string
+	Resource, AuthServer, Registration             string
+	Grant, Claims, RoundTrip                       string
+	Client, Processes, Autostart                   string
 }
 
 var doctorEN = Doctor{
@@ -35,7 +35,7 @@ var doctorEN = Doctor{
 	FailedOne:  "One check failed.",
 	FailedMany: "%d checks failed.",
 
-	Programs: "Programs", Agent: "Agent", Settings: "Settings", Keyring: "Keyring", Vault: "Vault",
+	Programs: "Programs", Agent: "Agent", Settings: "Settings", Keyring: "Keyring", Vault: "Vault", Log: "Audit log",
 	Clock: "Clock", DNS: "Name (DNS)", Proxy: "Proxy", Connection: "Connection", TLS: "Certificate", Answer: "Answer",
 	Resource: "Server metadata", AuthServer: "Sign-in metadata", Registration: "Registration",
 	Grant: "Token", Claims: "Token's content", RoundTrip: "Session",
@@ -55,7 +55,7 @@ var doctorJA = Doctor{
 	FailedOne:  "1 件の検査が失敗しました。",
 	FailedMany: "%d 件の検査が失敗しました。",
 
-	Programs: "プログラム", Agent: "エージェント", Settings: "設定", Keyring: "キーリング", Vault: "保管庫",
+	Programs: "プログラム", Agent: "エージェント", Settings: "設定", Keyring: "キーリング", Vault: "保管庫", Log: "監査ログ",
 	Clock: "時計", DNS: "名前 (DNS)", Proxy: "プロキシ", Connection: "接続", TLS: "証明書", Answer: "応答",
 	Resource: "サーバーの情報", AuthServer: "サインインの情報", Registration: "登録",
 	Grant: "トークン", Claims: "トークンの内容", RoundTrip: "セッション",

@@ -5,11 +5,12 @@ package view
 var phrasesJA = []phrase{
 	// Keyporter itself.
 	{"keyporter %s, agent %s, %s/%s|; MCP clients launch %s", "keyporter $1、エージェント $2、$3/$4|。MCP クライアントが起動するもの: $1"},
-	{"process %d, since %s|, %d bridges", "プロセス $1、開始 $2|、ブリッジ $1 件"},
-	{"%s: %d servers, %d accounts", "$1: サーバー $2 件、アカウント $3 件"},
+	{"process %d, since %s|, %d bridge|s", "プロセス $1、開始 $2|、ブリッジ $1 件|"},
+	{"%s: %d server|s|, %d account|s", "$1: サーバー $2 件||、アカウント $1 件|"},
 	{"the vault's key is in the keyring", "保管庫のキーはキーリングにあります"},
 	{"not used: the vault's key is under a passphrase", "使っていません。保管庫のキーはパスフレーズで守られています"},
 	{"%s is open and can be written", "$1 は開いていて、書き込めます"},
+	{"%d record|s|, as it was written", "記録 $1 件||。書かれたときのままです"},
 
 	// The way to a server.
 	{"the server does not say what time it has", "サーバーは時刻を知らせません"},
@@ -57,11 +58,11 @@ var phrasesJA = []phrase{
 	{"encrypted (JWE)", "暗号化されています (JWE)"},
 	{"opaque: only its issuer can read it", "不透明です。発行者だけが読めます"},
 	{"JWT| of %s| for %s|, scope %s", "JWT|、発行者 $1|、宛先 $1|、スコープ $1"},
-	{"%d tools after %d ms, protocol %s|; the server calls itself %s", "ツール $1 件、$2 ミリ秒、プロトコル $3|。サーバーの名乗り: $1"},
+	{"%d tool|s| after %d ms, protocol %s|; the server calls itself %s", "ツール $1 件||、$1 ミリ秒、プロトコル $2|。サーバーの名乗り: $1"},
 
 	// Programs that use Keyporter.
 	{"%s: no servers of Keyporter", "$1: Keyporter のサーバーはありません"},
-	{"%d bridges run", "動作中のブリッジ $1 件"},
+	{"bridges that run: %d", "動作中のブリッジ $1 件"},
 	{"off; bridges start the agent when they need it", "オフ。ブリッジが必要なときにエージェントを起動します"},
 	{"on: %s", "オン: $1"},
 

@@ -17,6 +17,7 @@ const (
 	CheckSettings     CheckID = "settings"             // config.json and state.json can be read
 	CheckKeyring      CheckID = "keyring"              // where the vault's key is
 	CheckVault        CheckID = "vault"                // it is open and can be written
+	CheckLog          CheckID = "audit_log"            // it is as it was written
 	CheckClock        CheckID = "clock"                // against the server's Date (RFC 9110 section 6.6.1)
 	CheckDNS          CheckID = "dns"                  // the host has an address
 	CheckProxy        CheckID = "proxy"                // the proxy on the way, if there is one
@@ -37,7 +38,7 @@ const (
 // CheckIDs are all checks in their order.
 func CheckIDs() []CheckID {
 	return []CheckID{
-		CheckPrograms, CheckAgent, CheckSettings, CheckKeyring, CheckVault,
+		CheckPrograms, CheckAgent, CheckSettings, CheckKeyring, CheckVault, CheckLog,
 		CheckClock, CheckDNS, CheckProxy, CheckConnection, CheckTLS, CheckAnswer, CheckResource, CheckAuthServer,
 		CheckRegistration, CheckGrant, CheckClaims, CheckRoundTrip,
 		CheckClient, CheckProcesses, CheckAutostart,

@@ -14,7 +14,7 @@ import (
 
 // titles are the checks as people call them.
 var titles = map[local.CheckID]string{
-	local.CheckPrograms: "Programs", local.CheckAgent: "Agent", local.CheckSettings: "Settings", local.CheckKeyring: "Keyring", local.CheckVault: "Vault",
+	local.CheckPrograms: "Programs", local.CheckAgent: "Agent", local.CheckSettings: "Settings", local.CheckKeyring: "Keyring", local.CheckVault: "Vault", local.CheckLog: "Audit log",
 	local.CheckClock: "Clock", local.CheckDNS: "Name (DNS)", local.CheckProxy: "Proxy", local.CheckConnection: "Connection", local.CheckTLS: "Certificate",
 	local.CheckAnswer: "Answer", local.CheckResource: "Server metadata", local.CheckAuthServer: "Sign-in metadata", local.CheckRegistration: "Registration",
 	local.CheckGrant: "Token", local.CheckClaims: "Token's content", local.CheckRoundTrip: "Session",
@@ -82,7 +82,7 @@ func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " ") }
 // or what launches bridges.
 func Section(c *local.Check) string {
 	switch c.ID {
-	case local.CheckPrograms, local.CheckAgent, local.CheckSettings, local.CheckKeyring, local.CheckVault:
+	case local.CheckPrograms, local.CheckAgent, local.CheckSettings, local.CheckKeyring, local.CheckVault, local.CheckLog:
 		return "Keyporter"
 	case local.CheckClient, local.CheckProcesses, local.CheckAutostart:
 		return "MCP clients and start"

@@ -386,3 +386,21 @@ func TestATokenBoundToAKeyTravelsWithAProof(t *testing.T) {
 		t.Errorf("%d requests went without the nonce, want the first", nonces)
 	}
 }
+
+// The agent that takes the place of one that was killed may be killed, too.
+func TestACallSurvivesAgentsThatDieOneAfterTheOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newAgent(address)
+		a.state.NeedsToken, a.state.Token = true, nil
+		deaths := 0
+		a.token = func(local.TokenRequest) (*local.Token, error) {
+			if deaths++; deaths < maxAgents {
+				return nil, hint.Wrap(local.ErrAgentGone, hint.Unreachable, "The Keyporter agent ended before it answered.", "Try again.")
+			}
+			return token("two", time.Time{}, time.Time{}), nil
+		}
+		h := start(t, a, inMemory(&server{}))
+		h.send(modernCall(1, "x"))
+		h.wantHas(`"id":1,"result"`)
+	})
+}

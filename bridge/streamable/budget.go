@@ -10,7 +10,7 @@ const (
 	smallAnswer = 16 << 10
 	// maxAnswers is how many bytes of all other answers are in memory, but for one
 	// answer that may be larger.
-	maxAnswers = 64 << 20
+	maxAnswers = 32 << 20
 )
 
 // A budget bounds what all answers that are being read, or wait for the client to

@@ -243,7 +243,7 @@ func (c *chaos) processes() (pids []int) {
 func (c *chaos) wantWhole() {
 	c.t.Helper()
 	for _, l := range c.callers {
-		if l.bridge != nil && !c.t.Failed() {
+		if l.bridge != nil {
 			l.bridge.close()
 		}
 	}

@@ -59,16 +59,19 @@ func median(d []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(d))[len(d)/2].Round(100 * time.Microsecond)
 }
 
-var vmRSS = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+// resident returns the resident memory of a process in KiB, peakMemory what it
+// was at most.
+func resident(t *testing.T, pid int) int   { return status(t, pid, "VmRSS") }
+func peakMemory(t *testing.T, pid int) int { return status(t, pid, "VmHWM") }
 
-// resident returns the resident memory of a process in KiB.
-func resident(t *testing.T, pid int) int {
+// status returns a number out of proc_pid_status(5).
+func status(t *testing.T, pid int, field string) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	check(t, err)
-	m := vmRSS.FindSubmatch(b)
+	m := regexp.MustCompile(`\n` + field + `:\s+(\d+)`).FindSubmatch(b)
 	if m == nil {
-		t.Fatalf("process %d has no VmRSS", pid)
+		t.Fatalf("process %d has no %s", pid, field)
 	}
 	n, err := strconv.Atoi(string(m[1]))
 	check(t, err)

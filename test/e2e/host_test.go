@@ -24,6 +24,7 @@ type host struct {
 	err   *output
 	ended chan struct{} // closed when the bridge is gone and all was read
 	slain atomic.Bool   // by the test, as nothing else can end it
+	deaf  sync.Mutex    // who holds it keeps the host from reading
 
 	mu      sync.Mutex
 	next    int
@@ -58,6 +59,12 @@ func (m message) String() string {
 func (h *home) launch(name string, more ...string) *host {
 	h.t.Helper()
 	cmd, stderr := h.command([]string{"bridge", name}, more)
+	return h.attach(cmd, stderr)
+}
+
+// attach is launch for a command that becomes the bridge.
+func (h *home) attach(cmd *exec.Cmd, stderr *output) *host {
+	h.t.Helper()
 	in, err := cmd.StdinPipe()
 	check(h.t, err)
 	out, err := cmd.StdoutPipe()
@@ -86,6 +93,8 @@ func (c *host) read(out io.Reader) {
 	lines := bufio.NewReader(out)
 	for {
 		line, err := lines.ReadString('\n')
+		c.deaf.Lock()
+		c.deaf.Unlock() //lint:ignore SA2001 it only waits
 		if err != nil {
 			if line != "" && !c.slain.Load() {
 				c.h.t.Errorf("the bridge's last line has no end: %.100q", line)

@@ -1,0 +1,210 @@
+//go:build unix
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"keyporter/internal/fakeas"
+	"keyporter/internal/fakemcp"
+)
+
+// TestTokensOfTwoServersOfOneIssuerAreKeptApart has two servers share an
+// authorization server, and then one of them try for the other's token.
+func TestTokensOfTwoServersOfOneIssuerAreKeptApart(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	mail := newHostile(h, fakeas.Options{})
+	games := behind(h, fakemcp.Options{Issuer: mail.as.Issuer(), Leeway: -1}, func(next http.Handler) http.Handler {
+		return mail.before(func(r *http.Request) string { return "games " + r.URL.Path }, next)
+	})
+	h.do("add", "mail", mail.mcp.URL())
+	h.do("login", "mail")
+	h.do("add", "games", games.URL())
+	h.do("login", "games")
+	for name, m := range map[string]*fakemcp.Server{"mail": mail.mcp, "games": games} {
+		c := h.launch(name)
+		c.initialize()
+		c.wantText(c.add(1, 2), "3") // fakemcp takes tokens for itself only
+		c.close()
+		for _, r := range m.Requests() {
+			if m.Counters().Statuses[http.StatusUnauthorized] > 1 && r.Bearer != "" {
+				t.Errorf("%s refused a token that was for somebody else", name)
+			}
+		}
+	}
+	if a, b := bearers(mail.mcp), bearers(games); a == "" || b == "" || strings.Contains(a, b) || strings.Contains(b, a) {
+		t.Errorf("mail got the tokens %s and games %s", a, b)
+	}
+
+	// The games now say that they are the mail: by their metadata, and by naming the mail's.
+	h.do("logout", "games")
+	before := bearers(games)
+	mail.answers("games "+fakemcp.MetadataPath, document(`{"resource":"`+mail.mcp.URL()+`","authorization_servers":["`+mail.as.Issuer()+`"]}`))
+	h.wantNoToken("games", "about another resource")
+	mail.answers("games "+fakemcp.MetadataPath, http.NotFound)
+	mail.answers("games "+fakemcp.Path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+mail.mcp.Origin()+fakemcp.MetadataPath+`"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	h.kill() // which remembers the challenge from before
+	h.wantNoToken("games", "about another resource")
+	if after := bearers(games); after != before {
+		t.Errorf("the games got the tokens %s", after)
+	}
+}
+
+// bearers are the hashes of the tokens that a server got.
+func bearers(m *fakemcp.Server) string {
+	seen := map[string]bool{}
+	var all []string
+	for _, r := range m.Requests() {
+		if r.Bearer != "" && !seen[r.Bearer] {
+			seen[r.Bearer] = true
+			all = append(all, r.Bearer)
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+// wantNoToken checks that a sign-in is refused, with words.
+func (h *home) wantNoToken(server, says string) {
+	h.t.Helper()
+	if r := h.run("login", server); r.code != 1 || !strings.Contains(r.err, says) {
+		h.t.Errorf("keyporter login %s: exit code %d\n%s", server, r.code, h.said(r.err))
+	}
+	if r := h.run("token", server); r.code == 0 || r.out != "" {
+		h.t.Errorf("keyporter token %s gives one", server)
+	}
+}
+
+// TestRedirectsCarryNoToken has a server answer calls with redirects to somebody
+// else, to another part of its own address, and in circles.
+func TestRedirectsCarryNoToken(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := newHostile(h, fakeas.Options{})
+	s.signedIn(h)
+	away := newCanary(t)
+	host := strings.TrimPrefix(away.url, "http://")
+	c := h.launch("acme")
+	c.initialize()
+	c.wantText(c.add(1, 2), "3")
+	var other sync.Map // paths beside the server's own
+	s.answers("/elsewhere", func(_ http.ResponseWriter, r *http.Request) { other.Store(r.URL.Path, true) })
+	s.answers("/mcp/../elsewhere", func(_ http.ResponseWriter, r *http.Request) { other.Store(r.URL.Path, true) })
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, to := range []string{
+			away.url + "/mcp", "//" + host + "/mcp", "http://localhost:" + portOf(away.url) + "/mcp", "http://127.0.0.1@" + host + "/mcp", `\\` + host + `\mcp`,
+			s.mcp.Origin() + "@" + host + "/mcp", "/elsewhere", "/mcp/%2e%2e/elsewhere", "/mcp", "gopher://" + host + "/", "",
+		} {
+			s.answers(fakemcp.Path, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", to)
+				w.WriteHeader(status)
+			})
+			what := fmt.Sprintf("%d to %q", status, to)
+			if m := c.take(what, c.add(1, 2)); m.Error == nil && !strings.Contains(string(m.Result), `"isError":true`) {
+				t.Errorf("%s: the call succeeded: %v", what, m)
+			}
+			away.wantSilence(t, what)
+		}
+		if r := h.run("call", "acme", "add", `{"a":1,"b":2}`); r.code == 0 {
+			t.Errorf("%d: keyporter call succeeded: %s", status, r.out)
+		}
+	}
+	other.Range(func(path, _ any) bool {
+		t.Errorf("a token went to %v", path)
+		return true
+	})
+	s.answers(fakemcp.Path, nil)
+	c.wantText(c.add(3, 4), "7")
+	c.close()
+}
+
+func portOf(address string) string {
+	u, _ := url.Parse(address) // a test server's
+	return u.Port()
+}
+
+// TestAuthorizationServerForwardsNothing has each endpoint that is sent a secret
+// answer with a redirect that keeps method and body.
+func TestAuthorizationServerForwardsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := newHostile(h, fakeas.Options{AccessLife: time.Second})
+	away := newCanary(t)
+	forward := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, away.url+r.URL.Path, http.StatusPermanentRedirect)
+	}
+	h.do("add", "acme", s.mcp.URL(), "--offline")
+	for _, endpoint := range []string{fakeas.Register, fakeas.Token, fakeas.Metadata} {
+		s.answers(endpoint, forward)
+		if r := h.run("login", "acme"); r.code != 1 {
+			t.Errorf("%s: exit code %d\n%s", endpoint, r.code, h.said(r.err))
+		}
+		s.answers(endpoint, nil)
+		away.wantSilence(t, endpoint)
+	}
+	h.do("login", "acme")
+	s.answers(fakeas.Token, forward)
+	until(t, "the token's end", func() bool { return h.run("token", "acme").code != 0 })
+	away.wantSilence(t, "renewal")
+	s.answers(fakeas.Token, nil)
+	h.do("token", "acme")
+	s.answers(fakeas.Revoke, forward)
+	h.run("logout", "acme", "--revoke")
+	away.wantSilence(t, "revocation")
+}
+
+// TestEventStreamThatNamesAnEndpointElsewhereGetsNothing is the transport of
+// 2024-11-05, in which a server says where to send messages, and with them the token.
+func TestEventStreamThatNamesAnEndpointElsewhereGetsNothing(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	s := newHostile(h, fakeas.Options{})
+	s.signedIn(h)
+	h.do("set", "acme", "transport=sse")
+	away := newCanary(t)
+	host := strings.TrimPrefix(away.url, "http://")
+	var other sync.Map
+	s.answers("/elsewhere", func(_ http.ResponseWriter, r *http.Request) { other.Store(r.URL.Path, true) })
+	for _, endpoint := range []string{
+		away.url + "/messages", "//" + host + "/messages", "http://localhost:" + portOf(away.url) + "/", s.mcp.Origin() + "@" + host + "/", `\\` + host + `\messages`,
+		"https://" + strings.TrimPrefix(s.mcp.URL(), "http://"), "file:///etc/passwd", "javascript:alert(1)", "", "http://[::1", "/messages\nevent: endpoint\ndata: " + away.url,
+	} {
+		s.answers(fakemcp.Path, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+				return
+			}
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, "event: endpoint\ndata: %s\n\n", endpoint)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		c := h.launch("acme")
+		if m := c.ask("initialize", initializeParams); m.Error == nil {
+			var r struct{ ServerInfo struct{ Name string } }
+			if json.Unmarshal(m.Result, &r) != nil || r.ServerInfo.Name != "acme" { // the answer from what is known
+				t.Errorf("%q: initialize: %v", endpoint, m)
+			}
+			c.notify("notifications/initialized")
+			if m := c.take("a call", c.add(1, 2)); m.Error == nil && !strings.Contains(string(m.Result), `"isError":true`) {
+				t.Errorf("%q: the call succeeded: %v", endpoint, m)
+			}
+		}
+		c.close()
+		away.wantSilence(t, endpoint)
+	}
+	other.Range(func(path, _ any) bool {
+		t.Errorf("a token went to %v", path)
+		return true
+	})
+}

@@ -29,16 +29,11 @@ func TestTokensOfTwoServersOfOneIssuerAreKeptApart(t *testing.T) {
 	h.do("login", "mail")
 	h.do("add", "games", games.URL())
 	h.do("login", "games")
-	for name, m := range map[string]*fakemcp.Server{"mail": mail.mcp, "games": games} {
+	for _, name := range []string{"mail", "games"} {
 		c := h.launch(name)
 		c.initialize()
 		c.wantText(c.add(1, 2), "3") // fakemcp takes tokens for itself only
 		c.close()
-		for _, r := range m.Requests() {
-			if m.Counters().Statuses[http.StatusUnauthorized] > 1 && r.Bearer != "" {
-				t.Errorf("%s refused a token that was for somebody else", name)
-			}
-		}
 	}
 	if a, b := bearers(mail.mcp), bearers(games); a == "" || b == "" || strings.Contains(a, b) || strings.Contains(b, a) {
 		t.Errorf("mail got the tokens %s and games %s", a, b)
@@ -144,7 +139,7 @@ func TestAuthorizationServerForwardsNothing(t *testing.T) {
 		http.Redirect(w, r, away.url+r.URL.Path, http.StatusPermanentRedirect)
 	}
 	h.do("add", "acme", s.mcp.URL(), "--offline")
-	for _, endpoint := range []string{fakeas.Register, fakeas.Token, fakeas.Metadata} {
+	for _, endpoint := range []string{fakeas.Register, fakeas.Token} {
 		s.answers(endpoint, forward)
 		if r := h.run("login", "acme"); r.code != 1 {
 			t.Errorf("%s: exit code %d\n%s", endpoint, r.code, h.said(r.err))
@@ -156,11 +151,12 @@ func TestAuthorizationServerForwardsNothing(t *testing.T) {
 	s.answers(fakeas.Token, forward)
 	until(t, "the token's end", func() bool { return h.run("token", "acme").code != 0 })
 	away.wantSilence(t, "renewal")
-	s.answers(fakeas.Token, nil)
-	h.do("token", "acme")
 	s.answers(fakeas.Revoke, forward)
 	h.run("logout", "acme", "--revoke")
 	away.wantSilence(t, "revocation")
+	if n := s.as.Counters().Requests[fakeas.Revoke]; n == 0 {
+		t.Error("there was no revocation to forward")
+	}
 }
 
 // TestEventStreamThatNamesAnEndpointElsewhereGetsNothing is the transport of

@@ -165,6 +165,9 @@ func New(opt Options) (*Broker, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit(), Now: opt.Now})
+	if errors.Is(err, audit.ErrNewer) {
+		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The log %s was written by a newer Keyporter.", opt.Paths.Audit()), "Update Keyporter on this computer; nothing was changed.")
+	}
 	if err != nil {
 		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", opt.Paths.Audit()), "Check that the disk has room and the folder is yours.")
 	}

@@ -19,6 +19,7 @@ import (
 // the user's configuration. Losing it costs comfort, not safety, with one
 // exception that it is careful about: Rotations.
 type memory struct {
+	Version        int                      `json:"version"`
 	Paused         bool                     `json:"paused,omitempty"`
 	PassphraseFile string                   `json:"passphrase_file,omitempty"` // the passphrase back end's file, as the user named it
 	Servers        map[string]*serverMemory `json:"servers,omitempty"`
@@ -52,24 +53,41 @@ type clientFile struct {
 	Trace   install.Trace `json:"trace,omitzero"`   // what was made in it besides them
 }
 
+// memoryVersion is the newest form of state.json that this program reads, and the
+// one that it writes. Files from before it had a number are of this form.
+const memoryVersion = 1
+
+var errNewerMemory = errors.New("written by a newer version")
+
 // loadMemory reads state.json. One that cannot be read is set aside, never
 // overwritten, and said in the returned hint.
 func loadMemory(path string) (*memory, *hint.Error) {
 	m := &memory{}
 	b, err := os.ReadFile(path)
 	if err == nil {
-		err = json.Unmarshal(b, m)
+		var form struct {
+			Version int `json:"version"`
+		}
+		if err = json.Unmarshal(b, &form); err == nil && form.Version > memoryVersion {
+			err = errNewerMemory
+		} else if err == nil {
+			err = json.Unmarshal(b, m)
+		}
 	}
 	var problem *hint.Error
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		m = &memory{}
-		aside := freeName(path + ".damaged")
+		suffix, what, do := ".damaged", "could not be understood", "Nothing needs to be done; if Keyporter was paused, pause it again."
+		if errors.Is(err, errNewerMemory) {
+			suffix, what, do = ".newer", "was written by a newer Keyporter", "Update Keyporter on this computer, and put the file back."
+		}
+		aside := freeName(path + suffix)
 		if renameErr := os.Rename(path, aside); renameErr != nil {
 			err = errors.Join(err, renameErr)
 		}
-		problem = hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s could not be understood and was set aside as %s.", path, aside),
-			"Nothing needs to be done; if Keyporter was paused, pause it again.")
+		problem = hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s %s and was set aside as %s.", path, what, aside), do)
 	}
+	m.Version = memoryVersion
 	if m.Servers == nil {
 		m.Servers = map[string]*serverMemory{}
 	}

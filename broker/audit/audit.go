@@ -60,7 +60,8 @@ type Log struct {
 	chain  *chain        // nil until Begin: records have no seal
 }
 
-// Open opens the log for appending.
+// Open opens the log for appending. It fails with ErrNewer, and changes nothing, if
+// a newer version wrote it.
 func Open(opt Options) (*Log, error) {
 	if opt.Path == "" {
 		return nil, errors.New("audit: Options.Path is required")
@@ -75,6 +76,9 @@ func Open(opt Options) (*Log, error) {
 		opt.Now = time.Now
 	}
 	l := &Log{opt: opt, added: make(chan struct{})}
+	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
+		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
+	}
 	return l, l.open()
 }
 

@@ -265,7 +265,7 @@ func (l *Log) sync() error {
 }
 
 func (l *Log) writeHead(p Point) error {
-	text, err := json.Marshal(head{Version: 1, Point: p, Sum: p.sum(l.chain.key)})
+	text, err := json.Marshal(head{Version: headVersion, Point: p, Sum: p.sum(l.chain.key)})
 	if err != nil {
 		return err
 	}
@@ -285,17 +285,28 @@ func (p Point) sum(key []byte) string {
 // maxHead is how long audit.head may be, in bytes.
 const maxHead = 4096
 
-func (l *Log) readHead(key []byte) (Point, error) {
+// headVersion is the newest form of audit.head, and of the seals that it ends, that
+// this program reads.
+const headVersion = 1
+
+// ErrNewer means that a newer version wrote the log, which this one leaves alone.
+var ErrNewer = errors.New("written by a newer version")
+
+func (l *Log) loadHead() (h head, err error) {
 	f, err := os.Open(l.headPath())
 	if err != nil {
-		return Point{}, err
+		return h, err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxHead))
-	var h head
 	if err == nil {
 		err = json.Unmarshal(text, &h)
 	}
+	return h, err
+}
+
+func (l *Log) readHead(key []byte) (Point, error) {
+	h, err := l.loadHead()
 	if err == nil && !hmac.Equal([]byte(h.Sum), []byte(h.Point.sum(key))) {
 		err = errors.New("its seal does not fit")
 	}

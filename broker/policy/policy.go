@@ -83,6 +83,13 @@ func additional(path string) *Policy {
 }
 
 func parse(text []byte, source string, isSystem bool) *Policy {
+	var form struct {
+		Version int `json:"version"`
+	}
+	if json.Unmarshal(text, &form) == nil && form.Version > version {
+		return &Policy{source: source, problem: hint.New(hint.Refused,
+			fmt.Sprintf("The policy in %s was made for a newer Keyporter, so nothing is allowed.", source), "Update Keyporter on this computer.")}
+	}
 	p := &Policy{source: source, system: isSystem}
 	err := json.Unmarshal(text, p, json.RejectUnknownMembers(true))
 	if err == nil {

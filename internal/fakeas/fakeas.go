@@ -285,6 +285,14 @@ func (s *Server) client(id string) *Client {
 	return c
 }
 
+// AddRefreshToken makes a refresh token known that another Server issued to a client,
+// for a resource and with scopes.
+func (s *Server) AddRefreshToken(value, client, user, resource string, scopes ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresh[value] = &refreshToken{family: value, client: client, resource: resource, user: user, scopes: scopes}
+}
+
 // RemoveClient makes the server forget a client: its requests fail with
 // invalid_client from then on.
 func (s *Server) RemoveClient(id string) {

@@ -38,8 +38,8 @@ type chaos struct {
 // A caller is an MCP client that launches its bridge again when it has ended.
 type caller struct {
 	c        *chaos
-	mu       sync.Mutex
-	bridge   *host
+	mu       sync.Mutex // of launching
+	bridge   atomic.Pointer[host]
 	answered atomic.Int64
 }
 
@@ -48,15 +48,11 @@ func (l *caller) running() *host {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		if l.bridge != nil {
-			select {
-			case <-l.bridge.ended:
-			default:
-				return l.bridge
-			}
+		if b := l.bridge.Load(); b != nil && !b.gone() {
+			return b
 		}
 		b := l.c.launch("acme")
-		l.bridge = b
+		l.bridge.Store(b)
 		m, ok := b.await(b.begin("initialize", initializeParams))
 		switch {
 		case ok && m.Error == nil:
@@ -132,6 +128,9 @@ func TestProgramsKilledAtRandomLoseNoCall(t *testing.T) {
 		}
 	}
 	c.tray.start()
+	for _, l := range c.callers {
+		l.nextCall(0)
+	}
 	began := time.Now()
 	killed := map[string]int{}
 	for range faults {
@@ -197,9 +196,8 @@ func (c *chaos) fault() string {
 		victim.nextCall(chaosCalls)
 		return "agent"
 	case n < 90:
-		victim.mu.Lock()
-		victim.bridge.kill()
-		victim.mu.Unlock()
+		until(c.t, "a bridge", func() bool { return !victim.bridge.Load().gone() })
+		victim.bridge.Load().kill()
 		victim.nextCall(chaosCalls)
 		return "bridge"
 	default:
@@ -243,9 +241,7 @@ func (c *chaos) processes() (pids []int) {
 func (c *chaos) wantWhole() {
 	c.t.Helper()
 	for _, l := range c.callers {
-		if l.bridge != nil {
-			l.bridge.close()
-		}
+		l.bridge.Load().close()
 	}
 	c.tray.end()
 	if got := c.w.as.Counters(); got.Signins != 1 || got.InvalidGrant != 0 {

@@ -169,6 +169,16 @@ func (c *host) kill() {
 	_ = c.cmd.Process.Kill() // it may have ended
 }
 
+// gone reports whether the bridge has ended.
+func (c *host) gone() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // await waits for what comes on one of the host's channels; without a value, the
 // bridge ended or patience did.
 func (c *host) await(from <-chan message) (m message, ok bool) {

@@ -157,7 +157,10 @@ func passphraseFrom(getenv func(string) string) func(context.Context) (secret.Va
 func showNotice(nt *notify.Notifier) func(context.Context, local.Notice, func()) error {
 	return func(ctx context.Context, n local.Notice, click func()) error {
 		shown := notify.Notification{ID: n.ID, Title: fmt.Sprintf("Sign in to %s", n.Server), Text: wants(n), Button: "Sign in", OnClick: click}
-		if n.Kind == local.NoticeClientLost {
+		switch {
+		case n.SignedOut:
+			shown.Title, shown.Text = n.Server+" signed you out", "The server ended the sign-in. Nothing was lost."
+		case n.Kind == local.NoticeClientLost:
 			shown.Title, shown.Text, shown.Button = n.Program+" forgot its servers", lostWords(n), "Restore"
 		}
 		return nt.Show(ctx, shown)

@@ -342,6 +342,46 @@ func TestPauseTakesTokensAwayAtOnceAndSurvivesARestart(t *testing.T) {
 	}
 }
 
+func TestAServerThatEndsASignInIsToldOfOnce(t *testing.T) {
+	w := newWorld(t)
+	as, mcp := oauthServer(t, fakeas.Options{})
+	for _, name := range []string{"notes", "quiet"} {
+		w.add(name, mcp.URL(), func(p *local.PutServer) {
+			if name == "quiet" {
+				p.Server.SignIn = account.SignInNever
+			}
+		})
+		if err := w.signIn(name, "alice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	as.EndGrants()
+	for _, name := range []string{"notes", "notes", "quiet"} {
+		st, err := w.Token(t.Context(), local.TokenRequest{Name: name})
+		for err == nil {
+			st, err = w.Token(t.Context(), local.TokenRequest{Name: name, Refused: st.Hash})
+		}
+		if hint.CodeOf(err) != hint.SignInNeeded {
+			t.Fatal(err)
+		}
+	}
+	w.until("a notification", func(*local.State) bool { _, n := w.seen(); return n > 0 })
+	err := w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: time.Millisecond})
+	if hint.CodeOf(err) != hint.SignInNeeded {
+		t.Error(err)
+	}
+	st := w.snapshot()
+	if _, n := w.seen(); n != 1 || len(st.Notices) != 1 || !st.Notices[0].SignedOut || st.Notices[0].Server != "notes" {
+		t.Errorf("%d notifications, notices %+v", n, st.Notices)
+	}
+	if err := w.signIn("notes", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if st := w.snapshot(); len(st.Notices) != 0 {
+		t.Errorf("notices %+v stay", st.Notices)
+	}
+}
+
 func TestTwentyWaitingBridgesMakeOneNoticeAndNoBrowser(t *testing.T) {
 	w := newWorld(t)
 	as, mcp := oauthServer(t, fakeas.Options{})

@@ -36,7 +36,9 @@ func (b *Broker) grantSource(s *account.Server, a *access) token.Source {
 		tok, err := live.source.Token(ctx, req)
 		switch {
 		case errors.Is(err, token.ErrSignInNeeded):
-			b.endGrant(key, live.lineage, err)
+			if b.endGrant(key, live.lineage, err) {
+				b.signedOut(s)
+			}
 		case errors.Is(err, authcode.ErrClientRefused):
 			b.forgetLive(key, live) // the next try takes the secret that the vault has then
 		case err == nil && live.source.Grant().RefreshToken.Equal(before.Value):
@@ -165,20 +167,21 @@ func (b *Broker) storeRotated(ctx context.Context, v *vault.File, key, lineage s
 
 // endGrant marks a grant as over, so that its refresh token is not tried again.
 // It touches no other grant, and the registration only if the provider no longer
-// knows the client.
-func (b *Broker) endGrant(key, lineage string, cause error) {
+// knows the client. It reports whether the grant could be renewed until now.
+func (b *Broker) endGrant(key, lineage string, cause error) (ended bool) {
 	b.mu.Lock()
 	v := b.vault
 	delete(b.live, key)
 	b.mu.Unlock()
 	if v == nil {
-		return
+		return false
 	}
 	err := v.Update(b.life, func(tx *vault.Tx) error {
 		var g grantRecord
 		if err := getRecord(tx, key, &g); err != nil || g.Lineage != lineage {
 			return nil
 		}
+		ended = g.SignedOut == "" && !g.RefreshToken.IsZero()
 		if g.SignedOut = endedWhy(cause); g.SignedOut == "" {
 			g.SignedOut = "The provider ended the sign-in."
 		}
@@ -192,4 +195,5 @@ func (b *Broker) endGrant(key, lineage string, cause error) {
 		b.opt.Log.Warn("grant not marked as ended", "err", err)
 	}
 	b.update(nil)
+	return ended
 }

@@ -24,6 +24,18 @@ type notice struct {
 // that is known. The tray shows it if one is connected, else the agent does. One
 // that waits for long already counts as new, so that the tray shows it again.
 func (b *Broker) raiseNotice(server, program string) {
+	b.raiseSignIn(server, program, false)
+}
+
+// signedOut tells the user that a server has ended a sign-in. It is the same notice
+// as that of a program which wants the server, so there is one for both.
+func (b *Broker) signedOut(s *account.Server) {
+	if s.SignIn == "" || s.SignIn == account.SignInNotify {
+		b.raiseSignIn(s.Name, "", true)
+	}
+}
+
+func (b *Broker) raiseSignIn(server, program string, signedOut bool) {
 	var show *local.Notice // a copy
 	b.update(func() {
 		if b.attempts[b.attemptName(server)] != nil {
@@ -32,13 +44,13 @@ func (b *Broker) raiseNotice(server, program string) {
 		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Kind == local.NoticeSignIn && n.Server == server })
 		if i < 0 {
 			b.notices = append(b.notices, &notice{Notice: local.Notice{
-				ID: "sign-in " + server, Kind: local.NoticeSignIn, Server: server, At: b.opt.Now(),
+				ID: "sign-in " + server, Kind: local.NoticeSignIn, Server: server, SignedOut: signedOut, At: b.opt.Now(),
 			}})
 			i = len(b.notices) - 1
 		}
 		n := b.notices[i]
 		if b.opt.Now().Sub(n.At).Abs() >= noticeAgain {
-			n.At, n.Program = b.opt.Now(), ""
+			n.At, n.Program, n.SignedOut = b.opt.Now(), "", signedOut
 		}
 		n.Program = cmp.Or(n.Program, program)
 		n.Scopes = b.stepUps[server].missing

@@ -49,7 +49,9 @@ func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
 		Button: t.NoticeButton,
 		Action: Action{SignIn, n.Server},
 	}
-	if p := Name(n.Program); p != "" {
+	if n.SignedOut {
+		note.Title, note.Body = fmt.Sprintf(t.SignedOutTitle, Name(n.Server)), t.SignedOutText
+	} else if p := Name(n.Program); p != "" {
 		note.Body = fmt.Sprintf(t.NoticeBy, p)
 	}
 	return note, true

@@ -109,13 +109,17 @@ type Texts struct {
 	NoticeBy      string // %s program
 	NoticeUnnamed string
 	NoticeButton  string
-	AsksTitle     string // %s server
-	AsksAs        string // %s program, %s identity
-	Allow         string
-	Deny          string
-	FailedTitle   string // %s server
-	Copied        string
-	CopiedBody    string // %s server
+
+	SignedOutTitle string // %s server
+	SignedOutText  string
+
+	AsksTitle   string // %s server
+	AsksAs      string // %s program, %s identity
+	Allow       string
+	Deny        string
+	FailedTitle string // %s server
+	Copied      string
+	CopiedBody  string // %s server
 
 	// The window, by page; see text_window.go and its neighbours.
 	Window   Window
@@ -201,13 +205,17 @@ var english = Texts{
 	NoticeBy:      "%s wants to use it.",
 	NoticeUnnamed: "A program wants to use it.",
 	NoticeButton:  "Sign in",
-	AsksTitle:     "A program asks for %s",
-	AsksAs:        "%s wants to use it as %s.",
-	Allow:         "Allow",
-	Deny:          "Deny",
-	FailedTitle:   "That did not work: %s",
-	Copied:        "Config copied",
-	CopiedBody:    "Paste it into Claude Desktop's config file to use %s there.",
+
+	SignedOutTitle: "%s signed you out",
+	SignedOutText:  "The server ended the sign-in. Nothing was lost.",
+
+	AsksTitle:   "A program asks for %s",
+	AsksAs:      "%s wants to use it as %s.",
+	Allow:       "Allow",
+	Deny:        "Deny",
+	FailedTitle: "That did not work: %s",
+	Copied:      "Config copied",
+	CopiedBody:  "Paste it into Claude Desktop's config file to use %s there.",
 
 	Window: windowEN, Servers: serversEN, Fields: fieldsEN, Accounts: accountsEN, Add: addEN, Activity: activityEN, Clients: clientsEN, Settings: settingsEN, Team: teamEN, Doctor: doctorEN, Keys: keysEN,
 }
@@ -280,13 +288,17 @@ var japanese = Texts{
 	NoticeBy:      "%s が使用しようとしています。",
 	NoticeUnnamed: "プログラムが使用しようとしています。",
 	NoticeButton:  "サインイン",
-	AsksTitle:     "プログラムが %s の使用を求めています",
-	AsksAs:        "%s が %s として使用しようとしています。",
-	Allow:         "許可する",
-	Deny:          "拒否する",
-	FailedTitle:   "うまくいきませんでした: %s",
-	Copied:        "設定をコピーしました",
-	CopiedBody:    "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
+
+	SignedOutTitle: "%s からサインアウトされました",
+	SignedOutText:  "サーバーがサインインを終了しました。失われたものはありません。",
+
+	AsksTitle:   "プログラムが %s の使用を求めています",
+	AsksAs:      "%s が %s として使用しようとしています。",
+	Allow:       "許可する",
+	Deny:        "拒否する",
+	FailedTitle: "うまくいきませんでした: %s",
+	Copied:      "設定をコピーしました",
+	CopiedBody:  "Claude Desktop の設定ファイルに貼り付けると %s を使えます。",
 
 	Window: windowJA, Servers: serversJA, Fields: fieldsJA, Accounts: accountsJA, Add: addJA, Activity: activityJA, Clients: clientsJA, Settings: settingsJA, Team: teamJA, Doctor: doctorJA, Keys: keysJA,
 }

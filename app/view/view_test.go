@@ -362,6 +362,11 @@ func TestNotices(t *testing.T) {
 	if n, _ = NoteOf(en, local.Notice{Kind: local.NoticeSignIn, Server: "a"}); n.Body != "A program wants to use it." {
 		t.Errorf("body %q", n.Body)
 	}
+	n, _ = NoteOf(en, local.Notice{Kind: local.NoticeSignIn, Server: "Sales data", Program: "Claude Desktop", SignedOut: true})
+	want = Note{Title: "Sales data signed you out", Body: "The server ended the sign-in. Nothing was lost.", Button: "Sign in", Action: Action{SignIn, "Sales data"}}
+	if !reflect.DeepEqual(n, want) {
+		t.Errorf("NoteOf = %+v, want %+v", n, want)
+	}
 	if _, ok := NoteOf(en, local.Notice{Kind: "from the future"}); ok {
 		t.Error("a notice of an unknown kind is shown")
 	}

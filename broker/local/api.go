@@ -301,6 +301,8 @@ type Notice struct {
 	Program string     `json:"program,omitempty"` // who wants it, if known
 	Scopes  []string   `json:"scopes,omitempty"`  // somebody is signed in; these permissions are missing
 
+	SignedOut bool `json:"signed_out,omitempty"` // of NoticeSignIn: the server has just ended the sign-in
+
 	Approval string    `json:"approval,omitempty"` // of NoticeApproval
 	Identity string    `json:"identity,omitempty"` // of NoticeApproval: as whom, if known
 	At       time.Time `json:"at"`

@@ -123,7 +123,7 @@ func TestLineBreaksInAnswersBecomeSpaces(t *testing.T) {
 	}))
 	h := start(t, newAgent(url))
 	h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
-	h.want(`{   "jsonrpc": "2.0",    "id": 1,   "result": {} } `)
+	h.want(`{   "jsonrpc": "2.0",    "id": 1,   "result": {} }`)
 }
 
 func TestBadLinesAreAnsweredAndForgotten(t *testing.T) {

@@ -226,10 +226,13 @@ func validID(id []byte) bool {
 func (f *Frame) HasID() bool { return validID(f.ID) }
 
 // OneLine returns Raw without line breaks. A line break in JSON can only stand
-// between tokens, so a space in its place means the same. It changes Raw itself.
+// between tokens, so a space in its place means the same, and nothing behind the
+// last: the Go SDK (v1.8.0) gives up on a line that ends in a space. It changes Raw
+// itself.
 // Bytes that are no UTF-8 (RFC 8259 section 8.1) become U+FFFD, in a copy: readers of
 // lines end at them, of event streams they do the same (WHATWG HTML section 9.2).
 func (f *Frame) OneLine() []byte {
+	f.Raw = bytes.TrimRight(f.Raw, " \t\r\n")
 	if f.Newline {
 		for i, c := range f.Raw {
 			if c == '\n' || c == '\r' {

@@ -89,6 +89,18 @@ func TestOneLineKeepsTheMeaning(t *testing.T) {
 	}
 }
 
+// A server that ends its JSON with a line end, as many do, was of no use to hosts
+// made with the Go SDK.
+func TestOneLineEndsWithTheMessage(t *testing.T) {
+	f, err := Scan([]byte("{\"id\":1,\"result\":{}} \r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(f.OneLine()); got != `{"id":1,"result":{}}` {
+		t.Errorf("OneLine = %q", got)
+	}
+}
+
 func TestOneLineIsUTF8(t *testing.T) {
 	for in, want := range map[string]string{
 		"{\"id\":1,\"result\":\"a\xff\xfeb\"}":                  `{"id":1,"result":"a�b"}`,

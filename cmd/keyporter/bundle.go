@@ -29,7 +29,7 @@ computer, and holds no secret.`,
 		Args:    takes("a server's name"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if file == "" {
-				return hint.New(hint.Usage, "keyporter bundle needs a file to write.", "Name it: keyporter bundle "+hint.Arg(printable(args[0]))+" -o FILE.mcpb")
+				return hint.New(hint.Usage, "keyporter bundle needs a file to write.", "Name it: keyporter bundle "+hint.Arg(oneLine(args[0]))+" -o FILE.mcpb")
 			}
 			return p.ask(c.Context(), func(l *local.Client) error {
 				b, err := bundleOf(c, l, args[0])
@@ -45,9 +45,9 @@ computer, and holds no secret.`,
 					return err
 				}
 				if err := atomicfile.WriteFileMode(file, out.Bytes(), 0o644); err != nil {
-					return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", printable(file)), "Choose another place.")
+					return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", oneLine(file)), "Choose another place.")
 				}
-				fmt.Fprintf(p.stderr, "Wrote %s. Open it with Claude Desktop (Settings, Extensions) to install it.\n", printable(file))
+				fmt.Fprintf(p.stderr, "Wrote %s. Open it with Claude Desktop (Settings, Extensions) to install it.\n", oneLine(file))
 				return nil
 			})
 		},
@@ -64,7 +64,7 @@ func bundleOf(c *cobra.Command, l *local.Client, name string) (*install.Bundle, 
 	}
 	i := slices.IndexFunc(st.Servers, func(s local.ServerState) bool { return s.Name == name })
 	if i < 0 {
-		return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no server named %q.", printable(name)), "See keyporter list.")
+		return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no server named %q.", oneLine(name)), "See keyporter list.")
 	}
 	s := &st.Servers[i]
 	if st.Agent.Command == "" {

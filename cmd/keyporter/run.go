@@ -58,7 +58,7 @@ func (p *program) startProgram(ctx context.Context, f *local.Program) error {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.stdin, p.stdout, p.stderr
 	if cmd.Err != nil {
-		return hint.Wrap(cmd.Err, hint.NotFound, "The program "+printable(f.Command)+" is not there.", "Install it, or put its folder into PATH.")
+		return hint.Wrap(cmd.Err, hint.NotFound, "The program "+oneLine(f.Command)+" is not there.", "Install it, or put its folder into PATH.")
 	}
 	return become(cmd)
 }

@@ -19,5 +19,5 @@ func become(cmd *exec.Cmd) error {
 	case errors.As(err, &ended):
 		return &exitError{ended.ExitCode()}
 	}
-	return hint.Wrap(err, hint.Failed, "The program "+printable(cmd.Path)+" could not be started.", "Look at it by hand.")
+	return hint.Wrap(err, hint.Failed, "The program "+oneLine(cmd.Path)+" could not be started.", "Look at it by hand.")
 }

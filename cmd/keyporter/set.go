@@ -65,7 +65,7 @@ func (p *program) changed(ctx context.Context, name string, s account.Server, pa
 	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, hint.New(hint.Usage, fmt.Sprintf("%q is not of the form KEY=VALUE.", printable(pair)), "See keyporter set --help.")
+			return nil, hint.New(hint.Usage, fmt.Sprintf("%q is not of the form KEY=VALUE.", oneLine(pair)), "See keyporter set --help.")
 		}
 		if !slices.Contains(keys, key) {
 			keys = append(keys, key)

@@ -50,7 +50,7 @@ func (p *program) settingsGet() *cobra.Command {
 						if slices.Contains(rule.Unknown, name) {
 							words = "%s stands in %s, but this version does not have it, so it is not in force.\n"
 						}
-						fmt.Fprintf(p.stderr, words, printable(name), rule.Source)
+						fmt.Fprintf(p.stderr, words, oneLine(name), rule.Source)
 					}
 				}
 				return p.printSettings(&st.Settings, asJSON)
@@ -134,7 +134,7 @@ has to register it there. It counts once it stands in the settings, for one serv
 			}
 			document, err := assets.ClientMetadata(args[0])
 			if err != nil {
-				return hint.Wrap(err, hint.Usage, fmt.Sprintf("%q cannot be the address of a client ID metadata document.", printable(args[0])),
+				return hint.Wrap(err, hint.Usage, fmt.Sprintf("%q cannot be the address of a client ID metadata document.", oneLine(args[0])),
 					"Use a public https address with a path and nothing after it.")
 			}
 			_, err = p.stdout.Write(document)

@@ -94,9 +94,9 @@ func flagWords(c *cobra.Command, err error) string {
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
 		if unknown.GetSpecifiedShortnames() != "" {
-			return fmt.Sprintf("%s has no flag -%s.", c.CommandPath(), printable(name))
+			return fmt.Sprintf("%s has no flag -%s.", c.CommandPath(), oneLine(name))
 		}
-		return fmt.Sprintf("%s has no flag --%s.", c.CommandPath(), printable(name))
+		return fmt.Sprintf("%s has no flag --%s.", c.CommandPath(), oneLine(name))
 	case errors.As(err, &missing):
 		return fmt.Sprintf("--%s needs a value.", missing.GetFlag().Name)
 	case errors.As(err, &invalid):
@@ -161,7 +161,7 @@ func checkArgs(c *cobra.Command) {
 			if len(args) == 0 {
 				return nil
 			}
-			what := fmt.Sprintf("There is no command %s %s.", c.CommandPath(), printable(args[0]))
+			what := fmt.Sprintf("There is no command %s %s.", c.CommandPath(), oneLine(args[0]))
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 				what += fmt.Sprintf(" There is %s %s.", c.CommandPath(), near[0])
 			}

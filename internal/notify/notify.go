@@ -76,12 +76,12 @@ func (f *Notifier) Close() { f.p.close() }
 const maxText = 200
 
 // plain makes one line of text: white space and control characters become
-// single spaces, invisible characters that change the direction of text go,
-// and what is too long is cut.
+// single spaces, invisible characters go (those that change the direction of text,
+// those without width), and what is too long is cut.
 func plain(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
-		case r == utf8.RuneError || unicode.In(r, unicode.Bidi_Control, unicode.Co):
+		case r == utf8.RuneError || unicode.In(r, unicode.Cf, unicode.Co):
 			return -1
 		case unicode.IsControl(r) || unicode.IsSpace(r):
 			return ' '

@@ -15,6 +15,7 @@ func TestTextsBecomeOnePlainLine(t *testing.T) {
 		" a\n\tb\r\n  c ":                    "a b c",
 		"bell\x07 esc\x1b[31m nul\x00.":      "bell esc [31m nul .",
 		"abc\u202edcba\u2066\u200f":          "abcdcba",
+		"ac\u200bme\ufeff\U000E0041":         "acme",
 		"bad\xffbytes":                       "badbytes",
 		"日本語のサーバー":                           "日本語のサーバー",
 		"<b>$(id)</b> `x` \"y\" 'z' & %s \\": "<b>$(id)</b> `x` \"y\" 'z' & %s \\",

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/pipe"
 )
 
 func checkAddress(string) error { return nil }
@@ -18,13 +19,7 @@ func checkAddress(string) error { return nil }
 // It fails if a pipe of that name is there: the caller holds the lock, so it is
 // a stranger's.
 func listen(_ context.Context, name string) (net.Listener, error) {
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
-	if err != nil {
-		return nil, fmt.Errorf("listen on the local API: %w", err)
-	}
-	// Owner and full access: this user. Protected: nothing is inherited.
-	sid := user.User.Sid.String()
-	l, err := winio.ListenPipe(name, &winio.PipeConfig{SecurityDescriptor: "O:" + sid + "D:P(A;;GA;;;" + sid + ")"})
+	l, err := pipe.Listen(name)
 	if errors.Is(err, windows.ERROR_ACCESS_DENIED) || errors.Is(err, windows.ERROR_ALREADY_EXISTS) || errors.Is(err, windows.ERROR_PIPE_BUSY) {
 		return nil, hint.Wrap(err, hint.Failed, "Another program uses the name of Keyporter's pipe.",
 			"Restart the computer, or set KEYPORTER_HOME to another folder.")

@@ -3,8 +3,8 @@
 // show itself and ends. Lock and socket end with the process, also when it
 // crashes.
 //
-// The socket is in a folder that only its user can enter, and all that can be
-// said on it is "show".
+// The socket is in a folder that only its user can enter, on Windows a named pipe
+// that only its user can open; all that can be said on it is "show".
 package instance
 
 import (
@@ -12,9 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -67,10 +65,7 @@ func Acquire(ctx context.Context, dir, name string, show func()) (*Instance, err
 		case <-time.After(again):
 		}
 	}
-	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(fmt.Errorf("remove old socket: %w", err), lock.Close())
-	}
-	l, err := net.Listen("unix", socket)
+	l, err := listen(socket)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("listen for further starts: %w", err), lock.Close())
 	}
@@ -105,8 +100,7 @@ func answer(c net.Conn, show func()) {
 func ask(ctx context.Context, socket string) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", socket)
+	c, err := connect(ctx, socket)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,9 @@
 package paths
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"path/filepath"
-	"strings"
+
+	"keyporter/internal/pipe"
 )
 
 // platform uses a folder in the profile and not AppData: programs that a
@@ -16,10 +15,7 @@ func platform(home string, _ func(string) string) (Paths, error) {
 
 // socket returns a pipe name that follows from the folder, so that
 // KEYPORTER_HOME separates agents here too.
-func socket(dir string) string {
-	sum := sha256.Sum256([]byte(strings.ToLower(filepath.Clean(dir))))
-	return `\\.\pipe\keyporter-` + hex.EncodeToString(sum[:12])
-}
+func socket(dir string) string { return pipe.Name(dir) }
 
 // ownedByUser: the profile folder's access list is the check on Windows, and
 // the pipe has one of its own.

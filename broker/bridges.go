@@ -334,7 +334,16 @@ func (b *Broker) Resume(context.Context) error { return b.setPaused(false, "resu
 func (b *Broker) setPaused(paused bool, event string) error {
 	b.update(func() { b.mem.Paused = paused })
 	b.record(local.AuditRecord{Event: event, Outcome: "ok"})
-	return b.saveMemory()
+	err := b.saveMemory()
+	if err == nil {
+		return nil
+	}
+	h := hint.Of(err)
+	what := "Keyporter is paused, but only until it is started anew. "
+	if !paused {
+		what = "Keyporter goes on, but will be paused again when it is started anew. "
+	}
+	return hint.Wrap(err, h.Code, what+h.What, h.Do)
 }
 
 // leaving is how long bridges have to hand over what they hold when the user

@@ -117,6 +117,7 @@ type Broker struct {
 	orderProblem *hint.Error // why that one is not joined
 	mem          *memory
 	memProblem   *hint.Error
+	unsaved      *hint.Error // what could not be saved when it was tried last
 	vault        *vault.File // nil until it is open
 	vaultProblem *hint.Error
 	opening      *opening
@@ -168,8 +169,11 @@ func New(opt Options) (*Broker, error) {
 	if errors.Is(err, audit.ErrNewer) {
 		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The log %s was written by a newer Keyporter.", opt.Paths.Audit()), "Update Keyporter on this computer; nothing was changed.")
 	}
-	if err != nil {
-		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", opt.Paths.Audit()), "Check that the disk has room and the folder is yours.")
+	if log == nil {
+		return nil, err
+	}
+	if err != nil { // each batch of records tries again; until then tokens are given out all the same
+		opt.Log.Warn("audit log not open", "err", err)
 	}
 	for _, path := range []string{opt.Paths.ConfigFile(), opt.Paths.SchemaFile(), opt.Paths.StateFile()} {
 		_ = atomicfile.Leftovers(path) // of an agent that was killed; on a read-only disk they are in nobody's way
@@ -286,19 +290,40 @@ func (b *Broker) close() error {
 // being asked for (last use, number of tools).
 const memoryDelay = 5 * time.Second
 
-// keepMemory writes state.json when something changed, now and then.
+// keepMemory writes state.json when something changed, now and then, and notes
+// what cannot be saved.
 func (b *Broker) keepMemory(ctx context.Context) {
 	tick := time.NewTicker(memoryDelay)
 	defer tick.Stop()
 	for {
+		b.noteUnsaved(b.saveMemory())
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := b.saveMemory(); err != nil {
-				b.opt.Log.Warn("state.json not written", "err", err)
-			}
 		}
+	}
+}
+
+// noteUnsaved keeps for the State what is wrong with state.json, or else with the
+// audit log, and forgets it when it is over.
+func (b *Broker) noteUnsaved(err error) {
+	var problem *hint.Error
+	if err != nil {
+		problem = hint.Of(err)
+	} else if err := b.audit.Problem(); err != nil {
+		h := atomicfile.Unwritable(b.opt.Paths.Audit(), err)
+		problem = hint.Wrap(err, h.Code, "What programs do is not logged. "+h.What, h.Do)
+	}
+	b.mu.Lock()
+	same := problem == nil && b.unsaved == nil || problem != nil && b.unsaved != nil && problem.Text() == b.unsaved.Text()
+	b.mu.Unlock()
+	if same {
+		return
+	}
+	b.update(func() { b.unsaved = problem })
+	if problem != nil {
+		b.opt.Log.Warn("not saved", "err", problem)
 	}
 }
 

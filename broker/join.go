@@ -160,7 +160,7 @@ func (b *Broker) trust(j *joinWork, name string) error {
 	}
 	text = append(text, sshsig.Line(name, team.Namespace, key)+"\n"...)
 	if err := atomicfile.WriteFile(path, text); err != nil {
-		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", path), "Check that the disk has room and the folder is yours.")
+		return atomicfile.Unwritable(path, err)
 	}
 	signer.Standing, signer.Name = local.SignedKnown, name
 	return nil

@@ -135,8 +135,7 @@ func (b *Broker) saveMemory() error {
 		return nil
 	}
 	if err := atomicfile.WriteFile(b.opt.Paths.StateFile(), append(text, '\n')); err != nil {
-		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", b.opt.Paths.StateFile()),
-			"Check that the disk has room and the folder is yours, then try again.")
+		return atomicfile.Unwritable(b.opt.Paths.StateFile(), err)
 	}
 	b.memWritten = text
 	return nil

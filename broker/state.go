@@ -65,8 +65,10 @@ func (b *Broker) snapshot() *local.State {
 		Policies: b.policyStates(),
 		Problem:  b.cfgProblem,
 	}
-	if s.Problem == nil {
-		s.Problem = b.memProblem
+	for _, p := range []*hint.Error{b.unsaved, b.memProblem} {
+		if s.Problem == nil {
+			s.Problem = p
+		}
 	}
 	for _, n := range b.cfg.ServerNames() {
 		s.Servers = append(s.Servers, b.serverState(b.cfg.Servers[n]))

@@ -56,12 +56,14 @@ type Log struct {
 	file   *os.File   // nil after a failure: the next batch opens it again
 	size   int64
 	closed bool
+	lost   error         // why the last batch is not in the file
 	added  chan struct{} // closed and replaced after each batch
 	chain  *chain        // nil until Begin: records have no seal
 }
 
 // Open opens the log for appending. It fails with ErrNewer, and changes nothing, if
-// a newer version wrote it.
+// a newer version wrote it. With another error it returns a Log as well, unless the
+// options are wrong: each Append tries again.
 func Open(opt Options) (*Log, error) {
 	if opt.Path == "" {
 		return nil, errors.New("audit: Options.Path is required")
@@ -79,7 +81,15 @@ func Open(opt Options) (*Log, error) {
 	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
 		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
 	}
-	return l, l.open()
+	l.lost = l.open()
+	return l, l.lost
+}
+
+// Problem returns why the last batch of records was lost, or nil if it was not.
+func (l *Log) Problem() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
 }
 
 func (l *Log) open() error {
@@ -154,7 +164,8 @@ func (l *Log) Append(records ...local.AuditRecord) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.append(lines)
+	l.lost = l.append(lines)
+	return l.lost
 }
 
 // append is Append with l.mu held.

@@ -113,7 +113,7 @@ func (f *File) save(c *account.Config) error {
 		return err
 	}
 	if err := atomicfile.WriteFile(f.Path, b); err != nil {
-		return writeError(f.Path, err)
+		return atomicfile.Unwritable(f.Path, err)
 	}
 	f.content = b
 	f.backup()
@@ -129,14 +129,9 @@ func (f *File) writeSchema() error {
 		return nil
 	}
 	if err := atomicfile.WriteFile(f.Schema, schema); err != nil {
-		return writeError(f.Schema, err)
+		return atomicfile.Unwritable(f.Schema, err)
 	}
 	return nil
-}
-
-func writeError(path string, err error) error {
-	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", path),
-		"Check that the disk has room and the folder is yours, then try again.")
 }
 
 func empty() *account.Config {

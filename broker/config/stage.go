@@ -35,7 +35,7 @@ func (f *File) Stage(c *account.Config) (Staged, error) {
 		return Staged{}, err
 	}
 	if err := atomicfile.WriteFile(f.staged(), b); err != nil {
-		return Staged{}, writeError(f.Path, err)
+		return Staged{}, atomicfile.Unwritable(f.Path, err)
 	}
 	return Staged{Before: sum(f.content), After: sum(b)}, nil
 }
@@ -50,7 +50,7 @@ func (f *File) Commit() error {
 		err = atomicfile.SyncDir(filepath.Dir(f.real()))
 	}
 	if err != nil {
-		return writeError(f.Path, err)
+		return atomicfile.Unwritable(f.Path, err)
 	}
 	f.content = b
 	f.backup()

@@ -118,12 +118,12 @@ const tries = 5
 func edit(path string, t Trace, keep copying, f func([]byte) (change, error)) (Edit, error) {
 	release, err := lock(filepath.Dir(path))
 	if err != nil {
-		return Edit{Trace: t}, unwritable(path, err)
+		return Edit{Trace: t}, atomicfile.Unwritable(path, err)
 	}
 	defer release()
 	if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() { // behind a link lies a folder that is not locked
 		if err := atomicfile.Leftovers(path); err != nil {
-			return Edit{Trace: t}, unwritable(path, err)
+			return Edit{Trace: t}, atomicfile.Unwritable(path, err)
 		}
 	}
 	for range tries {
@@ -185,12 +185,12 @@ func write(path string, old []byte, mode fs.FileMode, ch change, keep copying) (
 	backup := ""
 	if keep == dropCopy {
 		if err := os.Remove(path + BackupSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", unwritable(path+BackupSuffix, err)
+			return "", atomicfile.Unwritable(path+BackupSuffix, err)
 		}
 	} else if old != nil && !ch.remove { // what goes as a whole was ours as a whole
 		backup = path + BackupSuffix
 		if err := atomicfile.WriteFileMode(backup, old, mode); err != nil {
-			return "", unwritable(backup, err)
+			return "", atomicfile.Unwritable(backup, err)
 		}
 	}
 	if now, _, err := read(path); err != nil || !bytes.Equal(now, old) || (now == nil) != (old == nil) {
@@ -198,12 +198,12 @@ func write(path string, old []byte, mode fs.FileMode, ch change, keep copying) (
 	}
 	if ch.remove {
 		if err := os.Remove(path); err != nil {
-			return "", unwritable(path, err)
+			return "", atomicfile.Unwritable(path, err)
 		}
 		return backup, nil
 	}
 	if err := atomicfile.WriteFileMode(path, ch.text, mode); err != nil {
-		return "", unwritable(path, err)
+		return "", atomicfile.Unwritable(path, err)
 	}
 	return backup, nil
 }
@@ -224,8 +224,4 @@ func explain(path string, err error) error {
 
 func unreadable(path string, err error) error {
 	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is yours and readable.")
-}
-
-func unwritable(path string, err error) error {
-	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", path), "Check that the disk has room and the folder is yours, then try again.")
 }

@@ -29,7 +29,8 @@ type Listener struct {
 // 6 seconds at most, for one that is just ending. What an agent that was killed
 // left behind is removed.
 //
-// The lock's file also holds the process number of its holder, for people.
+// The lock's file also holds the process number of its holder, for people, unless
+// the disk is full.
 func Listen(ctx context.Context, p paths.Paths) (*Listener, error) {
 	if err := checkAddress(p.Socket()); err != nil {
 		return nil, err
@@ -42,14 +43,10 @@ func Listen(ctx context.Context, p paths.Paths) (*Listener, error) {
 		return nil, err
 	}
 	l, err := listen(ctx, p.Socket())
-	if err == nil {
-		if err = signLock(p.Lock()); err != nil {
-			l.Close()
-		}
-	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
+	signLock(p.Lock())
 	return &Listener{Listener: l, lock: lock}, nil
 }
 

@@ -68,9 +68,6 @@ func connect(ctx context.Context, path string) (net.Conn, error) {
 }
 
 // signLock writes our process number into the lock's file.
-func signLock(path string) error {
-	if err := os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600); err != nil {
-		return fmt.Errorf("write into the agent's lock: %w", err)
-	}
-	return nil
+func signLock(path string) {
+	_ = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
 }

@@ -186,11 +186,12 @@ type agentLog struct {
 
 func openLog(p paths.Paths) (*agentLog, error) {
 	if fi, err := os.Stat(p.AgentLog()); err == nil && fi.Size() > maxLog {
-		if err := os.Rename(p.AgentLog(), p.AgentLog()+".1"); err != nil {
-			return nil, fmt.Errorf("rotate the agent's log: %w", err)
-		}
+		_ = os.Rename(p.AgentLog(), p.AgentLog()+".1") // else it grows on
 	}
 	f, err := os.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil { // an agent without a log does its work, as where the disk is read-only
+		f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the agent's log: %w", err)
 	}
@@ -208,7 +209,7 @@ func (l *agentLog) tail() string {
 	if err != nil {
 		return ""
 	}
-	b := make([]byte, min(fi.Size()-l.from, 2<<10))
+	b := make([]byte, min(max(fi.Size()-l.from, 0), 2<<10))
 	n, _ := l.file.ReadAt(b, fi.Size()-int64(len(b))) // less is better than nothing
 	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")

@@ -13,6 +13,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/paths"
 )
 
@@ -81,14 +82,17 @@ func Stopped(p paths.Paths) (bool, error) {
 // longer so. The agent marks before it ends; Dial with Always removes the mark.
 func MarkStopped(p paths.Paths, stopped bool) error {
 	if !stopped {
+		if is, err := Stopped(p); err == nil && !is {
+			return nil // a read-only disk refuses to remove even what is not there
+		}
 		if err := os.Remove(stopMark(p)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
-			return fmt.Errorf("remove the stop mark: %w", err)
+			return atomicfile.Unwritable(stopMark(p), err)
 		}
 		return nil
 	}
 	f, err := os.OpenFile(stopMark(p), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("make the stop mark: %w", err)
+		return atomicfile.Unwritable(stopMark(p), err)
 	}
 	return f.Close()
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 )
 
@@ -146,9 +147,9 @@ func (o *Options) explainFiles(err error) (code hint.Code, what, do string) {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return hint.Failed, "The vault would become too large.", "Remove accounts that are not needed."
-	case isFull(err):
+	case atomicfile.Full(err):
 		return hint.Failed, fmt.Sprintf("The vault cannot be written: there is no space left for %s.", dir), "Free some space, then try again."
-	case isReadOnly(err):
+	case atomicfile.ReadOnly(err):
 		return hint.Failed, fmt.Sprintf("The vault cannot be written: the disk that holds %s is read-only.", dir), "Make it writable, or set KEYPORTER_HOME to another folder."
 	case errors.Is(err, errNotRegular) && errors.As(err, &file):
 		return hint.Failed, fmt.Sprintf("%s is a link or something else that is not a file, so Keyporter does not use it.", file.Path),

@@ -45,7 +45,7 @@ computer, and holds no secret.`,
 					return err
 				}
 				if err := atomicfile.WriteFileMode(file, out.Bytes(), 0o644); err != nil {
-					return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be written.", oneLine(file)), "Choose another place.")
+					return atomicfile.Unwritable(oneLine(file), err)
 				}
 				fmt.Fprintf(p.stderr, "Wrote %s. Open it with Claude Desktop (Settings, Extensions) to install it.\n", oneLine(file))
 				return nil

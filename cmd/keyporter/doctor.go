@@ -15,6 +15,7 @@ import (
 
 	"keyporter/broker"
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/report"
 )
@@ -146,7 +147,7 @@ func (p *program) writeReport(ctx context.Context, file string, checks []*local.
 	}
 	_, err = io.WriteString(f, text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The report could not be written to %s.", file), "Check that the disk has room.")
+		return errors.Join(atomicfile.Unwritable(file, err), os.Remove(file)) // half a report helps nobody
 	}
 	fmt.Fprintf(p.stderr, "The report is in %s.\n", file)
 	return nil

@@ -130,7 +130,7 @@ func (p *program) deliver(text []byte, file string, link bool) error {
 		return err
 	}
 	if err := atomicfile.WriteFileMode(file, text, 0o644); err != nil {
-		return hint.Wrap(pathless(err), hint.Failed, fmt.Sprintf("The file %s cannot be written.", file), "Check its folder.")
+		return atomicfile.Unwritable(printable(file), err)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 	"keyporter/internal/fakeas"
 )
 
-// insideEnv says that this test process has a /run of its own.
+// insideEnv says that this test process has mounts of its own.
 const insideEnv = "KEYPORTER_E2E_INSIDE"
 
 // TestHostsEnvironmentIsEnough has a host that passes nothing but HOME, PATH,
@@ -26,9 +26,22 @@ const insideEnv = "KEYPORTER_E2E_INSIDE"
 // service. That folder is the machine's, so the test runs in a process that has
 // a /run of its own.
 func TestHostsEnvironmentIsEnough(t *testing.T) {
-	if os.Getenv(insideEnv) != "" {
+	if inside(t) {
 		hostsEnvironment(t)
-		return
+	}
+}
+
+// inside runs the test that calls it in a process that may mount what nobody else
+// sees, in a user namespace if this one is not root's. It reports whether this is
+// that process; in the other one, the test is over then.
+func inside(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(insideEnv) != "" {
+		err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
+		if err != nil {
+			t.Fatalf("This test needs root or user namespaces, to mount what nobody else sees: %v", err)
+		}
+		return true
 	}
 	t.Parallel()
 	self, err := os.Executable()
@@ -49,8 +62,9 @@ func TestHostsEnvironmentIsEnough(t *testing.T) {
 		}
 	}
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("in a /run of its own: %v\n%s", err, out)
+		t.Errorf("in a process with mounts of its own: %v\n%s", err, out)
 	}
+	return false
 }
 
 const capSysAdmin = 21 // capabilities(7)
@@ -58,13 +72,7 @@ const capSysAdmin = 21 // capabilities(7)
 // ownRuntime gives this process an empty /run with a runtime folder of its user.
 func ownRuntime(t *testing.T) string {
 	t.Helper()
-	err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
-	if err == nil {
-		err = syscall.Mount("keyporter-test", "/run", "tmpfs", 0, "mode=755")
-	}
-	if err != nil {
-		t.Fatalf("This test needs root or user namespaces, to have a /run of its own: %v", err)
-	}
+	check(t, syscall.Mount("keyporter-test", "/run", "tmpfs", 0, "mode=755"))
 	dir := fmt.Sprintf("/run/user/%d", os.Getuid())
 	check(t, os.MkdirAll(dir, 0o755))
 	check(t, os.Chmod(dir, 0o700))

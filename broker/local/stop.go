@@ -12,8 +12,8 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"keyporter/internal/hint"
 	"keyporter/internal/atomicfile"
+	"keyporter/internal/hint"
 	"keyporter/internal/paths"
 )
 

@@ -60,7 +60,7 @@ func (r *reader) argument(args []install.Value, i int) {
 		r.addressArgument(v, joined)
 	case joined && strings.HasPrefix(name, "-"):
 		r.variable(v.Start, "argument "+name, strings.TrimLeft(name, "-"), value)
-	case strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && !strings.HasPrefix(v.Text, "-"):
+	case strings.HasPrefix(before, "--") && !strings.Contains(before, "=") && (!strings.HasPrefix(v.Text, "-") || drawn(v.Text) && !strings.HasPrefix(v.Text, "--")):
 		if before == "--static-oauth-client-info" {
 			r.clientArgument(v)
 			return

@@ -46,13 +46,12 @@ type Preset struct {
 	Ask              string `json:"ask"`               // where an administrator makes a client, one sentence
 
 	// Tokens.
-	RepeatScope    bool              `json:"repeat_scope"`    // send scope on refresh
-	RepeatURI      bool              `json:"repeat_uri"`      // send redirect_uri on refresh
-	CommaScopes    bool              `json:"comma_scopes"`    // it answers with commas between scopes
-	ScopeAliases   map[string]string `json:"scope_aliases"`   // short name to the name in answers
-	TemplateIssuer bool              `json:"template_issuer"` // metadata shared by tenants names its issuer with {tenantid}
-	RefreshDays    int               `json:"refresh_days"`    // after which refresh tokens of an app in testing end; 0: they do not
-	TargetHelp     string            `json:"target_help"`     // what to do about invalid_target, one sentence
+	RepeatScope    bool   `json:"repeat_scope"`    // send scope on refresh
+	RepeatURI      bool   `json:"repeat_uri"`      // send redirect_uri on refresh
+	CommaScopes    bool   `json:"comma_scopes"`    // it answers with commas between scopes
+	TemplateIssuer bool   `json:"template_issuer"` // metadata shared by tenants names its issuer with {tenantid}
+	RefreshDays    int    `json:"refresh_days"`    // after which refresh tokens of an app in testing end; 0: they do not
+	TargetHelp     string `json:"target_help"`     // what to do about invalid_target, one sentence
 
 	match []string // patterns of host and path, see matches
 }
@@ -195,7 +194,7 @@ func matches(pattern, host, issuerPath string) bool {
 
 func (p *Preset) clone() *Preset {
 	c := *p
-	c.AuthorizeParams, c.ScopeAliases = maps.Clone(p.AuthorizeParams), maps.Clone(p.ScopeAliases)
+	c.AuthorizeParams = maps.Clone(p.AuthorizeParams)
 	return &c
 }
 
@@ -210,13 +209,13 @@ func (p *Preset) RegistrationEnds(issued time.Time) time.Time {
 
 // Missing returns those of the scopes asked for that were not granted, whatever
 // names the provider answers with. Scopes that are about the sign-in itself do not
-// count: many providers leave them out of the answer.
+// count: many providers leave them out of the answer, and Google answers with
+// addresses in place of email and profile.
 func (p *Preset) Missing(asked, granted []string) []string {
 	var missing []string
 	for _, s := range asked {
-		alias := p.ScopeAliases[s]
 		switch {
-		case slices.Contains(granted, s), alias != "" && slices.Contains(granted, alias), signInScope(s):
+		case slices.Contains(granted, s), signInScope(s):
 		case p.ScopePrefix && slices.ContainsFunc(granted, func(g string) bool { return strings.HasSuffix(g, "/"+s) || strings.HasSuffix(s, "/"+g) }):
 		default:
 			missing = append(missing, s)

@@ -11,12 +11,8 @@ var presets = []*Preset{
 		OfflineAccess:   OfflineNever, // it does not know the scope
 		NoRegistration:  true,
 		RefreshDays:     7,
-		ScopeAliases: map[string]string{
-			"email":   "https://www.googleapis.com/auth/userinfo.email",
-			"profile": "https://www.googleapis.com/auth/userinfo.profile",
-		},
-		Ask:  "In the Google Cloud console, under APIs & Services, Credentials, somebody makes an OAuth client ID of the type Desktop app.",
-		Note: "Sign-ins to an app whose publishing status is Testing end after seven days.",
+		Ask:             "In the Google Cloud console, under APIs & Services, Credentials, somebody makes an OAuth client ID of the type Desktop app.",
+		Note:            "Sign-ins to an app whose publishing status is Testing end after seven days.",
 	},
 	{
 		Name: "Entra ID",

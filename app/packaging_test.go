@@ -14,8 +14,8 @@ func TestPackagesNameTheApplicationAsItNamesItself(t *testing.T) {
 		"FyneApp.toml":                         {`ID = "` + ID + `"`, `Icon = "assets/icon.png"`},
 		"assets/linux/" + ID + ".desktop":      {"\nIcon=" + ID + "\n", "\nExec=keyporter-tray --window %u\nMimeType=x-scheme-handler/keyporter;\n"},
 		"assets/linux/" + ID + ".metainfo.xml": {"<id>" + ID + "</id>", ID + ".desktop</launchable>", `version="@VERSION@" date="@DATE@"`},
+		"scripts/release/tree.go":              {`const appID = "` + ID + `"`},
 		"assets/darwin/Info.plist":             {"<string>" + ID + "</string>", "<string>@VERSION@</string>"},
-		filepath.Join("scripts", "package"):    {"id=" + ID + "\n"},
 	} {
 		b, err := os.ReadFile(filepath.Join("..", file))
 		if err != nil {

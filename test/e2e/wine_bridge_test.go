@@ -78,7 +78,7 @@ func TestWineDemoRunsToItsEnd(t *testing.T) {
 	if err != nil && !containsAll(err.Error(), "unlinkat", "Invalid function") {
 		t.Error(err)
 	}
-	left, err := filepath.Glob(w.unix(profile+`\Temp`) + "/keyporter-demo-*")
+	left, err := filepath.Glob(w.unix(winProfile+`\Temp`) + "/keyporter-demo-*")
 	check(t, err)
 	for _, dir := range left {
 		check(t, os.RemoveAll(dir))

@@ -21,8 +21,8 @@ import (
 // roaming and packaged are where Claude Desktop reads its servers from: when it
 // was installed from its own web page, and when it came from the Store.
 const (
-	roaming  = profile + `\AppData\Roaming`
-	packaged = profile + `\AppData\Local\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude\claude_desktop_config.json`
+	roaming  = winProfile + `\AppData\Roaming`
+	packaged = winProfile + `\AppData\Local\Packages\Claude_pzs8sxrjxfjjc\LocalCache\Roaming\Claude\claude_desktop_config.json`
 )
 
 // clientFiles are the files of clients that have been started once, by where
@@ -32,11 +32,11 @@ var clientFiles = map[string]struct{ id, before, entry string }{
 		"{\r\n  // by hand\r\n  \"mcpServers\": {\r\n    \"other\": { \"command\": \"C:\\\\tools\\\\other.exe\" }\r\n  }\r\n}\r\n",
 		`"command": "C:\\Program Files\\Keyporter\\keyporter.exe"`},
 	packaged: {"claude-desktop", "", `"command": "C:\\Program Files\\Keyporter\\keyporter.exe"`},
-	profile + `\.cursor\mcp.json`: {"cursor", `{"mcpServers": {}}`,
+	winProfile + `\.cursor\mcp.json`: {"cursor", `{"mcpServers": {}}`,
 		`"command": "C:\\Program Files\\Keyporter\\keyporter.exe"`},
 	roaming + `\Code\User\mcp.json`: {"vscode", "{\"servers\": {}}\n",
 		`"command": "C:\\Program Files\\Keyporter\\keyporter.exe"`},
-	profile + `\.codex\config.toml`: {"codex", "model = \"o\" # mine\r\n",
+	winProfile + `\.codex\config.toml`: {"codex", "model = \"o\" # mine\r\n",
 		`command = "C:\\Program Files\\Keyporter\\keyporter.exe"`},
 	roaming + `\Block\goose\config\config.yaml`: {"goose", "GOOSE_MODE: auto # mine\r\nextensions:\r\n  other:\r\n    enabled: true\r\n",
 		`cmd: "C:\\Program Files\\Keyporter\\keyporter.exe"`},

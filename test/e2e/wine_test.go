@@ -141,8 +141,8 @@ func (w *wine) unix(path string) string {
 	return filepath.Join(w.dir, "prefix", "drive_c", strings.ReplaceAll(rest, `\`, "/"))
 }
 
-// profile is the user's folder.
-const profile = `C:\users\` + wineUser
+// winProfile is the user's folder.
+const winProfile = `C:\users\` + wineUser
 
 // A winHome is a home in wine. Its pid and its kill are Windows's.
 type winHome struct {
@@ -161,9 +161,9 @@ func newWinHome(t *testing.T, name string, more ...string) *winHome {
 	check(t, err)
 	h := &winHome{wine: w, home: &home{t: t, program: wineLoader, first: []string{wineProgram}, linger: wineLinger, seen: &seen{secrets: map[string]bool{word: true}}}}
 	if name == "" {
-		h.folder, h.data = profile+`\`, profile+`\.keyporter`
+		h.folder, h.data = winProfile+`\`, winProfile+`\.keyporter`
 	} else {
-		h.folder = profile + `\` + name + `\`
+		h.folder = winProfile + `\` + name + `\`
 		h.data = h.folder + "kp"
 		more = append(more, "KEYPORTER_HOME="+h.data)
 		check(t, os.Mkdir(w.unix(h.folder), 0o700))

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -127,6 +128,8 @@ func TestKeptDemoServesItsSnippetUntilItIsInterrupted(t *testing.T) {
 		t.Error(err)
 	}
 
+	wantOwnPagesOnly(t, k)
+
 	// A second demo leaves the first one's home alone.
 	second := exec.Command(k.cmd.Path, "--keep")
 	second.Env = k.cmd.Env
@@ -142,6 +145,34 @@ func TestKeptDemoServesItsSnippetUntilItIsInterrupted(t *testing.T) {
 		if c, err := net.Dial("tcp", host); err == nil {
 			c.Close()
 			t.Errorf("the server %s still listens at %s", name, host)
+		}
+	}
+}
+
+// wantOwnPagesOnly checks that a page elsewhere whose name leads to this computer,
+// or which sends its reader's browser here, gets nothing of the demo's servers.
+func wantOwnPagesOnly(t *testing.T, k *kept) {
+	t.Helper()
+	for name, address := range k.last.Servers {
+		for field, value := range map[string]string{"Host": "evil.example", "Origin": "https://evil.example"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if field == "Host" {
+				req.Host = value
+			} else {
+				req.Header.Set(field, value)
+			}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusMisdirectedRequest && res.StatusCode != http.StatusForbidden {
+				t.Errorf("the server %s answers %d to a request with %s: %s", name, res.StatusCode, field, value)
+			}
 		}
 	}
 }

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"keyporter/internal/network"
 )
 
 // Names of endpoints, for Fail and Counters.
@@ -224,7 +226,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	}
 	s := New(o)
 	s.SetURL("http://" + l.Addr().String())
-	s.srv = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	s.srv = &http.Server{Handler: network.Own(s), ReadHeaderTimeout: 10 * time.Second}
 	s.end = make(chan struct{})
 	go func() {
 		defer close(s.end)

@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"keyporter/internal/network"
 )
 
 // Paths of the server.
@@ -201,7 +203,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	}
 	s.SetURL("http://" + l.Addr().String())
 	ctx, end := context.WithCancel(context.Background())
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	s.http = &http.Server{Handler: network.Own(s), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	s.end, s.done = end, make(chan struct{})
 	go func() {
 		defer close(s.done)

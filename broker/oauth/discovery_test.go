@@ -330,6 +330,36 @@ func TestAddressesForTheBrowser(t *testing.T) {
 	}
 }
 
+// Who reads the first of two members, or other spellings, must not see another
+// document than this client.
+func TestDocumentsAreReadInOneWay(t *testing.T) {
+	const good = `"issuer":"https://as.example","token_endpoint":"https://as.example/t"`
+	for doc, ok := range map[string]bool{
+		`{` + good + `}`:             true,
+		"\xef\xbb\xbf{" + good + `}`: true,
+		`{` + good + `,"Token_Endpoint":"https://evil.example/"}`:      true,
+		`{` + good + `,"to\u017fen_endpoint":"https://evil.example/"}`: true,
+		`{` + good + `,"token_endpoint":"https://evil.example/"}`:      false,
+		`{` + good + `,"to\u006ben_endpoint":"https://evil.example/"}`: false,
+		`{` + good + `,"x":{"a":1,"a":2}}`:                             false,
+		`{` + good + `}{"issuer":"https://evil.example"}`:              false,
+		`{` + good + `} // comment`:                                    false,
+		`{"ISSUER":"https://as.example",` + good[30:] + `}`:            false,
+		`{` + good + `,"x":` + strings.Repeat("[", 20000):              false,
+	} {
+		m, err := parseServerMetadata([]byte(doc), "https://as.example")
+		if (err == nil) != ok || ok && m.TokenEndpoint != "https://as.example/t" {
+			t.Errorf("%.100s: got %+v, %v", doc, m, err)
+		}
+	}
+	for answer, ok := range map[string]bool{`{"access_token":"a"}`: true, `{"access_token":"a","access_token":"b"}`: false, `{"Access_Token":"a"}`: true} {
+		f, err := parseFields([]byte(answer))
+		if (err == nil) != ok || strings.Contains(answer, "Access") && f.str("access_token") != "" {
+			t.Errorf("%s: got %v, %v", answer, f, err)
+		}
+	}
+}
+
 // No document makes discovery accept another issuer or another resource.
 func FuzzMetadata(f *testing.F) {
 	for _, s := range []string{`{}`, `[]`, `{"issuer":"https://as.example","token_endpoint":"https://as.example/t"}`,

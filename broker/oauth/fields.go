@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"keyporter/internal/hint"
 )
 
@@ -48,9 +50,9 @@ func (r *response) unusable(why error) error {
 func parseFields(body []byte) (fields, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
 	if len(body) > 0 && body[0] == '{' {
-		var f fields
-		if json.Unmarshal(body, &f) != nil {
-			return nil, errors.New("the answer is not valid JSON")
+		f, err := members(body)
+		if err != nil {
+			return nil, fmt.Errorf("the answer %w", err)
 		}
 		return f, nil
 	}
@@ -62,6 +64,19 @@ func parseFields(body []byte) (fields, error) {
 		return f, nil
 	}
 	return nil, errors.New("the answer is neither a JSON object nor a form")
+}
+
+// members reads a JSON object in which no name stands twice, at any depth (RFC 8259
+// section 4).
+func members(body []byte) (fields, error) {
+	var f fields
+	if json.Unmarshal(body, &f) != nil {
+		return nil, errors.New("is not valid JSON")
+	}
+	if !jsontext.Value(body).IsValid(jsontext.AllowInvalidUTF8(true)) {
+		return nil, errors.New("has a name twice")
+	}
+	return f, nil
 }
 
 // str returns a member that is a string, or "".

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -207,7 +208,8 @@ func withoutRootSlash(s string) string {
 
 // decode reads a JSON object. A member of the wrong type counts as absent: what
 // must be there is asked for by the caller, and the rest is not worth a failed
-// sign-in.
+// sign-in. One whose name is written in another way does too, and a name that
+// stands twice makes the document invalid: others could read it differently.
 func decode(body []byte, v any) error {
 	trimmed := strings.TrimSpace(strings.TrimPrefix(string(body), "\ufeff"))
 	switch {
@@ -216,10 +218,21 @@ func decode(body []byte, v any) error {
 	case !strings.HasPrefix(trimmed, "{"):
 		return errors.New("it is not a JSON object")
 	}
-	err := json.Unmarshal([]byte(trimmed), v)
+	f, err := members([]byte(trimmed))
+	if err != nil {
+		return fmt.Errorf("it %w", err)
+	}
+	// encoding/json takes names in other spellings for the same.
+	maps.DeleteFunc(f, func(name string, _ json.RawMessage) bool {
+		return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != ""
+	})
+	exact, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
 	var wrong *json.UnmarshalTypeError
-	if err != nil && !errors.As(err, &wrong) {
-		return errors.New("it is not valid JSON")
+	if err := json.Unmarshal(exact, v); err != nil && !errors.As(err, &wrong) {
+		return err
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -18,13 +19,19 @@ import (
 // one later, below another folder and home, with another umask and time zone, and
 // with caches of its own, so that everything is compiled anew. Then it compares
 // all bytes, and verifies and installs what was made as a person would.
-func check(ctx context.Context, stdout io.Writer) error {
+func check(ctx context.Context, home string, targets []target, stdout io.Writer) error {
 	work, err := os.MkdirTemp("", "keyporter-check-")
 	if err != nil {
 		return err
 	}
 	defer remove(work)
-	c := checker{work: work, stdout: stdout}
+	c := checker{work: work, targets: targets, stdout: stdout}
+	if home == "" {
+		home = filepath.Join(work, "home")
+	}
+	if home, err = filepath.Abs(home); err != nil {
+		return err
+	}
 	commit, err := output(ctx, "git", "rev-parse", "HEAD")
 	if err != nil {
 		return err
@@ -44,14 +51,18 @@ func check(ctx context.Context, stdout io.Writer) error {
 	if err := c.makeKey(ctx); err != nil {
 		return err
 	}
-	if err := c.run(ctx, first, nil, "go", "run", "./scripts/release", "build"); err != nil {
+	build := []string{"run", "./scripts/release", "build"}
+	for _, t := range targets {
+		build = append(build, t.String())
+	}
+	if err := c.run(ctx, first, nil, "go", build...); err != nil {
 		return err
 	}
-	env, err := elsewhere(ctx, filepath.Join(work, "home"))
+	env, err := elsewhere(ctx, home)
 	if err != nil {
 		return err
 	}
-	if err := c.run(ctx, second, append(env, "KEYPORTER_RELEASE_KEY="+c.key()), "sh", "-c", "umask 077; exec go run ./scripts/release build"); err != nil {
+	if err := c.run(ctx, second, append(env, "KEYPORTER_RELEASE_KEY="+c.key()), "sh", "-c", "umask 077; exec go "+strings.Join(build, " ")); err != nil {
 		return err
 	}
 	made := filepath.Join(second, "dist", "release")
@@ -78,8 +89,9 @@ func elsewhere(ctx context.Context, home string) ([]string, error) {
 }
 
 type checker struct {
-	work   string
-	stdout io.Writer
+	work    string
+	targets []target
+	stdout  io.Writer
 }
 
 func (c checker) key() string { return filepath.Join(c.work, "key") }
@@ -142,10 +154,15 @@ func (c checker) verify(ctx context.Context, made string) error {
 	return c.run(ctx, made, nil, "sha256sum", "--check", "--quiet", "--strict", sumsName)
 }
 
+var rpmArch = map[string]string{"amd64": "x86_64", "arm64": "aarch64"}
+
 // listed compares what the packages of each processor hold with the archive.
 func (c checker) listed(ctx context.Context, made string) error {
-	for arch, rpmArch := range map[string]string{"amd64": "x86_64", "arm64": "aarch64"} {
-		archive, err := one(made, "keyporter-*-linux-"+arch+".tar.gz")
+	for _, t := range c.targets {
+		if t.os != "linux" {
+			continue
+		}
+		archive, err := one(made, "keyporter-*-linux-"+t.arch+".tar.gz")
 		if err != nil {
 			return err
 		}
@@ -154,8 +171,8 @@ func (c checker) listed(ctx context.Context, made string) error {
 			return err
 		}
 		for pattern, script := range map[string]string{
-			"keyporter_*_" + arch + ".deb":    `dpkg-deb --fsys-tarfile "$1" | tar -t | grep -v '/$' | sed 's,^\.,,'`,
-			"keyporter-*." + rpmArch + ".rpm": `rpm -qpl "$1" | grep -vx /usr/share/doc/keyporter`,
+			"keyporter_*_" + t.arch + ".deb":          `dpkg-deb --fsys-tarfile "$1" | tar -t | grep -v '/$' | sed 's,^\.,,'`,
+			"keyporter-*." + rpmArch[t.arch] + ".rpm": `rpm -qpl "$1" | grep -vx /usr/share/doc/keyporter`,
 		} {
 			file, err := one(made, pattern)
 			if err != nil {
@@ -181,10 +198,14 @@ func (c checker) install(ctx context.Context, made string) error {
 		fmt.Fprintln(c.stdout, "check: only root can install packages into a folder, so that was left out")
 		return nil
 	}
+	here := runtime.GOARCH
+	if !slices.ContainsFunc(c.targets, func(t target) bool { return t.os == "linux" && t.arch == here }) {
+		return nil
+	}
 	for pattern, script := range map[string]string{
-		"keyporter_*_amd64.deb": `mkdir -p "$2/var/lib/dpkg/updates" "$2/var/lib/dpkg/info" && : >"$2/var/lib/dpkg/status" &&
+		"keyporter_*_" + here + ".deb": `mkdir -p "$2/var/lib/dpkg/updates" "$2/var/lib/dpkg/info" && : >"$2/var/lib/dpkg/status" &&
 			dpkg --root="$2" --log=/dev/null --force-depends --install "$1" 2>&1 && dpkg --root="$2" --verify keyporter`,
-		"keyporter-*.x86_64.rpm": `mkdir -p "$2" && rpm --root "$2" --initdb && rpm --root "$2" --nodeps --install "$1" && rpm --root "$2" --verify --nodeps keyporter`,
+		"keyporter-*." + rpmArch[here] + ".rpm": `mkdir -p "$2" && rpm --root "$2" --initdb && rpm --root "$2" --nodeps --install "$1" && rpm --root "$2" --verify --nodeps keyporter`,
 	} {
 		file, err := one(made, pattern)
 		if err != nil {

@@ -3,7 +3,7 @@
 // in any folder and on any day, with the tools that BUILD.txt names.
 //
 //	go run ./scripts/release build [-o FOLDER] [-key FILE] [SYSTEM/PROCESSOR...]
-//	go run ./scripts/release check
+//	go run ./scripts/release check [-home FOLDER] [SYSTEM/PROCESSOR...]
 //	go run ./scripts/release licences PROGRAM...
 //
 // It runs in the module's root, on Linux; scripts/macos makes the app for macOS.
@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	case "build":
 		return runBuild(ctx, args, stdout)
 	case "check":
-		return check(ctx, stdout)
+		return runCheck(ctx, args, stdout)
 	case "licences":
 		return thirdParty(ctx, stdout, args)
 	default:
@@ -66,4 +66,19 @@ func runBuild(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	return r.build(ctx, chosen, *key)
+}
+
+func runCheck(ctx context.Context, args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("check", flag.ContinueOnError)
+	home := flags.String("home", "", "a folder for the second build's caches, which stays for the next check; without it they are new")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	chosen, err := chooseTargets(flags.Args())
+	if err != nil {
+		return err
+	}
+	return check(ctx, *home, chosen, stdout)
 }

@@ -89,7 +89,9 @@ func (t target) compile(ctx context.Context, version, program, file string) erro
 		if err != nil {
 			return err
 		}
-		ldflags += extra
+		// With C in a program, Go's build ID covers more than what ends in the
+		// program: the same bytes have another one in another folder.
+		ldflags += extra + " -buildid="
 		env = []string{"CGO_ENABLED=1", "CC=" + cc, "PKG_CONFIG_LIBDIR=/usr/lib/" + t.triple + "/pkgconfig:/usr/share/pkgconfig"}
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", file, "./cmd/"+program)

@@ -90,12 +90,9 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 	if err := b.putUndo(ctx, m.undo); err != nil {
 		return nil, err
 	}
-	for _, e := range entries {
-		if err := m.entry(ctx, e); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			out.Problems = append(out.Problems, hint.Of(err))
+	for _, same := range byFile(entries) {
+		if err := m.file(ctx, same); err != nil {
+			return nil, err
 		}
 	}
 	m.removeFiles(found)
@@ -123,39 +120,81 @@ func (b *Broker) holdClientFiles(ctx context.Context) (release func(), err error
 	}
 }
 
-// entry moves one entry's secrets and replaces the entry.
-func (m *move) entry(ctx context.Context, e *scan.Entry) error {
-	var old []byte
-	var err error
-	moved := local.MovedEntry{File: e.File, Entry: e.Key}
+// byFile groups entries by the file that they stand in, and its client, in order.
+func byFile(entries []*scan.Entry) [][]*scan.Entry {
+	var files [][]*scan.Entry
+	at := map[string]int{}
+	for _, e := range entries {
+		key := e.Client.ID + " " + e.File
+		i, known := at[key]
+		if !known {
+			i = len(files)
+			at[key], files = i, append(files, nil)
+		}
+		files[i] = append(files[i], e)
+	}
+	return files
+}
+
+// file moves the secrets of a file's entries and then replaces these in one rewrite.
+// What is wrong with an entry is a problem of the fix; the error is the end of ctx.
+func (m *move) file(ctx context.Context, entries []*scan.Entry) error {
+	var moved []*scan.Entry
+	var all []*install.Replacement
+	for _, e := range entries {
+		r, err := m.entry(ctx, e)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			m.left(e, err)
+		default:
+			moved, all = append(moved, e), append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	moved[0].Client.Replace(moved[0].File, m.b.opt.Command, all...)
+	for i, e := range moved {
+		r := all[i]
+		if r.Err != nil {
+			m.left(e, r.Err)
+			continue
+		}
+		done, undo := local.MovedEntry{File: e.File, Entry: e.Key}, undoEntry{File: e.File, Client: e.Client.ID, At: e.At, Key: e.Key, Old: packed(r.Old)}
+		if r.Run {
+			done.Run = r.Name
+			m.keyFiles(e)
+		} else {
+			done.Server, undo.Server = r.Name, r.Name
+		}
+		m.out.Moved, m.undo.Entries = append(m.out.Moved, done), append(m.undo.Entries, undo)
+	}
+	return nil
+}
+
+// entry moves one entry's secrets into the vault, and says what is to stand in the
+// entry's place.
+func (m *move) entry(ctx context.Context, e *scan.Entry) (r *install.Replacement, err error) {
+	r = &install.Replacement{At: e.At, Key: e.Key}
 	switch {
 	case e.Remote != nil:
-		if moved.Server, err = m.server(ctx, e); err != nil {
-			return m.left(e, err)
-		}
-		old, err = e.Client.Replace(e.File, e.At, e.Key, moved.Server, m.b.opt.Command)
+		r.Name, err = m.server(ctx, e)
 	case e.Program != nil:
-		if moved.Run, err = m.program(ctx, e); err != nil {
-			return m.left(e, err)
-		}
-		if old, err = e.Client.ReplaceProgram(e.File, e.At, e.Key, moved.Run, m.b.opt.Command); err == nil {
-			m.keyFiles(e)
-		}
+		r.Run = true
+		r.Name, err = m.program(ctx, e)
 	default:
 		err = hint.New(hint.Failed, "It holds references or settings beside the key, and only its program knows what they stand for.",
 			"Write values in the place of the references and try again, or move the key by hand.")
 	}
-	if err != nil {
-		return m.left(e, err)
-	}
-	m.out.Moved = append(m.out.Moved, moved)
-	m.undo.Entries = append(m.undo.Entries, undoEntry{File: e.File, Client: e.Client.ID, At: e.At, Key: e.Key, Server: moved.Server, Old: packed(old)})
-	return nil
+	return r, err
 }
 
-func (m *move) left(e *scan.Entry, err error) error {
+func (m *move) left(e *scan.Entry, err error) {
 	h := hint.Of(err)
-	return hint.Wrap(err, h.Code, fmt.Sprintf("The entry %s in %s was left as it is. %s", clip(e.Key), e.File, h.What), h.Do)
+	m.out.Problems = append(m.out.Problems,
+		hint.Of(hint.Wrap(err, h.Code, fmt.Sprintf("The entry %s in %s was left as it is. %s", clip(e.Key), e.File, h.What), h.Do)))
 }
 
 // server adds the server that an entry describes; the same one in two clients is

@@ -41,13 +41,17 @@ func (m *move) keep(entries []*scan.Entry, found *scan.Result) error {
 // rememberFiles notes the servers that stand in clients' files now, so that a client
 // that loses them is noticed.
 func (m *move) rememberFiles(folders []string) {
+	there := map[string][]string{} // servers by file
 	for i := range m.undo.Entries {
 		e := &m.undo.Entries[i]
 		c, err := install.Find(e.Client)
 		if err != nil || e.Server == "" {
 			continue
 		}
-		if there, err := c.Servers(e.File); err != nil || !slices.Contains(there, e.Server) {
+		if _, known := there[e.File]; !known {
+			there[e.File], _ = c.Servers(e.File) // none of a file that cannot be read
+		}
+		if !slices.Contains(there[e.File], e.Server) {
 			continue // it is in a place that only this client knows
 		}
 		f := clientFile{Client: c.ID}

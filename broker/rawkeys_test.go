@@ -238,10 +238,8 @@ func TestUndoOfAFixThatWasCutOff(t *testing.T) {
 	if err := errors.Join(m.keep(found.Entries, found), c.putUndo(t.Context(), m.undo)); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range found.Entries[:2] {
-		if err := m.entry(t.Context(), e); err != nil {
-			t.Fatal(err)
-		}
+	if err := m.file(t.Context(), found.Entries[:2]); err != nil || len(m.out.Problems) > 0 || len(m.out.Moved) != 2 {
+		t.Fatalf("%v, %+v", err, m.out)
 	}
 	if p, err := c.Program(t.Context(), local.Name{Name: "b"}); err != nil || p.Env["B_KEY"].IsZero() || c.config().Servers["a"] == nil {
 		t.Fatalf("before the crash: %+v, %v, servers %q", p, err, c.config().ServerNames())

@@ -82,37 +82,60 @@ func (d *Document) Line(at int) int {
 	return line
 }
 
-// Replace puts an entry that launches a server's bridge in the place of another
-// entry, under its name, and returns what stood there, for PutBack. That may hold
-// a secret: no copy of the file is kept, and one that an earlier edit kept is
-// removed.
-func (c *Client) Replace(path string, at []string, key, server, command string) (old []byte, err error) {
-	return c.replace(path, at, Entry{Key: key, Server: server, Command: command})
+// A Replacement puts keyporter in the place of one entry, under its name.
+type Replacement struct {
+	At   []string
+	Key  string
+	Name string // of the server whose bridge is launched, or of the program
+	Run  bool   // it is a program of this computer: keyporter starts it, with the secrets that it needs
+
+	Old []byte // what stood there, for PutBack
+	Err error  // why it stands there still
 }
 
-// ReplaceProgram is Replace for an entry that starts a program of this computer: in
-// its place keyporter starts it, with the secrets that it needs.
-func (c *Client) ReplaceProgram(path string, at []string, key, name, command string) (old []byte, err error) {
-	return c.replace(path, at, Entry{Key: key, Server: name, Command: command, verb: run})
-}
-
-func (c *Client) replace(path string, at []string, e Entry) (old []byte, err error) {
-	_, err = edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
-		if err := c.has(text, at, e.Key); err != nil {
-			return change{}, err
+// Replace replaces entries of a file in one rewrite. Each says what became of it. What
+// stood there may hold a secret: no copy of the file is kept, and one that an earlier
+// edit kept is removed.
+func (c *Client) Replace(path, command string, all ...*Replacement) {
+	with := *c
+	with.format = remembering(c.format)
+	_, err := edit(path, Trace{}, dropCopy, func(text []byte) (change, error) {
+		ch := change{text: text}
+		for _, r := range all {
+			e := Entry{Key: r.Key, Server: r.Name, Command: command}
+			if r.Run {
+				e.verb = run
+			}
+			var out []byte
+			if out, r.Old, r.Err = with.replaced(ch.text, r.At, e); r.Err == nil {
+				ch.text, ch.changed = out, append(ch.changed, r.Name)
+			}
 		}
-		v, _, err := find(c.format, text, at)
-		if err != nil {
-			return change{}, err
-		}
-		out, was, err := c.format.replace(text, at, e.Key, withSwitches(c.fields(e), text, v.Get(e.Key)))
-		if err != nil {
-			return change{}, err
-		}
-		old = slices.Clone(was)
-		return change{text: out, changed: []string{e.Server}}, c.check(out, text, at, e.Key, true)
+		return ch, nil
 	})
-	return old, err
+	for _, r := range all {
+		switch {
+		case r.Err != nil:
+			r.Err = explain(path, r.Err)
+		case err != nil:
+			r.Err = err
+		}
+	}
+}
+
+func (c *Client) replaced(text []byte, at []string, e Entry) (out, old []byte, err error) {
+	if err := c.has(text, at, e.Key); err != nil {
+		return nil, nil, err
+	}
+	v, _, err := find(c.format, text, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, old, err = c.format.replace(text, at, e.Key, withSwitches(c.fields(e), text, v.Get(e.Key)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, slices.Clone(old), c.check(out, text, at, e.Key, true)
 }
 
 // switches are the fields that say whether a client uses a server, and which of its

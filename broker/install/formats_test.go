@@ -304,7 +304,9 @@ func TestReplacedEntriesComeBack(t *testing.T) {
 			}
 			for _, item := range d.Items {
 				writeFile(t, path+BackupSuffix, before, 0o600)
-				old, err := c.Replace(path, item.At, item.Key, "notes", command)
+				r := &Replacement{At: item.At, Key: item.Key, Name: "notes"}
+				c.Replace(path, command, r)
+				old, err := r.Old, r.Err
 				if errors.Is(err, errForm) && strings.Contains(f, "dots") {
 					continue
 				}
@@ -334,8 +336,10 @@ func TestAnEntryThatWentIsNotPutBack(t *testing.T) {
 	if err := c.PutBack(path, []string{"mcpServers"}, "a", []byte("{}")); hint.CodeOf(err) != hint.NotFound {
 		t.Errorf("over a foreign entry: %v", err)
 	}
-	if _, err := c.Replace(path, []string{"mcpServers"}, "b", "notes", command); hint.CodeOf(err) != hint.NotFound {
-		t.Errorf("one that is not there: %v", err)
+	gone, there := &Replacement{At: []string{"mcpServers"}, Key: "b", Name: "notes"}, &Replacement{At: []string{"mcpServers"}, Key: "a", Name: "notes"}
+	c.Replace(path, command, gone, there)
+	if hint.CodeOf(gone.Err) != hint.NotFound || there.Err != nil {
+		t.Errorf("one that is not there: %v; the one beside it: %v", gone.Err, there.Err)
 	}
 }
 
@@ -412,8 +416,9 @@ func TestReplacedEntriesKeepTheirSwitches(t *testing.T) {
 	} {
 		c, path := clientOf(t, test.id), filepath.Join(t.TempDir(), "config")
 		writeFile(t, path, test.before, 0o600)
-		if _, err := c.ReplaceProgram(path, c.path, "a", "a", command); err != nil {
-			t.Fatal(err)
+		r := &Replacement{At: c.path, Key: "a", Name: "a", Run: true}
+		if c.Replace(path, command, r); r.Err != nil {
+			t.Fatal(r.Err)
 		}
 		got := readString(t, path)
 		if !strings.Contains(got, test.want) || strings.Contains(got, "*") || strings.Contains(got, "enabled: true") {

@@ -8,9 +8,26 @@ import (
 )
 
 // jsonc is the format of JSON files, with comments or without.
-type jsonc struct{}
+type jsonc struct {
+	last *lastParsed // for one edit with many steps; nil remembers nothing
+}
 
 var _ format = jsonc{}
+
+// A lastParsed is the last two texts that were parsed: the file before a step and
+// after it. Some files hold megabytes beside the entries.
+type lastParsed struct {
+	text [2][]byte // own copies
+	root [2]*Value
+}
+
+// remembering is f for an edit with many steps.
+func remembering(f format) format {
+	if _, ok := f.(jsonc); ok {
+		return jsonc{last: &lastParsed{}}
+	}
+	return f // the others' files are small
+}
 
 func (jsonc) quote(s string) string { return quote(s) }
 
@@ -42,7 +59,7 @@ func (f jsonc) add(text []byte, path []string, key string, fields []field) ([]by
 	if err != nil {
 		return nil, err
 	}
-	in := styleOf(out, v)
+	in := styleOf(f, out, v)
 	return in.add(quote(key) + ": " + in.object(jsonMembers(fields)...)), nil
 }
 
@@ -60,7 +77,7 @@ func (f jsonc) replace(text []byte, path []string, key string, fields []field) (
 		return nil, nil, err
 	}
 	e := v.Get(key)
-	in := styleOf(text, v)
+	in := styleOf(f, text, v)
 	if bytes.IndexByte(text[e.Start:e.End], '\n') < 0 {
 		in.inline = true // as the old one was
 	}
@@ -90,7 +107,7 @@ func makeObjects(text []byte, path []string) ([]byte, error) {
 		if err != nil || at != nil {
 			return text, err
 		}
-		text = styleOf(text, around[len(around)-1]).add(quote(path[len(around)-1]) + ": {}")
+		text = styleOf(jsonc{}, text, around[len(around)-1]).add(quote(path[len(around)-1]) + ": {}")
 	}
 	return text, nil
 }

@@ -15,7 +15,24 @@ type parser struct {
 	at   int
 }
 
-func (jsonc) parse(text []byte) (*Value, error) {
+func (f jsonc) parse(text []byte) (*Value, error) {
+	if f.last == nil {
+		return parseJSON(text)
+	}
+	for i, old := range f.last.text {
+		if f.last.root[i] != nil && bytes.Equal(old, text) {
+			return f.last.root[i], nil
+		}
+	}
+	root, err := parseJSON(text)
+	if err == nil && root != nil {
+		f.last.text[1], f.last.root[1] = f.last.text[0], f.last.root[0]
+		f.last.text[0], f.last.root[0] = bytes.Clone(text), root
+	}
+	return root, err
+}
+
+func parseJSON(text []byte) (*Value, error) {
 	p := &parser{text: text}
 	if bytes.HasPrefix(text, bom) {
 		p.at = len(bom)

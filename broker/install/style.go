@@ -13,13 +13,13 @@ type style struct {
 	inline  bool   // it stands on one line and goes on so
 }
 
-func styleOf(text []byte, v *Value) *style {
+func styleOf(f jsonc, text []byte, v *Value) *style {
 	s := &style{text: text, v: v, newline: "\n", unit: "  ", outer: indentation(text, v.Start)}
 	body := bytes.TrimSpace(text)
 	if i := bytes.IndexByte(text, '\n'); i > 0 && text[i-1] == '\r' {
 		s.newline = "\r\n"
 	}
-	if root, err := (jsonc{}).parse(text); err == nil && root != nil && len(root.Members) > 0 {
+	if root, err := f.parse(text); err == nil && root != nil && len(root.Members) > 0 {
 		if first := root.Members[0].Start; bytes.IndexByte(text[root.Start:first], '\n') >= 0 {
 			if unit := indentation(text, first); unit != "" {
 				s.unit = unit

@@ -44,7 +44,7 @@ computer, and holds no secret.`,
 					_, err = p.stdout.Write(out.Bytes())
 					return err
 				}
-				if err := atomicfile.WriteFileMode(file, out.Bytes(), 0o644); err != nil {
+				if err := atomicfile.WriteFile(file, out.Bytes()); err != nil {
 					return atomicfile.Unwritable(oneLine(file), err)
 				}
 				fmt.Fprintf(p.stderr, "Wrote %s. Open it with Claude Desktop (Settings, Extensions) to install it.\n", oneLine(file))

@@ -129,8 +129,8 @@ func (p *program) deliver(text []byte, file string, link bool) error {
 		_, err := p.stdout.Write(text)
 		return err
 	}
-	if err := atomicfile.WriteFileMode(file, text, 0o644); err != nil {
-		return atomicfile.Unwritable(printable(file), err)
+	if err := atomicfile.WriteFile(file, text); err != nil {
+		return atomicfile.Unwritable(oneLine(file), err)
 	}
 	return nil
 }

@@ -61,11 +61,17 @@ func short(dir string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// Make makes the folders, readable by this user only.
+// Make makes the folders, readable by this user only. It fails if one was there that
+// other users can write to.
 func (p Paths) Make() error {
 	for _, d := range []string{p.Config, p.State, p.Runtime} {
 		if err := atomicfile.MakeFolder(d, 0o700); err != nil {
 			return hint.Wrap(err, hint.Failed, fmt.Sprintf("The folder %s cannot be made.", d), "Make it yourself, or set KEYPORTER_HOME to a folder that can be written to.")
+		}
+	}
+	for _, d := range []string{p.Config, p.State} {
+		if err := writtenByUser(d); err != nil {
+			return err
 		}
 	}
 	return ownedByUser(p.Runtime)

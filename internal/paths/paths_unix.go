@@ -27,3 +27,19 @@ func ownedByUser(dir string) error {
 	}
 	return nil
 }
+
+// writtenByUser refuses a folder in which another user than root can put files in
+// the place of Keyporter's. It may be a link, as those who keep their settings in a
+// repository have it.
+func writtenByUser(dir string) error {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("check folder: %w", err)
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid != 0 && int(st.Uid) != os.Getuid() || fi.Mode().Perm()&0o022 != 0 {
+		return hint.New(hint.Failed, fmt.Sprintf("Other users can write to the folder %s, so Keyporter does not use it.", dir),
+			"Look at what is in it, then make it yours alone: chmod 700 "+hint.Arg(dir))
+	}
+	return nil
+}

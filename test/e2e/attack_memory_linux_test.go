@@ -75,8 +75,9 @@ func (h *home) keyed() {
 		mcp.ServeHTTP(w, r)
 	}))
 	h.t.Cleanup(s.Close)
-	h.do("account", "add", "static", "key", "--token-file", h.file("pass", token))
-	h.file("pass", "passphrase-"+word)
+	file := h.file("token", token)
+	h.do("account", "add", "static", "key", "--token-file", file)
+	check(h.t, os.Remove(file))
 	h.do("add", "acme", s.URL+fakemcp.Path, "--account", "key", "--bind")
 }
 

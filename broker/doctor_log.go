@@ -28,7 +28,7 @@ func (b *Broker) checkLog(ctx context.Context, c *checkup) {
 		c.fail(local.CheckLog, path, hint.New(hint.Failed, fmt.Sprintf("The audit log is not as it was written. %s, line %d: %s.", clip(at.File), at.Line, at.What),
 			"See all places with keyporter log --verify, and keep the files while you find out who changed them."))
 	default:
-		c.ok(local.CheckLog, "%s, as it was written", counted(v.Records, "record"))
+		c.ok(local.CheckLog, "as it was written: %s", counted(v.Records, "record"))
 	}
 }
 

@@ -148,10 +148,10 @@ func brokenTokens() []diagnosis {
 		{name: "a fixed token is refused", id: local.CheckClaims, what: "a server that expects a JWT refuses it", do: "keyporter account rotate key --token-file FILE", world: func(t *testing.T) *clinic {
 			return withStatic(t, answering(t, http.StatusUnauthorized, "WWW-Authenticate", `Bearer error="invalid_token"`))
 		}},
-		{name: "encrypted for want of an audience", id: local.CheckClaims, what: "encrypted", do: "--audience", world: refused(fakeas.Options{TokenForm: fakeas.JWE}, nil)},
-		{name: "no audience at all", id: local.CheckClaims, what: "names no audience", do: "--audience", world: refused(fakeas.Options{IgnoreResource: true}, nil)},
-		{name: "another audience", id: local.CheckClaims, what: "https://other.example/api", do: "--audience", world: refused(fakeas.Options{}, func(p *local.PutServer) { p.Server.Resource = "https://other.example/api" })},
-		{name: "the slash at the end of the audience", id: local.CheckClaims, what: "slash at the end", do: "--resource", world: func(t *testing.T) *clinic {
+		{name: "encrypted for want of an audience", id: local.CheckClaims, what: "encrypted", do: "keyporter set notes audience=", world: refused(fakeas.Options{TokenForm: fakeas.JWE}, nil)},
+		{name: "no audience at all", id: local.CheckClaims, what: "names no audience", do: "keyporter set notes audience=", world: refused(fakeas.Options{IgnoreResource: true}, nil)},
+		{name: "another audience", id: local.CheckClaims, what: "https://other.example/api", do: "keyporter set notes audience=", world: refused(fakeas.Options{}, func(p *local.PutServer) { p.Server.Resource = "https://other.example/api" })},
+		{name: "the slash at the end of the audience", id: local.CheckClaims, what: "slash at the end", do: "keyporter set notes resource=", world: func(t *testing.T) *clinic {
 			as := fakeas.Start(t, fakeas.Options{})
 			m, err := fakemcp.New(fakemcp.Options{Issuer: as.Issuer(), Resource: "-"})
 			if err != nil {

@@ -99,6 +99,9 @@ func (b *Broker) expected(ctx context.Context, s *account.Server, a *access) cla
 	if e.Server = s.URL; s.Audience != "" {
 		e.Asked = s.Audience
 	}
+	if a.grant != nil || a.record.ClientID != "" {
+		e.Name = s.Name
+	}
 	b.mu.Lock()
 	r, fields := b.refusals[refusalKey(s)], b.challenges[refusalKey(s)]
 	e.Refused = r != nil && a.token != nil && r.hash == a.token.Hash()

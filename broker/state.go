@@ -135,6 +135,9 @@ func (b *Broker) serverState(s *account.Server) local.ServerState {
 	}
 	a := b.access(s)
 	st.State, st.Problem, st.Identity, st.ExpiresAt, st.Renews = a.status, a.problem, a.identity, a.expiry, a.renews
+	if h := b.history[b.attemptName(s.Name)]; st.State == local.Unknown && h != nil && h.failure != nil {
+		st.State, st.Problem = local.Failed, hint.Of(h.failure) // a bridge may still try
+	}
 	return st
 }
 

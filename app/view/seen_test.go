@@ -21,7 +21,7 @@ func TestWhatTheDoctorSawIsToldInJapanese(t *testing.T) {
 		"process 4711, since 2026-11-21 13:03:30, 1 bridge":                                     "プロセス 4711、開始 2026-11-21 13:03:30、ブリッジ 1 件",
 		"/home/a/config.json: 1 server, 12 accounts":                                            "/home/a/config.json: サーバー 1 件、アカウント 12 件",
 		"1 tool after 21 ms, protocol 2025-11-25":                                               "ツール 1 件、21 ミリ秒、プロトコル 2025-11-25",
-		"12 records, as it was written":                                                         "記録 12 件。書かれたときのままです",
+		"as it was written: 12 records":                                                         "書かれたときのままです: 記録 12 件",
 		"process 4711, since 2026-11-21 13:03:30":                                               "プロセス 4711、開始 2026-11-21 13:03:30",
 		"keyporter v1, agent v1, linux/amd64; MCP clients launch /usr/bin/keyporter":            "keyporter v1、エージェント v1、linux/amd64。MCP クライアントが起動するもの: /usr/bin/keyporter",
 		"/home/is this/vault.age is open and can be written":                                    "/home/is this/vault.age は開いていて、書き込めます",

@@ -10,7 +10,8 @@ var phrasesJA = []phrase{
 	{"the vault's key is in the keyring", "保管庫のキーはキーリングにあります"},
 	{"not used: the vault's key is under a passphrase", "使っていません。保管庫のキーはパスフレーズで守られています"},
 	{"%s is open and can be written", "$1 は開いていて、書き込めます"},
-	{"%d record|s|, as it was written", "記録 $1 件||。書かれたときのままです"},
+	{"as it was written: %s", "書かれたときのままです: $1"},
+	{"%d record|s", "記録 $1 件|"},
 
 	// The way to a server.
 	{"the server does not say what time it has", "サーバーは時刻を知らせません"},

@@ -388,7 +388,7 @@ func ill(w *world) {
 	ok(local.CheckAgent, "", "process 4711, since 2026-11-21 13:03:30, 3 bridges")
 	ok(local.CheckKeyring, "", "the vault's key is in the keyring")
 	ok(local.CheckVault, "", "/home/name/.local/state/keyporter/vault.age is open and can be written")
-	ok(local.CheckLog, "", "812 records, as it was written")
+	ok(local.CheckLog, "", "as it was written: 812 records")
 	ok(local.CheckDNS, "Notion", "mcp.notion.com is 203.0.113.7")
 	w.agent.checks = append(w.agent.checks, &local.Check{ID: local.CheckTLS, Subject: "Notion", Result: local.CheckNote, Seen: "TLS 1.3, issued by Zscaler Intermediate Root CA, good until 2026-12-01",
 		Problem: hint.New(hint.Failed, "Zscaler opens this connection on its way and looks into it; this computer trusts it.", "Nothing needs to be done while it works; if the server refuses requests, ask your IT to leave this host alone.")})

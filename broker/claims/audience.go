@@ -64,7 +64,7 @@ func (j *judge) audience() {
 	}
 	for _, a := range aud {
 		if !slices.Contains(aud, want) && strings.TrimSuffix(a, "/") == strings.TrimSuffix(want, "/") {
-			say(AudienceSlash, fmt.Sprintf("Ask for %s exactly, with --audience or --resource, or ask the owner of the server to accept both.", shown(want)),
+			say(AudienceSlash, fmt.Sprintf("Ask for %s exactly, with %s, or ask the owner of the server to accept both.", shown(want), j.exactly()),
 				"The token is for %s and the server is %s; verifiers such as FastMCP's compare each character, the slash at the end included.", shown(a), shown(want))
 			return
 		}
@@ -74,7 +74,7 @@ func (j *judge) audience() {
 	}
 	for _, a := range aud {
 		if originOf(a) != "" && originOf(a) == originOf(want) {
-			say(AudiencePath, fmt.Sprintf("Ask the owner of the server which audience it takes, and set it with --audience, such as %s.", shown(want)),
+			say(AudiencePath, fmt.Sprintf("Ask the owner of the server which audience it takes, such as %s, and set it with %s.", shown(want), j.setting()),
 				"The token is for %s and the server is %s; many servers take their whole address only, others just the host.", shown(a), shown(want))
 			return
 		}
@@ -82,7 +82,7 @@ func (j *judge) audience() {
 	if j.ofClient(aud) || !certain && j.elsewhere(aud) {
 		return
 	}
-	say(WrongAudience, askAudience, "The token is for %s, and the server is %s.", listed(aud), shown(want))
+	say(WrongAudience, j.askAudience(), "The token is for %s, and the server is %s.", listed(aud), shown(want))
 }
 
 // without is for a token that names no audience.
@@ -91,7 +91,7 @@ func (j *judge) without() {
 		j.perhaps(NoAudience, "If the server checks the audience, set it up with --use-id-token.", "Access tokens of Cognito name a client and no audience.")
 		return
 	}
-	j.perhaps(NoAudience, askAudience, "The token names no audience, so a server that checks it refuses it.")
+	j.perhaps(NoAudience, j.askAudience(), "The token names no audience, so a server that checks it refuses it.")
 }
 
 // graph is the application ID of Microsoft Graph.
@@ -111,7 +111,7 @@ func (j *judge) provider(aud []string) bool {
 		j.always(NoAudience, "Ask the administrator of the realm for an audience mapper or a client scope that names the server.",
 			"The token is for Keycloak's own account console: the realm puts no other audience into it.")
 	case only(func(a string) bool { return host != "" && hostOf(a) == host && strings.HasSuffix(a, "/userinfo") }):
-		j.always(NoAudience, askAudience, "The token is for the provider's own userinfo endpoint: it was not told the audience.")
+		j.always(NoAudience, j.askAudience(), "The token is for the provider's own userinfo endpoint: it was not told the audience.")
 	case strings.Contains(host, ".okta") && originOf(iss) == iss && slices.Contains(aud, iss):
 		j.always(NoAudience, "Ask the administrator for a custom authorization server (/oauth2/ID) with the server's address as its audience.",
 			"The token is of the Okta organisation's own authorization server, whose tokens are for Okta's own interfaces.")
@@ -157,7 +157,7 @@ func (j *judge) ownDomain(aud []string, named bool) bool {
 	if named || !isGoogle(j.m.str("iss")) || isCloudRun(host) || hostOf(aud[0]) != host {
 		return false
 	}
-	const do = "Ask the owner of the server which audience it takes, and set it with --audience: the service's own address (https://….run.app), the client ID of Identity-Aware Proxy, or its whole address."
+	do := fmt.Sprintf("Ask the owner of the server which audience it takes, and set it with %s: the service's own address (https://….run.app), the client ID of Identity-Aware Proxy, or its whole address.", j.setting())
 	j.perhaps(CustomDomain, do, "The token is for %s; behind a domain of its own, Cloud Run expects the service's own address and Identity-Aware Proxy its client ID.", shown(aud[0]))
 	return true
 }

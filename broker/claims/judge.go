@@ -6,11 +6,14 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"keyporter/internal/hint"
 )
 
 // Expected is what a server wants of a token, as far as that is known. What is
 // empty is not known, and nothing is said about it.
 type Expected struct {
+	Name     string   // the server's, whose audience the user may set; empty: the account has one of its own
 	Server   string   // the server's address, as the user typed it
 	Resource string   // as its metadata names it (RFC 9728 section 2): what aud has to be
 	Issuers  []string // authorization servers that the metadata names
@@ -115,7 +118,26 @@ func (j *judge) perhaps(code Code, do, what string, args ...any) {
 	}
 }
 
-const askAudience = "Set the audience that the server expects, with --audience."
+// setting is how the audience is set: by a command for a server, and for an account
+// that has its own where it is added.
+func (j *judge) setting() string {
+	if j.e.Name == "" {
+		return "--audience"
+	}
+	return fmt.Sprintf("keyporter set %s audience=AUDIENCE", hint.Arg(j.e.Name))
+}
+
+// exactly is how a token is asked for with one audience or resource.
+func (j *judge) exactly() string {
+	if j.e.Name == "" {
+		return "--audience or --resource"
+	}
+	return fmt.Sprintf("keyporter set %s resource=ADDRESS (or audience=ADDRESS)", hint.Arg(j.e.Name))
+}
+
+func (j *judge) askAudience() string {
+	return fmt.Sprintf("Set the audience that the server expects, with %s.", j.setting())
+}
 
 // encrypted is for a JWE. Auth0 encrypts the access tokens of sign-ins that named
 // no audience, for its own userinfo endpoint.
@@ -124,7 +146,7 @@ func (j *judge) encrypted() {
 		j.perhaps(Encrypted, "Ask the owner of the server whether it can read encrypted tokens.", "The token is encrypted, for %s.", shown(j.e.Asked))
 		return
 	}
-	j.always(Encrypted, askAudience, "The token is encrypted, so that only the provider itself can read it; providers such as Auth0 do that when they are not told the audience.")
+	j.always(Encrypted, j.askAudience(), "The token is encrypted, so that only the provider itself can read it; providers such as Auth0 do that when they are not told the audience.")
 }
 
 // opaque is for a token that says nothing.
@@ -134,7 +156,7 @@ func (j *judge) opaque() {
 		j.perhaps(Unreadable, "If it runs on Cloud Run, behind IAP or with a JWTVerifier, use an account with --audience in place of --scope.",
 			"The token is a Google access token, which only Google can read; a server that checks ID tokens refuses it.")
 	case strings.HasSuffix(hostOf(j.e.Issuer), ".auth0.com"):
-		j.perhaps(Unreadable, askAudience, "The token is opaque; Auth0 issues such when it is not told the audience.")
+		j.perhaps(Unreadable, j.askAudience(), "The token is opaque; Auth0 issues such when it is not told the audience.")
 	default:
 		j.perhaps(Unreadable, "Ask the owner of the server whether it wants a JWT or an ID token (--use-id-token).",
 			"The token is opaque: only the provider can say what it is good for, and a server that expects a JWT refuses it.")

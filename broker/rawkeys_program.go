@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"keyporter/broker/local"
@@ -73,7 +74,7 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	var p local.Program
 	if _, ok := v.Get(programKey(n.Name)); !ok {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("There is no program named %q in the vault.", clip(n.Name)),
-			"Take its entry out of the MCP client's configuration, or write the program itself there again.")
+			"keyporter run --list shows those that are there; take its entry out of the MCP client's configuration, or write the program itself there again.")
 	}
 	if err := readRecord(v, programKey(n.Name), &p); err != nil {
 		return nil, err
@@ -83,4 +84,21 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	}
 	b.record(local.AuditRecord{Event: "run", Program: b.programOf(ctx), Name: n.Name, Outcome: "ok"})
 	return &p, nil
+}
+
+// Programs lists the programs whose secrets scans moved into the vault.
+func (b *Broker) Programs(ctx context.Context) (*local.Programs, error) {
+	v, err := b.openedVault(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &local.Programs{Programs: []local.StoredProgram{}}
+	for _, key := range v.Keys(programKey("")) {
+		var p local.Program
+		if err := readRecord(v, key, &p); err != nil {
+			return nil, err
+		}
+		out.Programs = append(out.Programs, local.StoredProgram{Name: strings.TrimPrefix(key, programKey("")), Command: p.Command})
+	}
+	return out, nil
 }

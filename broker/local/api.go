@@ -167,6 +167,8 @@ type Broker interface {
 	// Program returns a program whose secrets a scan moved into the vault, for the one
 	// who starts it.
 	Program(ctx context.Context, n Name) (*Program, error)
+	// Programs lists those programs by name.
+	Programs(ctx context.Context) (*Programs, error)
 
 	// UseVault moves the vault's identity to the other back end.
 	UseVault(ctx context.Context, r UseVault) error

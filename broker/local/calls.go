@@ -201,6 +201,10 @@ func (c *Client) Program(ctx context.Context, n Name) (*Program, error) {
 	return getProgram.one(ctx, c, n)
 }
 
+func (c *Client) Programs(ctx context.Context) (*Programs, error) {
+	return listPrograms.one(ctx, c, none{})
+}
+
 func (c *Client) UseVault(ctx context.Context, u UseVault) error {
 	_, err := useVault.one(ctx, c, u)
 	return err

@@ -229,6 +229,10 @@ func (f *fake) Program(_ context.Context, n Name) (*Program, error) {
 	return called[*Program](f, "Program", n)
 }
 
+func (f *fake) Programs(context.Context) (*Programs, error) {
+	return called[*Programs](f, "Programs", nil)
+}
+
 func (f *fake) UseVault(_ context.Context, u UseVault) error { f.note("UseVault", u); return nil }
 
 func (f *fake) Unlock(_ context.Context, u Unlock) error { f.note("Unlock", u); return nil }

@@ -62,6 +62,7 @@ var (
 	forgetProfile   = do("forget-profile", Broker.ForgetProfile)
 	scan            = call("scan", Broker.Scan)
 	getProgram      = call("program", Broker.Program)
+	listPrograms    = ask("programs", Broker.Programs)
 	useVault        = do("use-vault", Broker.UseVault)
 	unlock          = do("unlock", Broker.Unlock)
 	restoreVault    = ask("restore-vault", Broker.RestoreVault)
@@ -84,7 +85,7 @@ func routes() []route {
 		askApproval, approve, revoke,
 		pause, resume, stop,
 		setSettings, clients, installClient, uninstallClient, repairClients,
-		doctor, scan, getProgram,
+		doctor, scan, getProgram, listPrograms,
 		shareProfile, reviewProfile, joinProfile, forgetProfile,
 		useVault, unlock, restoreVault,
 	}

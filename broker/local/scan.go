@@ -55,6 +55,17 @@ type Scanned struct {
 	CanUndo  time.Time     `json:"can_undo,omitzero"` // when the fix was made that can be undone
 }
 
+// Programs is the answer of Programs.
+type Programs struct {
+	Programs []StoredProgram `json:"programs"` // never null
+}
+
+// A StoredProgram is a Program without its secrets.
+type StoredProgram struct {
+	Name    string `json:"name"`
+	Command string `json:"command"`
+}
+
 // A Program is a program of this computer with the secrets that it is started
 // with.
 type Program struct {

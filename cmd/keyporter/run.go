@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -13,15 +15,22 @@ import (
 )
 
 func (p *program) runProgram() *cobra.Command {
-	return &cobra.Command{
+	var list, asJSON bool
+	c := &cobra.Command{
 		Use:    "run NAME",
 		Hidden: true, // people never type it
 		Short:  "Start a program with the keys that a scan moved into the vault",
 		Long: `Starts the program of an MCP client's entry whose keys keyporter scan --fix moved into the
 vault, with those keys in its environment and arguments. MCP clients launch it.`,
-		Example: "  keyporter run github",
-		Args:    takes("a program's name"),
+		Example: "  keyporter run github\n  keyporter run --list",
+		Args:    takes("[a program's name]"),
 		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case list == (len(args) > 0):
+				return wrong(c, "keyporter run takes a program's name, or --list.")
+			case list:
+				return p.listPrograms(c.Context(), asJSON)
+			}
 			where, err := p.paths()
 			if err != nil {
 				return err
@@ -38,6 +47,31 @@ vault, with those keys in its environment and arguments. MCP clients launch it.`
 			return p.startProgram(c.Context(), found)
 		},
 	}
+	c.Flags().BoolVar(&list, "list", false, "list the programs, and start none")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
+	return c
+}
+
+func (p *program) listPrograms(ctx context.Context, asJSON bool) error {
+	return p.ask(ctx, func(l *local.Client) error {
+		out, err := l.Programs(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return p.printJSON(out.Programs)
+		}
+		if len(out.Programs) == 0 {
+			fmt.Fprintln(p.stderr, "There are no programs. keyporter scan --fix makes one of an entry that starts a program with keys.")
+			return nil
+		}
+		t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "NAME\tPROGRAM")
+		for _, s := range out.Programs {
+			fmt.Fprintf(t, "%s\t%s\n", printable(s.Name), printable(s.Command))
+		}
+		return t.Flush()
+	})
 }
 
 // startProgram starts a program in place of this one, where the system can do that.

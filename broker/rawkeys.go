@@ -75,7 +75,7 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 	for _, err := range found.Problems {
 		out.Problems = append(out.Problems, hint.Of(err))
 	}
-	m := &move{b: b, out: out, undo: &undoRecord{At: b.opt.Now()}, made: map[string]string{}}
+	m := &move{b: b, out: out, undo: &undoRecord{}, made: map[string]string{}}
 	entries := slices.DeleteFunc(found.Entries, func(e *scan.Entry) bool {
 		// A bridge whose tokens go has to sign in again anyway: then here.
 		return len(e.Findings) == 0 && (e.Remote == nil || len(found.Stores) == 0)
@@ -83,6 +83,9 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 	if len(out.Found) == 0 {
 		out.CanUndo = b.lastUndo()
 		return out, nil
+	}
+	if m.undo.At, err = b.undoTime(ctx); err != nil {
+		return nil, err
 	}
 	if err := m.keep(entries, found); err != nil {
 		return nil, err

@@ -112,6 +112,19 @@ func (f *undoFile) noteAfter() {
 // undoKey names a fix by its time, so that keys sort by it.
 func undoKey(at time.Time) string { return "undo/" + at.UTC().Format("20060102T150405.000000000Z") }
 
+// undoTime is now, or just after the last fix if the clock was set back since: the
+// last one is undone first.
+func (b *Broker) undoTime(ctx context.Context) (time.Time, error) {
+	if _, err := b.openedVault(ctx); err != nil {
+		return time.Time{}, err
+	}
+	now := b.opt.Now()
+	if last := b.lastUndo(); !now.After(last) {
+		now = last.Add(time.Nanosecond)
+	}
+	return now, nil
+}
+
 func (b *Broker) putUndo(ctx context.Context, u *undoRecord) error {
 	v, err := b.openedVault(ctx)
 	if err != nil {

@@ -7,9 +7,6 @@ import (
 	"time"
 )
 
-// gone is how long a peer that acknowledges nothing is waited for.
-const gone = time.Minute
-
 // dialer makes connections that notice within a minute that their peer is gone
 // without a word: keep-alives find out while nothing is under way, and unacked
 // what was sent and never acknowledged, which keep-alives do not (RFC 5482).

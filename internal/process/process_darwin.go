@@ -26,7 +26,6 @@ func find(pid int) (Process, error) {
 		return Process{}, err
 	}
 	buf := make([]byte, maxPathBytes)
-	//lint:ignore SA1019 there is no other way to it without cgo
 	_, _, errno := syscall.Syscall6(sysProcInfo, callPIDInfo, uintptr(pid), pidPathInfo, 0, uintptr(unsafe.Pointer(&buf[0])), maxPathBytes)
 	if errno != 0 {
 		return Process{}, errno

@@ -1,7 +1,6 @@
 package vault_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +22,8 @@ const childEnv = "KEYPORTER_VAULT_TEST_JOB"
 // A job is what a child does. What it writes to standard output is for its parent.
 type job func(arg string) error
 
-// jobs are those of every system; add adds one, while package variables are made.
+// jobs are those of every system; full_linux_test.go adds some.
 var jobs = map[string]job{"writer": writerChild}
-
-func add(name string, j job) job {
-	jobs[name] = j
-	return j
-}
 
 // init turns a process that was started as a child into its job, before the
 // testing package looks at the command line.
@@ -57,19 +51,6 @@ func child(t *testing.T, name, arg string, env ...string) *exec.Cmd {
 	// Under the race detector a process sleeps for a second before it ends.
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GORACE=atexit_sleep_ms=0", childEnv + "=" + name + ":" + arg}, env...)
 	return cmd
-}
-
-// runChild runs it to its end and returns its standard output.
-func runChild(t *testing.T, cmd *exec.Cmd) []byte {
-	t.Helper()
-	var out, log bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &log
-	err := cmd.Run()
-	noSecret(t, out.String()+log.String())
-	if err != nil {
-		t.Fatalf("child: %v\n%s%s", err, out.String(), log.String())
-	}
-	return out.Bytes()
 }
 
 // noSecret fails the test if a text shows a fake secret or an identity.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,25 @@ var (
 	_ = add("read-only disk", readOnlyDiskChild)
 	_ = add("file size limit", sizeLimitChild)
 )
+
+// add adds a job, while package variables are made.
+func add(name string, j job) job {
+	jobs[name] = j
+	return j
+}
+
+// runChild runs it to its end and returns its standard output.
+func runChild(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	err := cmd.Run()
+	noSecret(t, out.String()+log.String())
+	if err != nil {
+		t.Fatalf("child: %v\n%s%s", err, out.String(), log.String())
+	}
+	return out.Bytes()
+}
 
 // A disk that is full is noticed before something is done that cannot be done
 // twice, and what was reserved then can be used when the disk fills up later.

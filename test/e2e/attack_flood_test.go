@@ -1,0 +1,104 @@
+//go:build unix
+
+package e2e
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"keyporter/internal/fakeas"
+	"keyporter/internal/fakemcp"
+)
+
+// endless are answers that have no end, or a size that nobody expects.
+func endless(t *testing.T) map[string]http.HandlerFunc {
+	t.Helper()
+	var packed bytes.Buffer // 256 MiB in a quarter of one
+	z := gzip.NewWriter(&packed)
+	chunk := bytes.Repeat([]byte(" "), 1<<20)
+	for range 256 {
+		if _, err := z.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, z.Close())
+	stream := func(w http.ResponseWriter, begin string, forever []byte) {
+		w.Header().Set("Content-Type", "application/json")
+		_, err := io.WriteString(w, begin)
+		for err == nil { // until the client has gone
+			_, err = w.Write(forever)
+		}
+	}
+	return map[string]http.HandlerFunc{
+		"a body without an end": func(w http.ResponseWriter, _ *http.Request) { stream(w, `{"a":"`, bytes.Repeat([]byte("a"), 64<<10)) },
+		"an object without an end": func(w http.ResponseWriter, _ *http.Request) {
+			stream(w, `{"a":1`, bytes.Repeat([]byte(`,"a":1`), 10<<10))
+		},
+		"an answer nested without an end": func(w http.ResponseWriter, _ *http.Request) { stream(w, ``, bytes.Repeat([]byte(`{"a":[`), 10<<10)) },
+		"a packed answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed.Bytes())
+		},
+		"header fields without an end": func(w http.ResponseWriter, _ *http.Request) {
+			c, rw, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			_, err = rw.WriteString("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+			for i := 0; err == nil; i++ {
+				_, err = fmt.Fprintf(rw, "X-%d: %s\r\n", i, chunk[:1000])
+			}
+		},
+		"redirects in circles": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"?"+strconv.Itoa(len(r.URL.RawQuery)+1), http.StatusTemporaryRedirect)
+		},
+	}
+}
+
+// peak is the most memory that a process had, in MiB.
+func peak(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if os.IsNotExist(err) {
+		return 0 // not on this system
+	}
+	check(t, err)
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	check(t, err)
+	return kib >> 10
+}
+
+// TestABridgeOutlivesAnswersWithoutAnEnd has a server answer calls without an end.
+// Each call fails with words, and the next one works.
+func TestABridgeOutlivesAnswersWithoutAnEnd(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "KEYPORTER_LOG=info")
+	s := newHostile(h, fakeas.Options{})
+	s.signedIn(h)
+	c := h.launch("acme")
+	c.initialize()
+	c.wantText(c.add(1, 2), "3")
+	for name, answer := range endless(t) {
+		s.answers(fakemcp.Path, answer)
+		if m := c.take(name, c.add(1, 2)); m.Error == nil && !strings.Contains(string(m.Result), `"isError":true`) {
+			t.Errorf("%s: the call succeeded: %.200v", name, m)
+		}
+		s.answers(fakemcp.Path, nil)
+		c.wantText(c.add(3, 4), "7")
+	}
+	// One message may have 64 MiB; growing to that takes twice as much for a moment.
+	if got := peak(t, c.cmd.Process.Pid); got > 256 {
+		t.Errorf("the bridge had %d MiB at most", got)
+	}
+	c.close()
+}

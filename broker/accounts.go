@@ -224,7 +224,7 @@ func (b *Broker) confirmed(name string) bool {
 func (b *Broker) stateOfAccount(a *account.Account) *local.AccountState {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	st := b.accountState(a)
+	st := b.accountState(a, b.cfg.UsedBy(a.Name))
 	return &st
 }
 

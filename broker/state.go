@@ -74,8 +74,9 @@ func (b *Broker) snapshot() *local.State {
 		s.Servers = append(s.Servers, b.serverState(b.cfg.Servers[n]))
 		s.Bridges += b.bridges[n]
 	}
+	users := b.cfg.Users()
 	for _, n := range b.cfg.AccountNames() {
-		s.Accounts = append(s.Accounts, b.accountState(b.cfg.Accounts[n]))
+		s.Accounts = append(s.Accounts, b.accountState(b.cfg.Accounts[n], users[n]))
 	}
 	s.Profiles, s.Approvals = b.profileStates(), b.approvalStates()
 	for _, n := range b.notices {
@@ -142,8 +143,8 @@ func (b *Broker) serverState(s *account.Server) local.ServerState {
 }
 
 // accountState makes an account's row. b.mu is held.
-func (b *Broker) accountState(a *account.Account) local.AccountState {
-	st := local.AccountState{Name: a.Name, Kind: a.Kind, KeyID: a.KeyID, UsedBy: b.cfg.UsedBy(a.Name), Identity: identityOf(a), State: local.Ready}
+func (b *Broker) accountState(a *account.Account, usedBy []string) local.AccountState {
+	st := local.AccountState{Name: a.Name, Kind: a.Kind, KeyID: a.KeyID, UsedBy: usedBy, Identity: identityOf(a), State: local.Ready}
 	if b.vault == nil {
 		st.State, st.Problem = local.Locked, b.vaultProblem
 		return st

@@ -2,6 +2,7 @@ package account
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,5 +121,17 @@ func TestPresetIsANameOrAnObject(t *testing.T) {
 	}
 	if err := new(Server).Set("preset", "{"); hint.CodeOf(err) != hint.Usage {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestUsersAreThoseOfEachAccount(t *testing.T) {
+	c := &Config{Servers: map[string]*Server{
+		"b": {Account: "one"}, "a": {Account: "two", AlsoAccounts: map[string]string{"X-Key": "one", "X-Other": "two"}}, "c": {},
+	}}
+	users := c.Users()
+	for name, want := range map[string][]string{"one": {"a", "b"}, "two": {"a"}, "three": nil} {
+		if got := users[name]; !slices.Equal(got, want) || !slices.Equal(c.UsedBy(name), want) {
+			t.Errorf("%s is used by %q, and %q, want %q", name, got, c.UsedBy(name), want)
+		}
 	}
 }

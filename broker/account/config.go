@@ -31,10 +31,25 @@ func (c *Config) AccountNames() []string { return slices.Sorted(maps.Keys(c.Acco
 // UsedBy returns the names of the servers that use the account, sorted.
 func (c *Config) UsedBy(account string) []string {
 	var names []string
-	for _, n := range c.ServerNames() {
-		if c.Servers[n].Uses(account) {
+	for n, s := range c.Servers {
+		if s.Uses(account) {
 			names = append(names, n)
 		}
 	}
+	slices.Sort(names)
 	return names
+}
+
+// Users is UsedBy for all accounts at once.
+func (c *Config) Users() map[string][]string {
+	users := make(map[string][]string, len(c.Accounts))
+	for _, n := range c.ServerNames() {
+		s := c.Servers[n]
+		used := append(slices.Collect(maps.Values(s.AlsoAccounts)), s.Account)
+		slices.Sort(used)
+		for _, a := range slices.Compact(used) {
+			users[a] = append(users[a], n)
+		}
+	}
+	return users
 }

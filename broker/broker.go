@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -175,12 +176,13 @@ func New(opt Options) (*Broker, error) {
 	if err != nil { // each batch of records tries again; until then tokens are given out all the same
 		opt.Log.Warn("audit log not open", "err", err)
 	}
-	for _, path := range []string{opt.Paths.ConfigFile(), opt.Paths.SchemaFile(), opt.Paths.StateFile()} {
+	file := &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()}
+	for _, path := range append(file.Written(), opt.Paths.StateFile(), filepath.Join(opt.Paths.Answers(), "*")) {
 		_ = atomicfile.Leftovers(path) // of an agent that was killed; on a read-only disk they are in nobody's way
 	}
 	b := &Broker{
 		opt: opt, audit: log,
-		file:        &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()},
+		file:        file,
 		edits:       make(chan struct{}, 1),
 		memWrites:   make(chan struct{}, 1),
 		installs:    make(chan struct{}, 1),

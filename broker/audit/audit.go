@@ -81,6 +81,7 @@ func Open(opt Options) (*Log, error) {
 	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
 		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
 	}
+	_ = atomicfile.Leftovers(l.headPath()) // of an agent that was killed
 	l.lost = l.open()
 	return l, l.lost
 }

@@ -42,6 +42,9 @@ type File struct {
 // Backup returns the path of the last version that could be read.
 func (f *File) Backup() string { return f.Path + ".bak" }
 
+// Written returns the files that are written.
+func (f *File) Written() []string { return []string{f.real(), f.Schema, f.Backup(), f.staged()} }
+
 // Load reads the file. A file that is not there is an empty list. The error for
 // one that cannot be read names the file, line and column, and the backup.
 func (f *File) Load() (*account.Config, error) {

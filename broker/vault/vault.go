@@ -164,9 +164,10 @@ func (o *Options) file(id *age.HybridIdentity, doc document, b Backend) *File {
 // identity stays. One that cannot be removed (read-only disk) is in nobody's way.
 func (o *Options) tidy() {
 	for _, path := range []string{o.staged(), o.Previous + ".next", o.Identity + ".next"} {
+		_ = atomicfile.Leftovers(path)
 		_ = remove(path)
 	}
-	for _, path := range []string{o.File, o.Previous} {
+	for _, path := range []string{o.File, o.Previous, o.Identity} {
 		_ = atomicfile.Leftovers(path)
 	}
 }

@@ -79,8 +79,9 @@ func Create(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Leftovers removes what writers that were killed left beside path. The caller
-// makes sure that no writer is at work.
+// Leftovers removes what writers that were killed left beside path, whose last part
+// may be * for all files of the folder. The caller makes sure that no writer is at
+// work.
 func Leftovers(path string) error {
 	names, err := filepath.Glob(filepath.Join(escape(filepath.Dir(path)), "."+filepath.Base(path)+".*.tmp"))
 	for _, n := range names {

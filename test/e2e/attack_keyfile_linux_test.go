@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A key file that somebody else made, to have assertions sent to him, to run a
+// program, or to hold Keyporter up.
+func TestHostileKeyFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.keyed() // so that there is a vault
+	bird := newCanary(t)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	check(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	h.secret(strings.Split(text, "\n")[1])
+	with := func(more map[string]any) string {
+		m := map[string]any{"type": "service_account", "project_id": "p", "private_key_id": "k", "private_key": text,
+			"client_email": "etl@p.iam.gserviceaccount.com", "client_id": "1", "token_uri": "https://oauth2.googleapis.com/token"}
+		for k, v := range more {
+			m[k] = v
+		}
+		b, err := json.Marshal(m)
+		check(t, err)
+		return string(b)
+	}
+	ran := filepath.Join(h.dir, "ran")
+	for name, content := range map[string]string{
+		"token_uri elsewhere":      with(map[string]any{"token_uri": bird.url + "/token"}),
+		"token_uri that looks it":  with(map[string]any{"token_uri": "https://oauth2.googleapis.com.evil.example/token"}),
+		"universe of the attacker": with(map[string]any{"universe_domain": "evil.example", "token_uri": bird.url + "/token"}),
+		"a program": `{"type":"external_account","audience":"//iam.googleapis.com/x","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"https://sts.googleapis.com/v1/token",` +
+			`"credential_source":{"executable":{"command":"/bin/sh -c 'touch ` + ran + `'"}}}`,
+		"too large": with(map[string]any{"filler": strings.Repeat("x", 2<<20)}),
+		"empty":     "",
+		"no JSON":   "SECRETWORD is no key",
+	} {
+		file := filepath.Join(h.dir, "key")
+		check(t, os.WriteFile(file, []byte(content), 0o600))
+		add := h.run("account", "add", "google-key", "etl", "--key-file", file, "--audience", "https://a.example.com")
+		if add.code == 0 {
+			t.Errorf("%s: the key was taken: %s", name, h.said(add.err))
+			h.run("token", "etl")
+			h.do("account", "remove", "etl")
+		}
+		check(t, os.Remove(file))
+	}
+	for name, file := range map[string]string{"a folder": h.dir, "a device without an end": "/dev/zero", "nothing": filepath.Join(h.dir, "none")} {
+		if r := h.run("account", "add", "google-key", "etl", "--key-file", file, "--audience", "https://a.example.com"); r.code == 0 || !strings.Contains(r.err, file) {
+			t.Errorf("%s: exit code %d\n%s", name, r.code, r.err)
+		}
+	}
+	bird.wantSilence(t, "key files")
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("the program of a key file ran")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -225,7 +226,8 @@ func (w *world) edited(from, to string) []byte {
 func (w *world) restore(content []byte) {
 	w.t.Helper()
 	was := w.config()
-	if err := os.WriteFile(w.paths.ConfigFile(), content, 0o600); err != nil {
+	whole := filepath.Join(w.t.TempDir(), "config.json") // put in place at once: half of it could be read
+	if err := errors.Join(os.WriteFile(whole, content, 0o600), os.Rename(whole, w.paths.ConfigFile())); err != nil {
 		w.t.Fatal(err)
 	}
 	w.until("config.json to be read", func(st *local.State) bool { return w.config() != was || st.Problem != nil })

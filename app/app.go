@@ -192,6 +192,8 @@ func open(w *window.Window, a view.Action) {
 	switch {
 	case a.Verb == view.AddServer:
 		w.AddServer()
+	case a.Verb == view.AllOfThem:
+		w.OpenServers()
 	case a.Server != "":
 		w.OpenServer(a.Server)
 	default:

@@ -30,7 +30,7 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 	switch a.Verb {
 	case view.Quit:
 		s.o.Quit()
-	case view.Open, view.AddServer:
+	case view.Open, view.AddServer, view.AllOfThem:
 		s.o.OpenWindow(a)
 	case view.Start:
 		signal(s.kick)

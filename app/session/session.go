@@ -75,7 +75,7 @@ type Options struct {
 	Quit func()
 	// Command is the absolute path of keyporter, for configs. Required.
 	Command string
-	// OpenWindow opens the window where a says: Open or AddServer. Optional.
+	// OpenWindow opens the window where a says: Open, AddServer or AllOfThem. Optional.
 	OpenWindow func(a view.Action)
 	// Language is the system's; the user's settings may name another one.
 	// Required.

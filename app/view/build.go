@@ -98,7 +98,8 @@ func (b *builder) headline() string {
 	return t.AllReady
 }
 
-// needs adds what waits for the user.
+// needs adds what waits for the user. Of the servers it names the first twelve; the
+// headline counts them all.
 func (b *builder) needs(s *local.State) {
 	if s.Problem != nil {
 		b.problem("problem", s.Problem)
@@ -107,7 +108,11 @@ func (b *builder) needs(s *local.State) {
 		b.unlock(s)
 	}
 	b.approvals(s)
+	named := len(b.items) + maxServers
 	for i := range s.Servers {
+		if len(b.items) == named {
+			break
+		}
 		sv := &s.Servers[i]
 		key, name := "need/"+sv.Name, Name(sv.Name)
 		switch c := b.in.condition(sv); c {

@@ -63,8 +63,9 @@ const (
 	Allow Verb = "allow" // a program what it asks for
 	Deny  Verb = "deny"
 
-	Open      Verb = "open"       // the window, at Server's page if it is set
-	AddServer Verb = "add_server" // the window's sheet that adds one
+	Open      Verb = "open"        // the window, at Server's page if it is set
+	AddServer Verb = "add_server"  // the window's sheet that adds one
+	AllOfThem Verb = "all_of_them" // the window's list of servers
 
 	// Only in the window.
 	Approve  Verb = "approve"   // an account's tokens for a server's address

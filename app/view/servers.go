@@ -16,11 +16,13 @@ import (
 const (
 	maxServers = 12 // more than this are not all shown at once
 	recent     = 8  // how many of those that need nothing then are
+	maxRows    = 50 // of a submenu; no screen has room for more
 )
 
 // servers adds a row with a submenu for each server. Of more than twelve it shows
-// those that need the user and the eight used last, and puts all of them into a
-// submenu. They stand in the order of s, by name.
+// twelve that need the user and the eight used last. A row for all of them follows:
+// with a submenu or, where that would not fit a screen, to the window's list. They
+// stand in the order of s, by name.
 func (b *builder) servers(s *local.State) {
 	if len(s.Servers) == 0 {
 		b.do("add", "", b.t.AddHint, Action{Verb: AddServer})
@@ -34,25 +36,33 @@ func (b *builder) servers(s *local.State) {
 	}
 	top := b.foremost(s.Servers)
 	all := Item{Key: "all", Text: b.t.AllServers, Enabled: true}
+	fits := len(s.Servers) <= maxRows
+	if !fits {
+		all.Action = Action{Verb: AllOfThem}
+	}
 	for i := range s.Servers {
 		sv := &s.Servers[i]
 		if top[sv.Name] {
 			b.items = append(b.items, b.server("server/", sv))
 		}
-		all.Items = append(all.Items, b.server("all/", sv))
+		if fits {
+			all.Items = append(all.Items, b.server("all/", sv))
+		}
 	}
 	b.items = append(b.items, all)
 }
 
-// foremost returns the names of the servers that need the user or wait for the
-// browser, and of the eight others used last.
+// foremost returns the names of the first twelve servers that need the user or wait
+// for the browser, and of the eight others used last.
 func (b *builder) foremost(servers []local.ServerState) map[string]bool {
 	top := map[string]bool{}
 	var rest []*local.ServerState
 	for i := range servers {
 		sv := &servers[i]
 		if c := b.in.condition(sv); c.needsUser() || c == signingIn {
-			top[sv.Name] = true
+			if len(top) < maxServers {
+				top[sv.Name] = true
+			}
 		} else {
 			rest = append(rest, sv)
 		}

@@ -201,6 +201,28 @@ func TestManyServersShowTheNeedyAndTheRecentOnes(t *testing.T) {
 	}
 }
 
+func TestAThousandServersAreAListInTheWindow(t *testing.T) {
+	s := open()
+	for i := range 1000 {
+		s.Servers = append(s.Servers, local.ServerState{Name: fmt.Sprintf("s%03d", i), Kind: account.OAuth, State: local.SignInNeeded})
+	}
+	m := Build(input(s))
+	needs, servers := 0, 0
+	for _, it := range m.Items {
+		switch {
+		case strings.HasPrefix(it.Key, "need/"):
+			needs++
+		case strings.HasPrefix(it.Key, "server/"):
+			servers++
+		case it.Key == "all" && (it.Items != nil || it.Action != Action{Verb: AllOfThem}):
+			t.Errorf("All servers does %+v", it.Action)
+		}
+	}
+	if needs != maxServers || servers != maxServers || m.Items[0].Text != "Keyporter — 1000 servers need you" {
+		t.Errorf("%q: %d rows of what is needed, %d of servers, want twelve", m.Items[0].Text, needs, servers)
+	}
+}
+
 func TestTimesAsPeopleSayThem(t *testing.T) {
 	en, ja := TextsIn(English), TextsIn(Japanese)
 	for _, c := range []struct {

@@ -23,6 +23,7 @@ type accountsPage struct {
 	stack *fyne.Container
 	ready bool
 	fresh map[string]bool // rows whose new text was not shown yet
+	high  map[shape]float32
 }
 
 func (p *accountsPage) of() view.Page { return view.PageAccounts }
@@ -31,8 +32,9 @@ func (p *accountsPage) open(_ context.Context, in view.Input) fyne.CanvasObject 
 	w := p.w
 	p.list = w.list(func() int { return len(p.rows) }, p.create, p.fill)
 	p.list.OnSelected = func(int) { p.list.UnselectAll() }
-	p.stack = container.NewStack()
+	p.stack, p.high = container.NewStack(), map[shape]float32{}
 	p.rows, p.ready = view.AccountRows(in), in.State != nil
+	p.heights()
 	p.arrange()
 	top := container.NewBorder(nil, nil, nil, w.strong(w.t.Accounts.Import, func() { w.importKey("", "") }), heading(w.t.Window.Accounts))
 	return container.NewBorder(container.NewVBox(top, widget.NewSeparator()), nil, nil, nil, p.stack)
@@ -59,9 +61,19 @@ func (p *accountsPage) update(in view.Input) {
 	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
 		return
 	}
-	p.fresh = changes(p.rows, rows, func(r *view.AccountRow) string { return r.Name }, func(a, b *view.AccountRow) bool { return reflect.DeepEqual(a, b) })
+	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
+	name := func(r *view.AccountRow) string { return r.Name }
+	p.fresh = changes(p.rows, rows, name, func(a, b *view.AccountRow) bool { return reflect.DeepEqual(a, b) })
+	inPlace := sameOrder(p.rows, rows, name)
 	p.rows, p.ready = rows, ready
-	p.arrange()
+	p.heights()
+	if rearrange {
+		p.arrange()
+	}
+	if inPlace {
+		p.list.redraw(func(id int) bool { return p.fresh[rows[id].Name] })
+		return
+	}
 	p.list.Refresh()
 }
 
@@ -109,8 +121,46 @@ func (i *accountItem) CreateRenderer() fyne.WidgetRenderer {
 	return widget.NewSimpleRenderer(i.content)
 }
 
+// A shape is which lines of a row say something; rows of one shape are equally high.
+type shape struct {
+	who, old bool
+	lines    [accountLines]bool
+}
+
+func shapeOf(r *view.AccountRow) shape {
+	s := shape{who: r.Who != "", old: r.Old != ""}
+	for n := range min(len(r.Lines), accountLines) {
+		s.lines[n] = r.Lines[n] != ""
+	}
+	return s
+}
+
+// heights tells the list how high each row is. If it learned that while a row is
+// drawn, it would draw all of them anew each time.
+func (p *accountsPage) heights() {
+	for id := range p.rows {
+		r := &p.rows[id]
+		s := shapeOf(r)
+		if _, ok := p.high[s]; !ok {
+			i := p.create().(*accountItem)
+			p.set(i, r)
+			p.high[s] = i.content.MinSize().Height
+		}
+		p.list.SetItemHeight(id, p.high[s])
+	}
+}
+
 func (p *accountsPage) fill(id int, o fyne.CanvasObject) {
-	i, r := o.(*accountItem), p.rows[id]
+	i, r := o.(*accountItem), &p.rows[id]
+	p.set(i, r)
+	i.fade.show(r.Name, p.fresh[r.Name])
+	delete(p.fresh, r.Name)
+	i.content.Refresh()
+}
+
+// set puts a row's words into its widgets.
+func (p *accountsPage) set(i *accountItem, r *view.AccountRow) {
+	name := r.Name
 	i.mark.SetResource(marks[r.Mark])
 	i.title.SetText(r.Title)
 	i.kind.SetText(r.Kind)
@@ -124,13 +174,9 @@ func (p *accountsPage) fill(id int, o fyne.CanvasObject) {
 	}
 	show(i.old, r.Old)
 	i.rotate.Hidden, i.signOut.Hidden = !r.Rotate, !r.SignOut
-	i.rotate.OnTapped = func() { p.w.importKey(r.Name, "") }
-	i.signOut.OnTapped = func() { p.signOut(r.Name) }
-	i.remove.OnTapped = func() { p.remove(r.Name) }
-	i.fade.show(r.Name, p.fresh[r.Name])
-	delete(p.fresh, r.Name)
-	i.content.Refresh()
-	p.list.SetItemHeight(id, i.content.MinSize().Height)
+	i.rotate.OnTapped = func() { p.w.importKey(name, "") }
+	i.signOut.OnTapped = func() { p.signOut(name) }
+	i.remove.OnTapped = func() { p.remove(name) }
 }
 
 // show shows a line, or hides it if it says nothing.

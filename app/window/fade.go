@@ -71,3 +71,16 @@ func changes[R any](before, now []R, name func(*R) string, same func(a, b *R) bo
 	}
 	return changed
 }
+
+// sameOrder reports whether the same rows stand in the same order.
+func sameOrder[R any](before, now []R, name func(*R) string) bool {
+	if len(before) != len(now) {
+		return false
+	}
+	for i := range now {
+		if name(&before[i]) != name(&now[i]) {
+			return false
+		}
+	}
+	return true
+}

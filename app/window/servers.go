@@ -76,10 +76,16 @@ func (p *serversPage) update(in view.Input) {
 		return
 	}
 	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
-	p.fresh = changes(p.rows, rows, func(r *view.ServerRow) string { return r.Name }, func(a, b *view.ServerRow) bool { return *a == *b })
+	name := func(r *view.ServerRow) string { return r.Name }
+	p.fresh = changes(p.rows, rows, name, func(a, b *view.ServerRow) bool { return *a == *b })
+	inPlace := sameOrder(p.rows, rows, name)
 	p.rows, p.ready = rows, ready
 	if rearrange {
 		p.arrange()
+	}
+	if inPlace {
+		p.list.redraw(func(id int) bool { return p.fresh[rows[id].Name] })
+		return
 	}
 	p.list.Refresh() // keeps its place
 }

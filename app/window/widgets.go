@@ -1,6 +1,8 @@
 package window
 
 import (
+	"maps"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
@@ -156,13 +158,29 @@ func (s *selector) TypedKey(e *fyne.KeyEvent) {
 type list struct {
 	widget.List
 	keys keys
+	rows map[fyne.CanvasObject]int // which row widgets show, or showed last: one for each
 }
 
 func (w *Window) list(length func() int, create func() fyne.CanvasObject, update func(int, fyne.CanvasObject)) *list {
-	l := &list{keys: w.typed}
-	l.Length, l.CreateItem, l.UpdateItem = length, create, update
+	l := &list{keys: w.typed, rows: map[fyne.CanvasObject]int{}}
+	l.Length, l.CreateItem = length, create
+	l.UpdateItem = func(id int, o fyne.CanvasObject) {
+		maps.DeleteFunc(l.rows, func(_ fyne.CanvasObject, was int) bool { return was == id })
+		l.rows[o] = id
+		update(id, o)
+	}
 	l.ExtendBaseWidget(l)
 	return l
+}
+
+// redraw draws those rows of the screen anew that changed. Fyne's own RefreshItem
+// draws every one. Number and order of the rows have to be as they were.
+func (l *list) redraw(changed func(id int) bool) {
+	for o, id := range l.rows {
+		if id < l.Length() && changed(id) {
+			l.UpdateItem(id, o)
+		}
+	}
 }
 
 func (l *list) TypedKey(e *fyne.KeyEvent) {

@@ -144,6 +144,12 @@ func (w *Window) Open() {
 	w.win.RequestFocus()
 }
 
+// OpenServers opens the window at the list of servers.
+func (w *Window) OpenServers() {
+	w.Open()
+	w.goTo(view.PageServers)
+}
+
 // OpenServer opens the window at a server's page.
 func (w *Window) OpenServer(name string) {
 	w.Open()

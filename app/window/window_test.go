@@ -840,3 +840,12 @@ func TestClientsThatCannotBeAskedAreAProblem(t *testing.T) {
 	w.see(lostNotice())
 	w.has("Claude Desktop")
 }
+
+func TestAllServersOfTheTrayAreTheListOfTheWindow(t *testing.T) {
+	w := english(t, none())
+	w.goTo(view.PageSettings)
+	w.OpenServers()
+	if p := w.page.of(); p != view.PageServers {
+		t.Errorf("the window shows %s", p)
+	}
+}

@@ -20,15 +20,13 @@ import (
 // endless are answers that have no end, or a size that nobody expects.
 func endless(t *testing.T) map[string]http.HandlerFunc {
 	t.Helper()
-	var packed bytes.Buffer // 256 MiB in a quarter of one
-	z := gzip.NewWriter(&packed)
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
 	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	for range 256 {
-		if _, err := z.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
-	}
+	_, err := z.Write(chunk)
+	check(t, err)
 	check(t, z.Close())
+	packed := bytes.Repeat(member.Bytes(), 256) // 256 MiB in a quarter of one (RFC 1952 section 2.2)
 	stream := func(w http.ResponseWriter, begin string, forever []byte) {
 		w.Header().Set("Content-Type", "application/json")
 		_, err := io.WriteString(w, begin)
@@ -45,7 +43,7 @@ func endless(t *testing.T) map[string]http.HandlerFunc {
 		"a packed answer": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Encoding", "gzip")
-			_, _ = w.Write(packed.Bytes())
+			_, _ = w.Write(packed)
 		},
 		"header fields without an end": func(w http.ResponseWriter, _ *http.Request) {
 			c, rw, err := http.NewResponseController(w).Hijack()
@@ -76,6 +74,32 @@ func peak(t *testing.T, pid int) int {
 	kib, err := strconv.Atoi(strings.Fields(rest)[0])
 	check(t, err)
 	return kib >> 10
+}
+
+// TestAnswersWithoutAnEndAreGivenUp has each endpoint of a sign-in answer without an
+// end. The sign-in fails with words, the agent takes no memory for it, and other
+// servers work on.
+func TestAnswersWithoutAnEndAreGivenUp(t *testing.T) {
+	t.Parallel()
+	h := newHome(t, "KEYPORTER_LOG=info")
+	s := newHostile(h, fakeas.Options{})
+	h.do("add", "acme", s.mcp.URL(), "--offline")
+	before := peak(t, h.pid())
+	answers := endless(t)
+	// A registration that goes well is kept, so the token comes last.
+	for _, endpoint := range []string{fakemcp.MetadataPath, fakeas.Register, fakeas.Token} {
+		for name, answer := range answers {
+			s.answers(endpoint, answer)
+			if r := h.run("login", "acme"); r.code != 1 || r.err == "" {
+				t.Errorf("%s of %s: exit code %d\n%s", name, endpoint, r.code, h.said(r.err))
+			}
+			s.answers(endpoint, nil)
+		}
+	}
+	if after := peak(t, h.pid()); after > before+48 {
+		t.Errorf("the agent had %d MiB before and %d MiB at most", before, after)
+	}
+	h.do("login", "acme")
 }
 
 // TestABridgeOutlivesAnswersWithoutAnEnd has a server answer calls without an end.

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,22 +62,32 @@ func (h *home) noting(endpoint string, next http.Handler) http.Handler {
 			_, password, _ := r.BasicAuth()
 			h.secret(password)
 		case fakeas.Register:
-			answer := httptest.NewRecorder()
+			answer := &witness{ResponseWriter: w}
 			next.ServeHTTP(answer, r)
 			var client struct {
 				Secret string `json:"client_secret"`
 				Token  string `json:"registration_access_token"`
 			}
-			_ = json.Unmarshal(answer.Body.Bytes(), &client) // an error has neither
+			_ = json.Unmarshal(answer.begin, &client) // an error has neither
 			h.secret(client.Secret, client.Token)
-			maps.Copy(w.Header(), answer.Header())
-			w.WriteHeader(answer.Code)
-			_, _ = w.Write(answer.Body.Bytes()) // the client may have gone
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
+
+// A witness passes an answer on as it is written, and keeps its beginning.
+type witness struct {
+	http.ResponseWriter
+	begin []byte
+}
+
+func (w *witness) Write(p []byte) (int, error) {
+	w.begin = append(w.begin, p[:min(len(p), 64<<10-len(w.begin))]...)
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // signedIn adds the world's server to h as acme and signs in.
 func (w *world) signedIn(h *home) *world {

@@ -123,7 +123,8 @@ func (s *session) initialize(ctx context.Context, via carrier, take func(frame.F
 	var id string
 	var w *wire
 	var odd oddity
-	m := &streamable.Message{Body: s.init.Raw, Key: frame.Key(s.init.ID), Header: func(h http.Header) { id = h.Get("Mcp-Session-Id") }}
+	var unfit error
+	m := &streamable.Message{Body: s.init.Raw, Key: frame.Key(s.init.ID), Header: func(h http.Header) { id, unfit = streamable.Session(h) }}
 	err := via.Exchange(ctx, m, func(msg []byte) (bool, error) {
 		if c != nil {
 			c.received += int64(len(msg))
@@ -140,6 +141,9 @@ func (s *session) initialize(ctx context.Context, via carrier, take func(frame.F
 			return false, nil
 		}
 		if f.Result != nil {
+			if unfit != nil {
+				return false, unfit
+			}
 			v, _ := frame.Text(frame.Get(f.Result, "protocolVersion"))
 			w = &wire{id: id, version: v, caps: bytes.Clone(frame.Get(f.Result, "capabilities"))}
 		}

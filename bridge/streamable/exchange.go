@@ -35,7 +35,7 @@ func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
 		return err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return statusError(resp)
+		return c.statusError(ctx, resp)
 	}
 	if m.Header != nil {
 		m.Header(resp.Header)
@@ -50,7 +50,7 @@ func (c *Client) Exchange(ctx context.Context, m *Message, sink Sink) error {
 		drop(resp)
 		return ErrEmpty
 	}
-	return statusError(resp)
+	return c.statusError(ctx, resp)
 }
 
 // Notify POSTs a message that is not answered. What the body of a 2xx answer
@@ -61,7 +61,7 @@ func (c *Client) Notify(ctx context.Context, m *Message) error {
 		return err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return statusError(resp)
+		return c.statusError(ctx, resp)
 	}
 	drop(resp)
 	return nil
@@ -165,7 +165,7 @@ func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, si
 			continue
 		}
 		if resp.StatusCode != http.StatusOK || mediaType(resp) != "text/event-stream" {
-			err := statusError(resp)
+			err := c.statusError(ctx, resp)
 			if temporary(resp.StatusCode) {
 				continue
 			}
@@ -221,7 +221,9 @@ func (c *Client) events(ctx context.Context, resp *http.Response, at *Position, 
 	r.LastID, r.Retry = at.id, at.retry
 	for {
 		msg, err := r.Next()
-		at.id, at.retry = r.LastID, r.Retry
+		if at.id, at.retry = r.LastID, r.Retry; !carriable(at.id) {
+			at.id = "" // the stream cannot be resumed there
+		}
 		if err != nil {
 			if errors.Is(err, ErrTooLarge) {
 				return done, err

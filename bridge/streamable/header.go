@@ -4,7 +4,10 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"keyporter/internal/hint"
 )
 
 // Names of header fields, as net/http spells them.
@@ -15,6 +18,29 @@ const (
 	headerMethod  = "Mcp-Method"
 	headerName    = "Mcp-Name"
 )
+
+// maxCarried is how long an id may be that the server gives and gets back on
+// requests: servers take header fields of 8 KiB at least.
+const maxCarried = 8 << 10
+
+// carriable reports whether a header field can carry an id of the server.
+func carriable(id string) bool {
+	return len(id) <= maxCarried && !strings.ContainsFunc(id, unicode.IsControl)
+}
+
+// Session returns the session id that an answer to initialize gives; empty if
+// there is none. It is visible ASCII (2025-03-26 and later, basic/transports,
+// session management).
+func Session(h http.Header) (string, error) {
+	id := h.Get(headerSession)
+	if !carriable(id) || strings.ContainsFunc(id, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", errSession
+	}
+	return id, nil
+}
+
+var errSession = hint.New(hint.Refused, "The server names the session in a way that no request can carry.",
+	"Ask the owner of the server: a session id is short, visible ASCII.")
 
 // A Field is a header field made from the body: Mcp-Param-*.
 type Field struct{ Name, Value string }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -176,12 +175,8 @@ func (l *Line) Notify(ctx context.Context, m *Message) error {
 		return err
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return statusError(resp)
+		return l.c.statusError(ctx, resp)
 	}
-	_, err = io.CopyN(io.Discard, resp.Body, 16<<10)
-	resp.Body.Close()
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return err
+	drop(resp)
+	return nil
 }

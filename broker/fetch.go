@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,16 +39,20 @@ func (b *Broker) fetchProfile(ctx context.Context, address, etag string) (*fetch
 	if etag != "" {
 		req.Header.Set("If-None-Match", etag)
 	}
-	client := b.httpClient()
+	// The address that the user gave may be private, those that it leads to may not.
+	guarded, err := b.oauthClient(nil, address)
+	if err != nil {
+		return nil, err
+	}
+	defer guarded.CloseIdle()
+	client := guarded.Follower()
+	may := client.CheckRedirect
 	client.CheckRedirect = func(next *http.Request, before []*http.Request) error {
-		if len(before) > 5 {
-			return errors.New("too many redirects")
-		}
-		return checkProfileURL(next.URL.String())
+		return cmp.Or(checkProfileURL(next.URL.String()), may(next, before))
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, hint.Wrap(withoutURL(err), hint.Unreachable, fmt.Sprintf("The profile cannot be read at %s.", hostOf(address)), "Check the address and the network, then try again.")
+		return nil, unreadable(address, withoutURL(err))
 	}
 	defer res.Body.Close()
 	switch {
@@ -65,6 +70,16 @@ func (b *Broker) fetchProfile(ctx context.Context, address, etag string) (*fetch
 		got.etag = e
 	}
 	return got, nil
+}
+
+// unreadable gives an error words that say where the address led, if it led
+// somewhere that is not used.
+func unreadable(address string, err error) error {
+	what, do := fmt.Sprintf("The profile cannot be read at %s.", hostOf(address)), "Check the address and the network, then try again."
+	if words := (*hint.Error)(nil); errors.As(err, &words) {
+		what, do = what+" "+words.What, "Ask whoever made it for the right address, or for the profile as a file."
+	}
+	return hint.Wrap(err, hint.Unreachable, what, do)
 }
 
 func checkProfileURL(address string) error {

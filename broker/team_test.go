@@ -463,6 +463,8 @@ func TestProfileAtAnAddress(t *testing.T) {
 		switch {
 		case r.URL.Path == "/plain":
 			http.Redirect(rw, r, "http://example.com/profile", http.StatusFound)
+		case strings.HasPrefix(r.URL.Path, "/leads/"):
+			http.Redirect(rw, r, "https://"+strings.TrimPrefix(r.URL.Path, "/leads/")+"/profile", http.StatusFound)
 		case r.URL.Path == "/gone":
 			http.NotFound(rw, r)
 		case r.URL.Path == "/large":
@@ -509,11 +511,15 @@ func TestProfileAtAnAddress(t *testing.T) {
 		t.Errorf("from a file: %v", got)
 	}
 	for address, code := range map[string]hint.Code{
-		srv.URL + "/plain": hint.Unreachable, srv.URL + "/gone": hint.Failed, srv.URL + "/large": hint.Refused,
+		srv.URL + "/plain": hint.Unreachable, srv.URL + "/leads/10.0.0.5": hint.Unreachable, srv.URL + "/leads/printer.local": hint.Unreachable, srv.URL + "/gone": hint.Failed, srv.URL + "/large": hint.Refused,
 		"http://example.com/x": hint.Usage, "file:///etc/passwd": hint.Usage, "https://u:p@example.com/": hint.Usage, "/etc/passwd": hint.Usage,
 	} {
 		_, err := w.ReviewProfile(t.Context(), local.ReviewRequest{URL: address})
 		wantCode(t, err, code)
+	}
+	_, err = w.ReviewProfile(t.Context(), local.ReviewRequest{URL: srv.URL + "/leads/10.0.0.5"})
+	if what := hint.Of(err).What; !strings.Contains(what, "https://10.0.0.5, which is not used") {
+		t.Errorf("an address that leads inside: %q", what)
 	}
 	_, err = w.ReviewProfile(t.Context(), local.ReviewRequest{Name: "nobody"})
 	wantCode(t, err, hint.NotFound)

@@ -34,6 +34,7 @@ const (
 	maxBody      = 1 << 20          // bytes of an answer that are read at most
 	maxTime      = 30 * time.Second // for one request with its answer
 	maxRedirects = 3                // of a metadata request
+	maxMoves     = 5                // of a document that is not metadata
 )
 
 // Options say what a Client may speak to, and with what.
@@ -124,6 +125,18 @@ func NewClient(o Options) (*Client, error) {
 	return c, nil
 }
 
+// Follower returns an HTTP client for documents that may have moved: it follows a
+// few redirects, to other hosts too, and goes only where the Client may. It has no
+// limits of time and size of its own.
+func (c *Client) Follower() *http.Client {
+	return &http.Client{Transport: c.http.Transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if len(via) > maxMoves {
+			return errors.New("too many redirects")
+		}
+		return c.rule.checkURL(req.URL)
+	}}
+}
+
 // CloseIdle closes connections that no request uses.
 func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
 
@@ -186,6 +199,9 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 	c.log.DebugContext(ctx, "request", "method", method, "host", u.Host, "path", u.Path, "status", res.StatusCode)
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s began to answer and did not come to an end in time.", u.Host),
+			"Try again; if that does not help, ask whoever runs it.")
 	case err != nil:
 		return nil, unreachable(ctx, u, err)
 	case len(b) > maxBody:

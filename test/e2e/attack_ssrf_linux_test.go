@@ -209,9 +209,8 @@ func (s *site) byLocalhost(t *testing.T) {
 	n.forget()
 }
 
-// byProfile has the address of a team's profile lead to a
-// place that anybody on the way could answer for, and to where clouds keep
-// credentials.
+// byProfile has the address of a team's profile lead to a place that anybody on
+// the way could answer for, and inside.
 func (s *site) byProfile(t *testing.T) {
 	n, h := s.internet, s.h
 	profile := document(`{"version":1,"name":"Data team","servers":{"wiki":{"url":"https://wiki.example.com/mcp"}}}`)
@@ -220,8 +219,9 @@ func (s *site) byProfile(t *testing.T) {
 		http.Redirect(w, r, leads.Load().(string), http.StatusFound)
 	}))
 	n.host("mirror.example.com", profile)
-	for _, to := range []string{"http://mirror.example.com/p.json", "https://169.254.169.254/p.json", "https://metadata.google.internal/p.json", "https://user:password@mirror.example.com/p.json", "file:///etc/passwd"} {
-		leads.Store(to)
+	for _, to := range []string{"http://mirror.example.com", "https://user:password@mirror.example.com", "file:///etc", "https://169.254.169.254", "https://metadata.google.internal",
+		"https://10.0.0.5", "https://inside-4.example.com", "https://inside-6.example.com", "https://nat64.example.com", "https://loop.example.com", "https://localhost", "https://intranet"} {
+		leads.Store(to + "/p.json")
 		if r := h.run("join", "--yes", "https://team.example.com/p.json"); r.code != 1 || !strings.Contains(r.err, "cannot be read at team.example.com") {
 			t.Errorf("%s: exit code %d\n%s%s", to, r.code, r.out, h.said(r.err))
 		}

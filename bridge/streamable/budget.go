@@ -16,13 +16,14 @@ const (
 // A budget bounds what all answers that are being read, or wait for the client to
 // take them, hold in memory. An answer that finds no room is not read on; the
 // server notices that its connection takes no more. One answer at a time may go
-// beyond the budget, so that one always comes to its end.
+// beyond the budget, so that one always comes to its end. It stops being that one
+// once all are within the budget again.
 type budget struct {
 	max int
 
 	mu      sync.Mutex
 	used    int
-	beyond  *share        // the one that may
+	beyond  *share        // the one that has; nil if used is not above max
 	changed chan struct{} // closed when there is more room; nil if nobody waits
 }
 
@@ -60,19 +61,19 @@ func (s *share) try(n int) <-chan struct{} {
 	b := s.of
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	over := b.used+n-s.held > b.max
-	if n > s.held && over && b.beyond != nil && b.beyond != s {
+	grows, used := n > s.held, b.used+n-s.held
+	if grows && used > b.max && b.beyond != nil && b.beyond != s {
 		if b.changed == nil {
 			b.changed = make(chan struct{})
 		}
 		return b.changed
 	}
-	b.used += n - s.held
+	b.used = used
 	switch {
-	case over && n > s.held:
-		b.beyond = s
-	case b.beyond == s && (n == 0 || b.used <= b.max):
+	case used <= b.max:
 		b.beyond = nil
+	case grows:
+		b.beyond = s
 	}
 	if n < s.held && b.changed != nil {
 		close(b.changed)
@@ -80,6 +81,16 @@ func (s *share) try(n int) <-chan struct{} {
 	}
 	s.held = n
 	return nil
+}
+
+// beyond reports whether the answer is the one that went beyond the budget.
+func (s *share) beyond() bool {
+	if s.held == 0 {
+		return false
+	}
+	s.of.mu.Lock()
+	defer s.of.mu.Unlock()
+	return s.of.beyond == s
 }
 
 // free gives the share back.

@@ -3,6 +3,8 @@ package streamable
 import (
 	"context"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 )
@@ -76,6 +78,61 @@ func TestAnAnswerThatWaitsForRoomCanBeTakenBack(t *testing.T) {
 		cancel(taken)
 		if err := <-ended; !errors.Is(err, taken) || waiting.held != 0 || b.used != 2<<20 {
 			t.Errorf("%v; it holds %d of %d bytes", err, waiting.held, b.used)
+		}
+	})
+}
+
+// A stream that was open for hours after one large event held up all other large
+// answers.
+func TestAStreamThatIsSilentAfterALargeEventHoldsUpNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, event := range []string{
+			"data: " + strings.Repeat("x", 100<<10) + "\n\n",
+			strings.Repeat("data: "+strings.Repeat("x", 1<<10)+"\n", 20) + "\n",
+		} {
+			c := &Client{answers: budget{max: 1 << 20}}
+			first, second := &share{of: &c.answers}, &share{of: &c.answers}
+			grow(t, first, 600<<10)
+			grow(t, second, 420<<10)
+			body, server := io.Pipe()
+			r := NewEventReader(body, 1<<20)
+			back := c.lend(t.Context(), r)
+			go io.WriteString(server, event)
+			if data, err := r.Next(); err != nil || c.answers.used <= c.answers.max {
+				t.Fatalf("an event of %d bytes: %v; %d bytes are used", len(data), err, c.answers.used)
+			}
+			ended := make(chan struct{})
+			go func() { defer close(ended); r.Next() }() // nothing comes
+			one, other := grow(t, first, 900<<10), grow(t, second, 700<<10)
+			if !over(one) || over(other) {
+				t.Fatal("of two answers that need more than there is, not just one goes on")
+			}
+			if first.free(); !over(other) {
+				t.Error("there is room, and an answer waits")
+			}
+			second.free()
+			server.Close()
+			<-ended
+			if back(); c.answers.used != 0 {
+				t.Errorf("%d bytes are used by nobody", c.answers.used)
+			}
+		}
+	})
+}
+
+func TestAnAnswerThatWentBeyondTheBudgetCountsAsOthersOnceThereIsRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &budget{max: 1 << 20}
+		full, slow, large := &share{of: b}, &share{of: b}, &share{of: b}
+		grow(t, full, 1<<20)
+		grow(t, slow, 100<<10)
+		full.free()
+		if !over(grow(t, large, 2<<20)) {
+			t.Error("an answer waits for one that is within the budget")
+		}
+		large.free()
+		if !over(grow(t, slow, 3<<20)) || b.used != 3<<20 {
+			t.Errorf("the last answer waits; %d bytes are used", b.used)
 		}
 	})
 }

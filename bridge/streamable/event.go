@@ -22,6 +22,7 @@ type EventReader struct {
 	limit   int
 	bufs    *buffers
 	room    func(bytes int) error // waits until the reader may hold that much; nil: at once
+	crowded func() bool           // whether others wait because of this reader; nil: never
 	kind    string                // the type of events that Next returns
 	buf     []byte
 	pos     int // where unread bytes begin
@@ -84,14 +85,15 @@ func (e *EventReader) Next() ([]byte, error) {
 }
 
 func (e *EventReader) reset() {
-	if rest := e.buf[e.pos:]; cap(e.buf) >= largeBuffer && len(rest) <= 8<<10 {
-		// A large event is over; what follows may be small for hours.
+	crowded := e.crowded != nil && e.crowded()
+	if rest := e.buf[e.pos:]; (crowded || cap(e.buf) >= largeBuffer) && len(rest) <= 8<<10 {
+		// A large event is over; what follows may be small, or not come, for hours.
 		e.bufs.put(e.buf)
 		e.buf = append(make([]byte, 0, 16<<10), rest...)
 		e.scanned -= e.pos
 		e.pos = 0
 	}
-	if cap(e.more) >= largeBuffer {
+	if crowded || cap(e.more) >= largeBuffer {
 		e.more = nil
 	}
 	_ = e.hold(cap(e.buf) + cap(e.more)) // not more than before, so without waiting

@@ -247,7 +247,8 @@ func (c *Client) events(ctx context.Context, resp *http.Response, at *Position, 
 // function that it returns is called.
 func (c *Client) lend(ctx context.Context, r *EventReader) (back func()) {
 	room := &share{of: &c.answers}
-	r.bufs, r.room = &c.bufs, func(n int) error { return room.resize(ctx, n) }
+	r.bufs, r.crowded = &c.bufs, room.beyond
+	r.room = func(n int) error { return room.resize(ctx, n) }
 	return func() {
 		r.release()
 		room.free()

@@ -18,7 +18,7 @@ type gate struct {
 	shut    bool // an initialize is under way
 	moving  bool // somebody lets through what waits
 	backlog []frame.Frame
-	bytes   int           // in the backlog
+	bytes   int           // that the backlog takes
 	busy    int           // messages that are worked on
 	held    int           // bytes of these
 	room    chan struct{} // has a value after there has come to be more room
@@ -32,6 +32,8 @@ const (
 	maxHeld = 32 << 20
 	// maxBacklog is how many bytes wait before the client is not read any more.
 	maxBacklog = 16 << 20
+	// frameCost is what a message in the backlog takes beside its own bytes.
+	frameCost = 512
 )
 
 // enter reports whether f may go through now. If not, it is kept. It waits while
@@ -45,7 +47,7 @@ func (g *gate) enter(ctx context.Context, f frame.Frame) bool {
 			through = true
 		case g.bytes <= maxBacklog:
 			g.backlog = append(g.backlog, f)
-			g.bytes += len(f.Raw)
+			g.bytes += len(f.Raw) + frameCost
 		default:
 			return false
 		}
@@ -141,8 +143,10 @@ func (g *gate) next(begin func(frame.Frame)) (f frame.Frame, ok bool) {
 		}
 		return f, false
 	}
-	f, g.backlog = g.backlog[0], g.backlog[1:]
-	g.bytes -= len(f.Raw)
+	f = g.backlog[0]
+	g.backlog[0] = frame.Frame{} // its bytes are not the backlog's any more
+	g.backlog = g.backlog[1:]
+	g.bytes -= len(f.Raw) + frameCost
 	g.admit(f)
 	g.roomier()
 	begin(f)
@@ -155,7 +159,7 @@ func (g *gate) unpack(parts []frame.Frame) {
 	defer g.mu.Unlock()
 	g.backlog = slices.Insert(g.backlog, 0, parts...)
 	for _, f := range parts {
-		g.bytes += len(f.Raw)
+		g.bytes += len(f.Raw) + frameCost
 	}
 }
 
@@ -165,8 +169,8 @@ func (g *gate) remove(key string) bool {
 	defer g.mu.Unlock()
 	for i, f := range g.backlog {
 		if f.Kind == frame.Request && frame.Key(f.ID) == key {
-			g.backlog = append(g.backlog[:i:i], g.backlog[i+1:]...)
-			g.bytes -= len(f.Raw)
+			g.backlog = slices.Delete(g.backlog, i, i+1)
+			g.bytes -= len(f.Raw) + frameCost
 			g.roomier()
 			return true
 		}

@@ -181,10 +181,13 @@ func (b *bridge) inOrder(f frame.Frame) {
 // to it (2025-11-25 basic/transports).
 func (b *bridge) takeBack(f frame.Frame) bool {
 	key := frame.Key(f.RequestID)
-	c := b.calls.get(key)
+	if b.gate.remove(key) {
+		return true
+	}
+	c := b.calls.get(key) // a request is among the calls before it leaves the gate
 	switch {
 	case c == nil:
-		return b.gate.remove(key) || b.legacy.Load() == nil
+		return b.legacy.Load() == nil
 	case c.f.Method == methodInitialize:
 		return true // it must not be cancelled
 	case c.modern() || !c.sent.Load():

@@ -52,9 +52,9 @@ func (b *builder) line() {
 
 // problem adds the sentences of p.
 func (b *builder) problem(key string, p *hint.Error) {
-	b.text(key+"/what", line(p.What))
+	b.text(key+"/what", line(b.t.hint(p.What)))
 	if p.Do != "" {
-		b.text(key+"/do", line(p.Do))
+		b.text(key+"/do", line(b.t.hint(p.Do)))
 	}
 }
 

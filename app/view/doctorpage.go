@@ -42,10 +42,10 @@ func (t *Texts) checkRow(c *local.Check) CheckRow {
 		r.Mark, r.Seen = Resting, fmt.Sprintf(t.Doctor.Skipped, t.checkTitle(&local.Check{ID: c.After}))
 	case c.Result == local.CheckFailed && c.Problem != nil:
 		p := ProblemOf(t, c.Problem, serverOf(c))
-		p.What, p.Do = passage(c.Problem.What), passage(c.Problem.Do)
+		p.What, p.Do = passage(t.hint(c.Problem.What)), passage(t.hint(c.Problem.Do))
 		r.Mark, r.Problem = Needs, &p
 	case c.Problem != nil:
-		r.Note = passage(c.Problem.Text())
+		r.Note = passage(t.hint(c.Problem.Text()))
 	}
 	return r
 }

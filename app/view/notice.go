@@ -76,7 +76,7 @@ func NoteOfFailure(t *Texts, server string, err *hint.Error) Note {
 	if title == "" {
 		title = "Keyporter"
 	}
-	return Note{Title: fmt.Sprintf(t.FailedTitle, title), Body: line(err.What) + space(line(err.Do))}
+	return Note{Title: fmt.Sprintf(t.FailedTitle, title), Body: line(t.hint(err.What)) + space(line(t.hint(err.Do)))}
 }
 
 func space(s string) string {

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// A phrase is something that the agent's doctor says it saw, in the agent's own
-// words, and in another language. Both are pieces with a | in between: the first
+// A phrase is something that the agent's doctor says it saw, or a sentence of a
+// hint, in the agent's own words and in another language. Both are pieces with a | in between: the first
 // is always there, each of the others may be. %s, %d and %v (one word, not quoted) are
 // holes; $1, $2 and so on are what stands in those of the same piece.
 type phrase struct{ said, says string }
@@ -56,14 +56,23 @@ func (r reader) say(seen string, inner func(string) string) (string, bool) {
 	return out.String(), true
 }
 
-// readersJA are those of all phrases. They are made when the page Doctor is opened.
-var readersJA = sync.OnceValue(func() []reader {
-	var all []reader
-	for _, p := range phrasesJA {
-		all = append(all, p.reader())
-	}
-	return all
-})
+// readersOf makes the readers of phrases when the first text is read.
+func readersOf(lists ...[]phrase) func() []reader {
+	return sync.OnceValue(func() []reader {
+		var all []reader
+		for _, list := range lists {
+			for _, p := range list {
+				all = append(all, p.reader())
+			}
+		}
+		return all
+	})
+}
+
+var (
+	seenReadersJA = readersOf(phrasesJA, durationsJA, seenLastJA)
+	hintReadersJA = readersOf(hintsJA...)
+)
 
 // seen returns what a check saw in the language of t. What it has no words for,
 // such as a name or an address, stays as it is.
@@ -71,10 +80,59 @@ func (t *Texts) seen(s string) string {
 	if t != TextsIn(Japanese) {
 		return s
 	}
-	for _, r := range readersJA() {
+	for _, r := range seenReadersJA() {
 		if says, ok := r.say(s, t.seen); ok {
 			return says
 		}
 	}
 	return s
+}
+
+// hint returns what a hint says in the language of t, or as it is if there are no
+// words for all of it.
+func (t *Texts) hint(s string) string {
+	says, _ := t.told(s)
+	return says
+}
+
+// told is hint; ok is false where there are no words in the language of t.
+func (t *Texts) told(s string) (says string, ok bool) {
+	s = clean(s)
+	if t != TextsIn(Japanese) {
+		return s, true
+	}
+	if says, ok := t.sentencesJA(s); ok {
+		return says, true
+	}
+	return s, false
+}
+
+// sentencesJA says a hint sentence by sentence, or else as a whole: some are two
+// sentences, or have a name in them that holds a full stop.
+func (t *Texts) sentencesJA(s string) (string, bool) {
+	for end := strings.Index(s, ". "); end >= 0; {
+		if first, ok := t.sentenceJA(s[:end+1]); ok {
+			rest, or := strings.CutPrefix(s[end+2:], "Or: ")
+			if says, ok := t.sentencesJA(rest); ok && or {
+				return first + "または、" + says, true
+			} else if ok {
+				return first + says, true
+			}
+		}
+		next := strings.Index(s[end+2:], ". ")
+		if next < 0 {
+			break
+		}
+		end += 2 + next
+	}
+	return t.sentenceJA(s)
+}
+
+func (t *Texts) sentenceJA(s string) (string, bool) {
+	for _, r := range hintReadersJA() {
+		if says, ok := r.say(s, t.hint); ok {
+			return says, true
+		}
+	}
+	return "", false
 }

@@ -82,8 +82,10 @@ func serverLine(in Input, sv *local.ServerState, c condition) string {
 	case unreachable:
 		return t.Servers.AwayLine
 	}
-	if p := cmp.Or(sv.Problem, in.Failed[sv.Name]); p != nil && t == TextsIn(English) {
-		return line(p.What)
+	if p := cmp.Or(sv.Problem, in.Failed[sv.Name]); p != nil {
+		if what, ok := t.told(p.What); ok {
+			return line(what)
+		}
 	}
 	return t.Servers.BrokenLine
 }

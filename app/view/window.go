@@ -82,8 +82,9 @@ type Problem struct {
 
 // ProblemOf returns the problem for err; server is the one it is about, if any.
 func ProblemOf(t *Texts, err *hint.Error, server string) Problem {
-	p := Problem{What: line(err.What), Do: line(err.Do)}
-	if t != TextsIn(English) {
+	what, known := t.told(err.What)
+	p := Problem{What: line(what), Do: line(t.hint(err.Do))}
+	if !known {
 		p.Title = t.kindOfFailure(err.Code)
 	}
 	switch err.Code {

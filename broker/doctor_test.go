@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"keyporter/app/view"
 	joining "keyporter/bridge"
 	"keyporter/broker/account"
 	"keyporter/broker/local"
@@ -184,6 +186,7 @@ func diagnose(t *testing.T, c *clinic, d diagnosis) {
 				t.Errorf("%s says %v; want %q and %q", k.ID, k.Problem, d.what, d.do)
 			} else {
 				t.Logf("%s", k.Problem.Text())
+				inJapanese(t, k)
 			}
 		case k.Result == local.CheckOK:
 		case k.Result == local.CheckSkipped && k.After == d.id && d.result == local.CheckFailed:
@@ -193,6 +196,23 @@ func diagnose(t *testing.T, c *clinic, d diagnosis) {
 	}
 	if !found {
 		t.Errorf("%s did not name the cause", d.id)
+	}
+}
+
+// inJapanese checks that the window has words for a check's problem in Japanese.
+func inJapanese(t *testing.T, k *local.Check) {
+	t.Helper()
+	row := view.DoctorOf(view.TextsIn(view.Japanese), []*local.Check{k})[0].Rows[0]
+	says := []string{row.Note}
+	if row.Problem != nil {
+		says = []string{row.Problem.What, row.Problem.Do}
+	}
+	for _, s := range says {
+		if !strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Hiragana, r) }) {
+			t.Errorf("the window says %q in Japanese", s)
+		} else {
+			t.Logf("%s", s)
+		}
 	}
 }
 

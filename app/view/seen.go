@@ -70,7 +70,7 @@ func readersOf(lists ...[]phrase) func() []reader {
 }
 
 var (
-	seenReadersJA = readersOf(phrasesJA, durationsJA, seenLastJA)
+	seenReadersJA = readersOf(phrasesJA)
 	hintReadersJA = readersOf(hintsJA...)
 )
 

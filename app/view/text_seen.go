@@ -16,6 +16,10 @@ var phrasesJA = []phrase{
 	// The way to a server.
 	{"the server does not say what time it has", "サーバーは時刻を知らせません"},
 	{"%s from the server's", "サーバーとの差は $1"},
+	{"%d s", "$1 秒"},
+	{"%d min", "$1 分"},
+	{"%d h", "$1 時間"},
+	{"%d days", "$1 日"},
 	{"left to the proxy", "プロキシに任せています"},
 	{"not needed", "不要です"},
 	{"none", "なし"},
@@ -62,7 +66,6 @@ var phrasesJA = []phrase{
 	{"bridges that run: %d", "動作中のブリッジ $1 件"},
 	{"off; bridges start the agent when they need it", "オフ。ブリッジが必要なときにエージェントを起動します"},
 	{"on: %s", "オン: $1"},
-}
 
-// seenLastJA is what fits much, and so comes last.
-var seenLastJA = []phrase{{"%v is %s", "$1 は $2"}}
+	{"%v is %s", "$1 は $2"},
+}

@@ -395,7 +395,8 @@ func ill(w *world) {
 	ok(local.CheckAnswer, "Notion", "HTTP 401, with the place of its metadata, protocol of the legacy era")
 	w.agent.checks = append(w.agent.checks,
 		&local.Check{ID: local.CheckClaims, Subject: "Notion", Result: local.CheckFailed, Seen: "JWT of https://as.example.com for https://mcp.notion.com/mcp",
-			Problem: hint.New(hint.Refused, "The token is for https://mcp.notion.com/mcp and the server is https://mcp.notion.com/mcp/; verifiers compare each character, the slash at the end included.", "Ask for https://mcp.notion.com/mcp/ exactly, with --resource.")},
+			Problem: hint.New(hint.Refused, "The token is for https://mcp.notion.com/mcp and the server is https://mcp.notion.com/mcp/; verifiers such as FastMCP's compare each character, the slash at the end included.",
+				"Ask for https://mcp.notion.com/mcp/ exactly, with keyporter set Notion resource=ADDRESS (or audience=ADDRESS), or ask the owner of the server to accept both.")},
 		&local.Check{ID: local.CheckRoundTrip, Subject: "Notion", Result: local.CheckSkipped, After: local.CheckClaims})
 	ok(local.CheckClient, "Claude Desktop", "~/.config/Claude/claude_desktop_config.json: Notion")
 	ok(local.CheckAutostart, "", "on: /usr/bin/keyporter-tray")

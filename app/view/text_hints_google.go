@@ -1,0 +1,43 @@
+package view
+
+// hintsOfGoogleJA are on what Google refuses to a key or an account that acts as
+// another.
+var hintsOfGoogleJA = []phrase{
+	{"the token endpoint", "トークンエンドポイント"},
+	{"Google refuses the request because of its time: this computer's clock seems to be wrong.", "時刻のためGoogleが要求を拒否しています。このコンピューターの時計が合っていないようです。"},
+	{"This computer's clock is off by %s (ahead of Google's), so Google refuses the key's signature.", "このコンピューターの時計がGoogleより$1進んでいるため、Googleがキーの署名を拒否しています。"},
+	{"This computer's clock is off by %s (behind of Google's), so Google refuses the key's signature.", "このコンピューターの時計がGoogleより$1遅れているため、Googleがキーの署名を拒否しています。"},
+	{"%d minute|s", "$1分|"},
+	{"%d hours", "$1時間"},
+	{"Set the clock of this computer, best by turning on automatic time.", "このコンピューターの時計を合わせてください。時刻の自動調整をオンにするのが最も確実です。"},
+	{"Google does not know this key of %s any more: it was deleted or disabled.", "$1のこのキーは削除されたか無効にされたため、Googleは認識しません。"},
+	{"Ask the owner of the project for a new key, then run: %s", "プロジェクトの管理者から新しいキーを受け取り、次を実行してください: $1"},
+	{"The service account %s was deleted or disabled.", "サービスアカウント$1は削除されたか無効にされました。"},
+	{"Google does not accept this key of %s: it was deleted or disabled, or the service account was.", "Googleが$1のこのキーを受け付けません。キーまたはサービスアカウントが削除されたか無効にされました。"},
+	{"Google does not know the scope or audience that this account asks for.", "このアカウントが要求するスコープまたはaudienceをGoogleは認識しません。"},
+	{"Google does not understand the scope or audience that this account asks for.", "このアカウントが要求するスコープまたはaudienceをGoogleは解釈できません。"},
+	{"Check the account's --scope or --audience for typing errors.", "アカウントの--scopeまたは--audienceに入力の誤りがないか確認してください。"},
+	{"Google does not let %s get this token.", "Googleが$1にこのトークンの取得を許可していません。"},
+	{"Ask the owner of the project what the service account may do.", "サービスアカウントに許可されている内容をプロジェクトの管理者に確認してください。"},
+	{"%s refused to give a token to %s.", "$1が$2へのトークンの発行を拒否しました。"},
+	{"Try again later; if it stays so, ask the owner of the project.", "後でもう一度試してください。変わらない場合は、プロジェクトの管理者に確認してください。"},
+
+	{"The Google credentials of this computer name no project to ask on behalf of.", "このコンピューターのGoogle認証情報に、要求に使うプロジェクトが指定されていません。"},
+	{"Run: %s", "次を実行してください: $1"},
+	{"The %s (%s) is not enabled in the project of your sign-in.", "$1 ($2)は、サインインのプロジェクトで有効になっていません。"},
+	{"The %s (%s) is not enabled in the project %s.", "$1 ($2)は、プロジェクト$3で有効になっていません。"},
+	{"Ask an administrator of that project to run: %s", "次の実行をそのプロジェクトの管理者に依頼してください: $1"},
+	{"Google's IAM service has a problem at the moment.", "GoogleのIAMサービスに現在問題があります。"},
+	{"your account", "ご自身のアカウント"},
+	{"Google does not accept the token of %s.", "Googleが$1のトークンを受け付けません。"},
+	{"Sign in there again.", "そこでもう一度サインインしてください。"},
+	{"The token of %s may not be used to impersonate: it lacks the scope cloud-platform.", "$1のトークンにはスコープcloud-platformがないため、サービスアカウントとして使うことができません。"},
+	{"Sign in again and allow all that is asked for; on a Google Cloud machine, its administrator sets the access scope cloud-platform.", "もう一度サインインし、求められたものをすべて許可してください。Google Cloudのマシンでは、管理者がアクセススコープcloud-platformを設定します。"},
+	{"Tokens of %s cannot live longer than an hour here.", "$1のトークンの有効期間は、ここでは1時間を超えることができません。"},
+	{"Leave out --lifetime, or ask an administrator of the organisation for the policy iam.allowServiceAccountCredentialLifetimeExtension.", "--lifetimeを外すか、ポリシーiam.allowServiceAccountCredentialLifetimeExtensionを組織の管理者に依頼してください。"},
+	{"Google refused to give a token of %s (%s).", "Googleが$1のトークンの発行を拒否しました($2)。"},
+	{"The details have Google's own words; ask the owner of the project.", "Googleによる説明は詳細にあります。プロジェクトの管理者に確認してください。"},
+	{"Google does not let %s act as %s: the role Service Account Token Creator is missing there, or the service account does not exist.", "Googleが$1に$2としての使用を許可していません。「サービス アカウント トークン作成者」ロールがないか、サービスアカウントが存在しません。"},
+	{"Ask an administrator of its project to run this|, and for each service account on the way to %s on the next one|: %s", "次の実行をそのプロジェクトの管理者に依頼してください|($1までの途中の各サービスアカウントについても、その次のものに対して実行します)|: $1"},
+	{"Ask an administrator of the project %s to run this|, and for each service account on the way to %s on the next one|: %s", "次の実行をプロジェクト$1の管理者に依頼してください|($1までの途中の各サービスアカウントについても、その次のものに対して実行します)|: $1"},
+}

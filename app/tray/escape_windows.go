@@ -1,9 +1,3 @@
 package tray
 
-import "strings"
-
-// escape keeps an ampersand from marking an access key, and a tab from moving the
-// rest of the label to the column of shortcuts.
-func escape(label string) string {
-	return strings.NewReplacer("&", "&&", "\t", " ").Replace(label)
-}
+func escape(label string) string { return forWindows(label) }

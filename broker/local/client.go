@@ -14,6 +14,7 @@ import (
 
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
+	"keyporter/internal/peer"
 )
 
 // The causes that callers branch on; both come inside a hint.Error with the
@@ -195,7 +196,7 @@ func broken(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*hint.Error](err); ok {
 		return err
 	}
-	if errors.Is(err, errOtherUser) {
+	if errors.Is(err, peer.ErrOtherUser) {
 		return hint.Wrap(err, hint.Failed, "Another user's program answers in place of the Keyporter agent, so it was told nothing.",
 			"Set KEYPORTER_HOME to a folder that only you can write to.")
 	}

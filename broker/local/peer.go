@@ -2,11 +2,10 @@ package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 
+	"keyporter/internal/peer"
 	"keyporter/internal/process"
 )
 
@@ -21,19 +20,12 @@ type Peer struct {
 	Seen int64
 }
 
-// errOtherUser is why a connection of another user is refused.
-var errOtherUser = errors.New("the process at the other end of the socket belongs to another user")
-
 // verifiedPeer returns who is at the other end of c, a connection that either
 // side opened, or an error unless it is a process of this user.
 func verifiedPeer(c net.Conn) (Peer, error) {
 	seen := process.Now()
-	p, err := peerOf(c)
-	p.Seen = seen
-	if err != nil {
-		return Peer{}, fmt.Errorf("find the process at the other end of the socket: %w", err)
-	}
-	return p, sameUser(p)
+	p, err := peer.Verify(c)
+	return Peer{UID: p.UID, PID: p.PID, Seen: seen}, err
 }
 
 type peerKey struct{}

@@ -70,12 +70,20 @@ func TestAConnectionWhoseProcessHasEndedIsNobodys(t *testing.T) {
 // systemTells reports whether Linux is 6.5 or later.
 func systemTells(t *testing.T, c net.Conn) bool {
 	t.Helper()
-	err := control(c, func(fd int) error {
-		pidfd, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tells := false
+	err = raw.Control(func(fd uintptr) {
+		pidfd, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 		if err == nil {
 			unix.Close(pidfd)
 		}
-		return err
+		tells = !errors.Is(err, unix.ENOPROTOOPT)
 	})
-	return !errors.Is(err, unix.ENOPROTOOPT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tells
 }

@@ -18,6 +18,7 @@ import (
 
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
+	"keyporter/internal/peer"
 )
 
 // nobody is a user id that is not the one of the tests.
@@ -26,17 +27,6 @@ func nobody() int {
 		return 65533
 	}
 	return 65534
-}
-
-func TestAnotherUsersProcessIsNotThisUser(t *testing.T) {
-	if err := sameUser(Peer{UID: os.Getuid()}); err != nil {
-		t.Errorf("own process: %v", err)
-	}
-	for _, uid := range []int{nobody(), os.Getuid() + 1, -1} {
-		if err := sameUser(Peer{UID: uid}); !errors.Is(err, errOtherUser) {
-			t.Errorf("uid %d: got %v, want errOtherUser", uid, err)
-		}
-	}
 }
 
 func TestConnectionThatIsNoUnixSocketIsRefused(t *testing.T) {
@@ -58,7 +48,7 @@ func TestServerClosesARefusedConnectionWithoutAWord(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- Serve(ctx, l, new(fake), ServeOptions{Version: "1", peerOf: func(c net.Conn) (Peer, error) {
-			return Peer{UID: nobody()}, sameUser(Peer{UID: nobody()})
+			return Peer{UID: nobody()}, peer.ErrOtherUser
 		}})
 	}()
 	if got := knock(p.Socket()); got != "" {
@@ -172,7 +162,7 @@ func TestAnotherUsersClientGetsNoAnswer(t *testing.T) {
 
 func TestAnotherUsersSquatterIsToldNothing(t *testing.T) {
 	if !canBeNobody() {
-		if err := broken(t.Context(), errOtherUser); errors.Is(err, ErrAgentGone) || !strings.Contains(hint.Of(err).What, "Another user") {
+		if err := broken(t.Context(), peer.ErrOtherUser); errors.Is(err, ErrAgentGone) || !strings.Contains(hint.Of(err).What, "Another user") {
 			t.Errorf("got %v", err)
 		}
 		return
@@ -202,7 +192,7 @@ func TestAnotherUsersSquatterIsToldNothing(t *testing.T) {
 	}
 	for _, start := range []Start{Never, UnlessStopped, Always} {
 		_, err := Dial(t.Context(), DialOptions{Paths: p, Start: start, Program: "/nonexistent"})
-		if !errors.Is(err, errOtherUser) || !strings.Contains(hint.Of(err).What, "Another user") {
+		if !errors.Is(err, peer.ErrOtherUser) || !strings.Contains(hint.Of(err).What, "Another user") {
 			t.Errorf("start %d: got %v, want a refusal", start, err)
 		}
 	}

@@ -4,7 +4,8 @@
 // crashes.
 //
 // The socket is in a folder that only its user can enter, on Windows a named pipe
-// that only its user can open; all that can be said on it is "show".
+// that only its user can open; all that can be said on it is "show". Whoever is at
+// the other end of it, either way, has to be this user.
 package instance
 
 import (
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"keyporter/internal/peer"
 )
 
 // ErrRuns is what Acquire returns when another one runs. It has been asked to
@@ -87,6 +90,9 @@ func (i *Instance) serve(show func()) {
 
 func answer(c net.Conn, show func()) {
 	defer c.Close()
+	if _, err := peer.Verify(c); err != nil {
+		return
+	}
 	_ = c.SetDeadline(time.Now().Add(limit)) // of a socket that is open
 	line, err := bufio.NewReaderSize(c, 64).ReadSlice('\n')
 	if err != nil || string(line) != message {
@@ -105,6 +111,9 @@ func ask(ctx context.Context, socket string) error {
 		return err
 	}
 	defer c.Close()
+	if _, err := peer.Verify(c); err != nil {
+		return err
+	}
 	deadline, _ := ctx.Deadline()
 	if err := c.SetDeadline(deadline); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package local
+package peer
 
 import (
 	"errors"
@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func peerOf(c net.Conn) (Peer, error) {
-	var p Peer
+func of(c net.Conn) (Process, error) {
+	var p Process
 	err := control(c, func(fd int) error {
 		cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 		if err != nil {
 			return err
 		}
-		p = Peer{UID: int(cred.Uid), PID: int(cred.Pid)}
+		p = Process{UID: int(cred.Uid), PID: int(cred.Pid)}
 		if ended(fd) {
 			p.PID = 0
 		}

@@ -1,4 +1,4 @@
-package local
+package peer
 
 import (
 	"errors"
@@ -7,40 +7,40 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// peerOf asks the pipe for the process at its other end. The server's end and
+// of asks the pipe for the process at its other end. The server's end and
 // the client's are told apart by trying.
-func peerOf(c net.Conn) (Peer, error) {
+func of(c net.Conn) (Process, error) {
 	f, ok := c.(interface{ Fd() uintptr })
 	if !ok {
-		return Peer{}, errors.New("not a named pipe")
+		return Process{}, errors.New("not a named pipe")
 	}
 	pipe := windows.Handle(f.Fd())
 	self := uint32(windows.GetCurrentProcessId())
 	var client, server uint32
 	if err := windows.GetNamedPipeClientProcessId(pipe, &client); err != nil {
-		return Peer{}, err
+		return Process{}, err
 	}
 	if err := windows.GetNamedPipeServerProcessId(pipe, &server); err != nil {
-		return Peer{}, err
+		return Process{}, err
 	}
 	if client == self {
-		return Peer{UID: -1, PID: int(server)}, nil
+		return Process{UID: -1, PID: int(server)}, nil
 	}
-	return Peer{UID: -1, PID: int(client)}, nil
+	return Process{UID: -1, PID: int(client)}, nil
 }
 
 // sameUser compares the user of the peer's process with ours. The pipe's access
 // list keeps other users' clients out already; this is what keeps a client from
 // a pipe that somebody else made under our name.
-func sameUser(p Peer) error {
+func sameUser(p Process) error {
 	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.PID))
 	if err != nil {
-		return errOtherUser // not even its name may be asked
+		return ErrOtherUser // not even its name may be asked
 	}
 	defer windows.CloseHandle(h)
 	var t windows.Token
 	if err := windows.OpenProcessToken(h, windows.TOKEN_QUERY, &t); err != nil {
-		return errOtherUser
+		return ErrOtherUser
 	}
 	defer t.Close()
 	theirs, err := t.GetTokenUser()
@@ -52,7 +52,7 @@ func sameUser(p Peer) error {
 		return err
 	}
 	if !theirs.User.Sid.Equals(ours.User.Sid) {
-		return errOtherUser
+		return ErrOtherUser
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package local
+package peer
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 // sameUser compares real user ids: a program that runs with the rights of
 // another user through its file mode is still that of the user who started it,
 // but none of Keyporter's is installed so.
-func sameUser(p Peer) error {
+func sameUser(p Process) error {
 	if p.UID != os.Getuid() {
-		return errOtherUser
+		return ErrOtherUser
 	}
 	return nil
 }

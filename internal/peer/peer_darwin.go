@@ -1,4 +1,4 @@
-package local
+package peer
 
 import (
 	"net"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func peerOf(c net.Conn) (Peer, error) {
-	var p Peer
+func of(c net.Conn) (Process, error) {
+	var p Process
 	err := control(c, func(fd int) error {
 		cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 		if err != nil {

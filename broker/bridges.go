@@ -350,15 +350,21 @@ func (b *Broker) setPaused(paused bool, event string) error {
 // stops Keyporter.
 const leaving = 2 * time.Second
 
+// finishing is how long the opening of the vault, or its making, may take to end
+// when the user stops Keyporter. What scrypt has begun nothing takes back, and a
+// busy computer needs more than the five seconds of a goodbye for it.
+const finishing = time.Minute
+
 // Stop ends the agent, and keeps bridges from starting it again. It takes their
-// tokens away first, and waits for them to leave. The caller's connection ends
-// with it.
+// tokens away first, and waits for them to leave, and for the vault if it is being
+// opened. The caller's connection ends with it.
 func (b *Broker) Stop(context.Context) error {
 	if err := local.MarkStopped(b.opt.Paths, true); err != nil {
 		return err
 	}
 	b.update(func() { b.stopping = true })
 	b.awaitLeft()
+	b.awaitOpening()
 	b.stopOnce.Do(func() { close(b.stopped) })
 	return nil
 }
@@ -382,6 +388,25 @@ func (b *Broker) awaitLeft() {
 		case <-b.stopped: // by another caller
 			return
 		}
+	}
+}
+
+// awaitOpening gives up an opening of the vault that is under way, and waits for its
+// end.
+func (b *Broker) awaitOpening() {
+	b.mu.Lock()
+	o := b.opening
+	b.mu.Unlock()
+	if o == nil {
+		return
+	}
+	o.giveUp()
+	timer := time.NewTimer(finishing)
+	defer timer.Stop()
+	select {
+	case <-o.done:
+	case <-timer.C:
+	case <-b.stopped: // by another caller
 	}
 }
 

@@ -1,10 +1,12 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"testing"
 
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/fakemcp"
 	"keyporter/internal/hint"
 )
@@ -50,4 +52,46 @@ func TestStopTakesTokensFromBridgesAndLetsThemLeave(t *testing.T) {
 	if err := <-ended; !errors.Is(err, left) {
 		t.Errorf("the bridge's stream ended with %v", err)
 	}
+}
+
+// On a busy computer it said "has not ended yet" instead.
+func TestStopWaitsForTheVaultThatIsBeingMade(t *testing.T) {
+	asked := make(chan struct{})
+	w := newWorldWith(t, func(o *Options) {
+		o.Vault.ScryptWorkFactor = 16 // takes a moment, and cannot be given up
+		o.Passphrase = func(context.Context) (secret.Value, error) {
+			close(asked)
+			return secret.New("passphrase " + word), nil
+		}
+	})
+	<-asked
+	o := w.openVault()
+	if err := w.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-o.done:
+	default:
+		t.Error("Stop returned while the vault was being made")
+	}
+	if again := w.openVault(); again != o {
+		<-again.done // or this test would not end: none begins any more
+	}
+}
+
+func TestStopDoesNotWaitForAPassphraseThatDoesNotCome(t *testing.T) {
+	asked, written := make(chan struct{}), make(chan struct{})
+	defer close(written)
+	w := newWorldWith(t, func(o *Options) {
+		o.Passphrase = func(context.Context) (secret.Value, error) { // as a pipe is read
+			close(asked)
+			<-written
+			return secret.Value{}, errors.New("nobody wrote")
+		}
+	})
+	<-asked
+	if err := w.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.stop()
 }

@@ -24,8 +24,9 @@ const reopenAfter = 2 * time.Second
 
 // An opening is one attempt to open the vault.
 type opening struct {
-	done chan struct{} // closed when it is over
-	at   time.Time     // when it ended; zero while under way
+	done   chan struct{}      // closed when it is over
+	giveUp context.CancelFunc // of what can be given up: not of scrypt
+	at     time.Time          // when it ended; zero while under way
 }
 
 // openVault begins to open the vault, unless it is open or being opened.
@@ -36,7 +37,14 @@ func (b *Broker) openVault() *opening {
 		return o
 	}
 	o := &opening{done: make(chan struct{})}
-	started := b.spawn(func(ctx context.Context) {
+	if b.stopping {
+		close(o.done)
+		return o
+	}
+	ctx, giveUp := context.WithCancel(b.life)
+	o.giveUp = giveUp
+	started := b.spawn(func(context.Context) {
+		defer giveUp()
 		v, err := vault.Open(ctx, b.vaultOptions())
 		if err == nil {
 			if _, err = b.endRotated(ctx, v); err != nil {
@@ -52,6 +60,7 @@ func (b *Broker) openVault() *opening {
 		close(o.done)
 	})
 	if !started {
+		giveUp()
 		close(o.done)
 		return o
 	}
@@ -107,8 +116,28 @@ func (b *Broker) vaultOptions() vault.Options {
 	if o.KeyringUser == "" {
 		o.KeyringUser = "vault of " + b.opt.Paths.State
 	}
-	o.Passphrase = b.knownPassphrase
+	o.Passphrase = b.readPassphrase
 	return o
+}
+
+// readPassphrase is knownPassphrase that ends with ctx: the file may be a pipe that
+// nobody writes to. Reading it goes on then, until somebody does or the agent is gone.
+func (b *Broker) readPassphrase(ctx context.Context) (secret.Value, error) {
+	type answer struct {
+		v   secret.Value
+		err error
+	}
+	read := make(chan answer, 1) // takes the one answer
+	go func() {
+		v, err := b.knownPassphrase(ctx)
+		read <- answer{v, err}
+	}()
+	select {
+	case a := <-read:
+		return a.v, a.err
+	case <-ctx.Done():
+		return secret.Value{}, ctx.Err()
+	}
 }
 
 func (b *Broker) knownPassphrase(ctx context.Context) (secret.Value, error) {

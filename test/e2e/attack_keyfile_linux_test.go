@@ -66,3 +66,40 @@ func TestHostileKeyFilesAreRefused(t *testing.T) {
 		t.Error("the program of a key file ran")
 	}
 }
+
+// Systems put credentials where root owns them, and behind links (systemd, Kubernetes,
+// Docker). So a file that the user names is read with the user's rights, wherever it
+// leads and whoever owns it; what it holds decides.
+func TestNamedFilesAreReadWithTheUsersRightsAlone(t *testing.T) {
+	t.Parallel()
+	h := plainHome(t)
+	add := func(name, file string) result { return h.run("account", "add", "static", name, "--token-file", file) }
+
+	file := h.file("token", "token-behind-a-link-"+word)
+	link := filepath.Join(h.dir, "link")
+	check(t, os.Symlink(file, link))
+	if r := add("linked", link); r.code != 0 {
+		t.Errorf("a link to the user's own file: exit code %d\n%s", r.code, h.said(r.err))
+	}
+	check(t, os.Remove(file))
+	if r := add("dangling", link); r.code != 1 || !strings.Contains(r.err, link) {
+		t.Errorf("a link to nothing: exit code %d\n%s", r.code, h.said(r.err))
+	}
+	check(t, os.Remove(link))
+	if h.user == nil {
+		return // only root can have files of two users
+	}
+	roots := filepath.Join(h.dir, "roots")
+	check(t, os.WriteFile(roots, []byte("token-of-root-"+word), 0o644))
+	if r := add("given", roots); r.code != 0 {
+		t.Errorf("a file of root that everybody may read: exit code %d\n%s", r.code, h.said(r.err))
+	}
+	check(t, os.Chmod(roots, 0o600))
+	check(t, os.Symlink(roots, link))
+	for _, path := range []string{roots, link} {
+		if r := add("stolen", path); r.code != 1 || !strings.Contains(r.err, "cannot be read") {
+			t.Errorf("a file of root alone: exit code %d\n%s", r.code, h.said(r.err))
+		}
+	}
+	check(t, os.Remove(roots))
+}

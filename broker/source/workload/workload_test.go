@@ -2,6 +2,7 @@ package workload
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,5 +84,23 @@ func TestTheFileIsReadAnewForEachToken(t *testing.T) {
 	}
 	if _, err := s.Token(t.Context(), token.Request{Kind: token.IDToken}); hint.CodeOf(err) != hint.Usage {
 		t.Errorf("another kind: %v", err)
+	}
+}
+
+// Whoever may write where the file lies can make it a link to another file of the
+// user's. Only what looks like a JWT leaves the computer.
+func TestALinkToAPrivateFileSendsNothingOfIt(t *testing.T) {
+	dir := t.TempDir()
+	private, link := filepath.Join(dir, "id_ed25519"), filepath.Join(dir, "token")
+	for _, content := range []string{
+		"-----BEGIN OPENSSH PRIVATE KEY-----\nSECRETWORD\n-----END OPENSSH PRIVATE KEY-----\n", "SECRETWORD", "a.SECRETWORD.b c", "a.b\n.SECRETWORD",
+	} {
+		if err := errors.Join(os.WriteFile(private, []byte(content), 0o600), os.RemoveAll(link), os.Symlink(private, link)); err != nil {
+			t.Fatal(err)
+		}
+		v, err := File(link)(t.Context())
+		if err == nil || !v.IsZero() || strings.Contains(fmt.Sprint(err, hint.Of(err).Text()), "SECRETWORD") {
+			t.Errorf("%.20q: %v", content, err)
+		}
 	}
 }

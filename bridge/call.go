@@ -22,6 +22,7 @@ type call struct {
 	ctx     context.Context   // ends with the call
 	cancel  context.CancelCauseFunc
 	after   <-chan struct{} // closed when the notifications before it are delivered; may be nil
+	stalled <-chan struct{} // closed when the server does not accept one of them in time
 	began   time.Time
 
 	// Gets the answer in place of the client, for a request of the bridge's own.
@@ -128,9 +129,12 @@ func (cs *calls) endWaiting() {
 }
 
 // A lane is the order of notifications and responses: each waits for the one before.
+// Requests wait for those before them, unless the server does not accept one in time:
+// it may accept none, and each of them takes that long.
 type lane struct {
-	mu   sync.Mutex
-	tail chan struct{} // closed when the last one is delivered
+	mu      sync.Mutex
+	tail    chan struct{} // closed when the last one is delivered
+	stalled chan struct{} // closed when one is not accepted in time; nil if no request waits
 }
 
 // join returns what to wait for and what to close when done.
@@ -142,18 +146,32 @@ func (l *lane) join() (before <-chan struct{}, done chan struct{}) {
 	return before, done
 }
 
-// position returns what a request has to wait for; nil if there is nothing.
-func (l *lane) position() <-chan struct{} {
+// position returns what a request has to wait for, either of them; nil if there is
+// nothing.
+func (l *lane) position() (after, stalled <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tail == nil {
-		return nil
+		return nil, nil
 	}
 	select {
 	case <-l.tail:
 		l.tail = nil
-		return nil
+		return nil, nil
 	default:
-		return l.tail
+	}
+	if l.stalled == nil {
+		l.stalled = make(chan struct{})
+	}
+	return l.tail, l.stalled
+}
+
+// stall lets the requests go on that wait.
+func (l *lane) stall() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stalled != nil {
+		close(l.stalled)
+		l.stalled = nil
 	}
 }

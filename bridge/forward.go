@@ -16,6 +16,7 @@ func (b *bridge) serve(c *call) {
 	if c.after != nil {
 		select {
 		case <-c.after:
+		case <-c.stalled:
 		case <-c.ctx.Done():
 		}
 	}

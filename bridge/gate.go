@@ -19,8 +19,8 @@ type gate struct {
 	moving  bool // somebody lets through what waits
 	backlog []frame.Frame
 	bytes   int           // that the backlog takes
-	busy    int           // messages that are worked on
-	held    int           // bytes of these
+	busy    int           // messages that are worked on, but for those in the lane
+	held    int           // bytes that all of these take
 	room    chan struct{} // has a value after there has come to be more room
 }
 
@@ -30,6 +30,8 @@ const (
 	maxBusy = 2048
 	// maxHeld is from how many bytes of them on no further one is.
 	maxHeld = 32 << 20
+	// workCost is what a message that is worked on takes beside its own bytes.
+	workCost = 4 << 10
 	// maxBacklog is how many bytes wait before the client is not read any more.
 	maxBacklog = 16 << 20
 	// frameCost is what a message in the backlog takes beside its own bytes.
@@ -60,7 +62,7 @@ func (g *gate) enter(ctx context.Context, f frame.Frame) bool {
 // waits only for twice the room.
 func (g *gate) overtake(ctx context.Context, f frame.Frame) {
 	g.wait(ctx, func() bool {
-		if g.busy >= 2*g.most || g.held >= 2*maxHeld {
+		if g.held >= 2*maxHeld {
 			return false
 		}
 		g.admit(f)
@@ -93,10 +95,16 @@ func (g *gate) wait(ctx context.Context, try func() bool) {
 
 func (g *gate) fits() bool { return g.busy < g.most && g.held < maxHeld }
 
+// lined reports whether f goes into the lane. Of what is there only one message at
+// a time needs a connection.
+func lined(f frame.Frame) bool { return f.Kind == frame.Notification || f.Kind == frame.Response }
+
 // admit counts f among what is worked on. An initialize shuts the gate behind it.
 func (g *gate) admit(f frame.Frame) {
-	g.busy++
-	g.held += len(f.Raw)
+	if !lined(f) {
+		g.busy++
+	}
+	g.held += len(f.Raw) + workCost
 	if f.Kind == frame.Request && f.Method == methodInitialize {
 		g.shut = true
 	}
@@ -122,8 +130,10 @@ func (g *gate) open() {
 func (g *gate) leave(f frame.Frame) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.busy--
-	g.held -= len(f.Raw)
+	if !lined(f) {
+		g.busy--
+	}
+	g.held -= len(f.Raw) + workCost
 	g.roomier()
 	if g.moving || g.shut || len(g.backlog) == 0 || !g.fits() {
 		return false

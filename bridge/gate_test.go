@@ -43,6 +43,22 @@ func TestTinyMessagesThatWaitTakeNoMoreMemoryThanLargeOnes(t *testing.T) {
 	}
 }
 
+// They do not count as calls, but a server that accepts none gathers only so many.
+func TestNotificationsThatAreWorkedOnAreBoundedByMemory(t *testing.T) {
+	g := gate{most: 1}
+	f := scan(t, `{"jsonrpc":"2.0","method":"m"}`)
+	n := 0
+	for g.enter(now(), f) {
+		n++
+	}
+	if each := len(f.Raw) + workCost; n < 1000 || n*each > maxHeld+each {
+		t.Errorf("%d notifications are worked on", n)
+	}
+	if call := scan(t, `{"jsonrpc":"2.0","id":1,"method":"m"}`); g.busy != 0 || g.enter(now(), call) {
+		t.Errorf("a call goes through, or %d are worked on", g.busy)
+	}
+}
+
 func TestAMessageThatWasLetThroughIsNotKept(t *testing.T) {
 	g := gate{most: 1}
 	text := `{"jsonrpc":"2.0","id":1,"method":"m","params":"` + strings.Repeat("x", 1<<20) + `"}`

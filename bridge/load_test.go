@@ -138,6 +138,49 @@ func TestWhatTheServerAskedForOvertakesCallsThatWait(t *testing.T) {
 	})
 }
 
+// notes are n notifications.
+func notes(n int) []string {
+	lines := make([]string, n)
+	for i := range lines {
+		lines[i] = fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/x","params":{"n":%d,%s}}`, i, modernMeta)
+	}
+	return lines
+}
+
+// Each call waited a quarter of a minute for each of the notifications before it.
+func TestAServerThatAcceptsNoNotificationsAnswersCallsAllTheSame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, newAgent(address), inMemory(http.HandlerFunc(silent)), busy(2))
+		began := time.Now()
+		h.send(notes(20)...)
+		h.send(modernCall(1, "quick"))
+		h.want(`{"jsonrpc":"2.0","id":1,"result":{}}`)
+		if d := time.Since(began); d != deliveryLimit {
+			t.Errorf("the call took %v of faked time, want %v", d, deliveryLimit)
+		}
+	})
+}
+
+func TestACallComesBehindTheNotificationsThatAreAcceptedSlowly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var accepted atomic.Int32
+		s := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), `"id"`) {
+				answer(w, string(body), fmt.Sprintf(`{"after":%d}`, accepted.Load()))
+				return
+			}
+			<-time.After(deliveryLimit / 2)
+			accepted.Add(1)
+			w.WriteHeader(http.StatusAccepted)
+		})
+		h := start(t, newAgent(address), inMemory(s), busy(2))
+		h.send(notes(20)...)
+		h.send(modernCall(1, "x"))
+		h.want(`{"jsonrpc":"2.0","id":1,"result":{"after":20}}`)
+	})
+}
+
 // What waits is bounded: a client that goes on writing is not read any more.
 func TestAClientThatSendsWithoutEndIsNotReadAnyMore(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -139,7 +139,8 @@ func (b *bridge) reject(f frame.Frame, id []byte, why string) {
 }
 
 func (b *bridge) newCall(f frame.Frame) *call {
-	c := &call{f: f, began: b.opts.Now(), after: b.lane.position()}
+	c := &call{f: f, began: b.opts.Now()}
+	c.after, c.stalled = b.lane.position()
 	c.ctx, c.cancel = context.WithCancelCause(b.ctx)
 	return c
 }
@@ -172,6 +173,9 @@ func (b *bridge) inOrder(f frame.Frame) {
 		ctx, cancel := context.WithTimeout(b.ctx, deliveryLimit)
 		defer cancel()
 		b.notify(ctx, f)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			b.lane.stall()
+		}
 	})
 }
 

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -177,9 +176,11 @@ func New(opt Options) (*Broker, error) {
 		opt.Log.Warn("audit log not open", "err", err)
 	}
 	file := &config.File{Path: opt.Paths.ConfigFile(), Schema: opt.Paths.SchemaFile()}
-	for _, path := range append(file.Written(), opt.Paths.StateFile(), filepath.Join(opt.Paths.Answers(), "*")) {
-		_ = atomicfile.Leftovers(path) // of an agent that was killed; on a read-only disk they are in nobody's way
+	// Of an agent that was killed; on a read-only disk they are in nobody's way.
+	for _, path := range append(file.Written(), opt.Paths.StateFile()) {
+		_ = atomicfile.Leftovers(path)
 	}
+	_ = atomicfile.LeftoversIn(opt.Paths.Answers())
 	b := &Broker{
 		opt: opt, audit: log,
 		file:        file,

@@ -79,21 +79,27 @@ func Create(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Leftovers removes what writers that were killed left beside path, whose last part
-// may be * for all files of the folder. The caller makes sure that no writer is at
-// work.
+// Leftovers removes what writers that were killed left beside path. The caller makes
+// sure that no writer is at work.
 func Leftovers(path string) error {
-	names, err := filepath.Glob(filepath.Join(escape(filepath.Dir(path)), "."+filepath.Base(path)+".*.tmp"))
+	return removeTemporary(filepath.Dir(path), escape(filepath.Base(path)))
+}
+
+// LeftoversIn is Leftovers for all files of a folder.
+func LeftoversIn(dir string) error { return removeTemporary(dir, "*") }
+
+func removeTemporary(dir, pattern string) error {
+	names, err := filepath.Glob(filepath.Join(escape(dir), "."+pattern+".*.tmp"))
 	for _, n := range names {
 		err = errors.Join(err, remove(n))
 	}
 	return err
 }
 
-// escape makes a folder's name safe for filepath.Glob.
-func escape(dir string) string {
-	out := make([]rune, 0, len(dir))
-	for _, r := range dir {
+// escape makes a name safe for filepath.Glob.
+func escape(name string) string {
+	out := make([]rune, 0, len(name))
+	for _, r := range name {
 		switch r {
 		case '*', '?', '[':
 			out = append(out, '[', r, ']')

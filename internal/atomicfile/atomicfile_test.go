@@ -66,19 +66,23 @@ func TestLeftoversAreRemoved(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "f")
+	path := filepath.Join(dir, "f[1]*")
 	if err := WriteFile(path, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	f, err := Create(path)
-	if err != nil {
-		t.Fatal(err)
+	for _, of := range []string{path, filepath.Join(dir, "g")} {
+		f, err := Create(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
 	}
-	f.Close()
-	if err := Leftovers(path); err != nil {
-		t.Fatal(err)
-	}
-	if left, _ := os.ReadDir(dir); len(left) != 1 {
-		t.Errorf("%d files are left, want one", len(left))
+	for i, clean := range []func() error{func() error { return Leftovers(path) }, func() error { return LeftoversIn(dir) }} {
+		if err := clean(); err != nil {
+			t.Fatal(err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 2-i {
+			t.Errorf("%d files are left, want %d", len(left), 2-i)
+		}
 	}
 }

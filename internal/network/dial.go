@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"keyporter/broker/account"
@@ -36,16 +37,20 @@ func Dial(d *net.Dialer) func(ctx context.Context, network, address string) (net
 	}
 }
 
-// Where clouds keep a machine's credentials, for all of them and, over IPv6, for
-// Amazon's.
-var metadata4, metadata6 = netip.AddrFrom4([4]byte{169, 254, 169, 254}), netip.MustParseAddr("fd00:ec2::254")
+// Where clouds hand a machine its credentials: nearly all of them at the first,
+// Amazon to containers and over IPv6 elsewhere, Alibaba and Oracle at their own.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("169.254.170.23"),
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd00:ec2::23"),
+	netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("192.0.0.192"),
+}
 
 func checkAddress(host string, to netip.Addr) error {
 	switch {
 	case account.Loopback(host) && !to.IsLoopback():
 		return hint.New(hint.Refused, fmt.Sprintf("%s should be this computer, but leads elsewhere, to %s.", host, to),
 			"Use the address 127.0.0.1, and ask whoever runs your network.")
-	case to == metadata4, to == metadata6:
+	case slices.Contains(metadata, to):
 		return hint.New(hint.Refused, fmt.Sprintf("%s leads to %s, where clouds keep credentials.", host, to), "Ask the owner of the server which address is right.")
 	}
 	return nil

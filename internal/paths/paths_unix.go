@@ -37,7 +37,11 @@ func writtenByUser(dir string) error {
 		return fmt.Errorf("check folder: %w", err)
 	}
 	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok || st.Uid != 0 && int(st.Uid) != os.Getuid() || fi.Mode().Perm()&0o022 != 0 {
+	if ok && st.Uid != 0 && int(st.Uid) != os.Getuid() {
+		return hint.New(hint.Failed, fmt.Sprintf("The folder %s belongs to another user (number %d), so Keyporter does not use it.", dir, st.Uid),
+			"Choose another one with KEYPORTER_HOME, or have it given to you.")
+	}
+	if !ok || fi.Mode().Perm()&0o022 != 0 {
 		return hint.New(hint.Failed, fmt.Sprintf("Other users can write to the folder %s, so Keyporter does not use it.", dir),
 			"Look at what is in it, then make it yours alone: chmod 700 "+hint.Arg(dir))
 	}

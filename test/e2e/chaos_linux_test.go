@@ -276,3 +276,19 @@ func (c *chaos) wantWhole() {
 		return err
 	}))
 }
+
+// kill ends the bridge as nothing else can. What it was to answer is lost.
+func (c *host) kill() {
+	c.slain.Store(true)
+	_ = c.cmd.Process.Kill() // it may have ended
+}
+
+// gone reports whether the bridge has ended.
+func (c *host) gone() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}

@@ -163,22 +163,6 @@ func (c *host) send(m map[string]any) {
 	}
 }
 
-// kill ends the bridge as nothing else can. What it was to answer is lost.
-func (c *host) kill() {
-	c.slain.Store(true)
-	_ = c.cmd.Process.Kill() // it may have ended
-}
-
-// gone reports whether the bridge has ended.
-func (c *host) gone() bool {
-	select {
-	case <-c.ended:
-		return true
-	default:
-		return false
-	}
-}
-
 // await waits for what comes on one of the host's channels; without a value, the
 // bridge ended or patience did.
 func (c *host) await(from <-chan message) (m message, ok bool) {

@@ -169,3 +169,10 @@ func startKeyring(t *testing.T, d *desktop, h *home) {
 		return err == nil && ok && !locked
 	})
 }
+
+// knows reports whether a text is one of the secrets that the searches look for.
+func (h *home) knows(text string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.secrets[text]
+}

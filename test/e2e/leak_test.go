@@ -88,13 +88,6 @@ func (h *home) searchText(where, text string) {
 	}
 }
 
-// knows reports whether a text is one of the secrets that the searches look for.
-func (h *home) knows(text string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.secrets[text]
-}
-
 // searchProcess looks for secrets in what other programs can see of a process. An
 // agent shows its environment to root alone.
 func (h *home) searchProcess(pid int) {

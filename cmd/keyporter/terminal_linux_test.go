@@ -28,7 +28,9 @@ func (c *conversation) onTerminal() error {
 	return err
 }
 
-// openTerminal opens a pair of pseudo-terminals (pty(7)).
+// openTerminal opens a pair of pseudo-terminals (pty(7)). On Ctrl-C a terminal sends
+// the signal first and then throws away what was written and not read yet: without
+// NOFLSH (termios(3)) that may take the answer of a program that is quick.
 func openTerminal() (control, terminal *os.File, err error) {
 	control, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -42,9 +44,21 @@ func openTerminal() (control, terminal *os.File, err error) {
 	if err == nil {
 		terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	}
+	if err == nil {
+		err = keepOutput(int(terminal.Fd()))
+	}
 	if err != nil {
 		control.Close()
 		return nil, nil, err
 	}
 	return control, terminal, nil
+}
+
+func keepOutput(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return err
+	}
+	t.Lflag |= unix.NOFLSH
+	return unix.IoctlSetTermios(fd, setTermios, t)
 }

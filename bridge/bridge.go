@@ -134,6 +134,7 @@ type bridge struct {
 	back   backward
 	tools  toolTable
 	woke   pulse                    // the computer has slept
+	seen   glance                   // of the clock
 	orphan chan struct{}            // closed when the host is gone
 	offer  atomic.Bool              // the client has been shown the sign_in tool
 	stale  atomic.Bool              // the client has been given lists in the server's place
@@ -179,6 +180,7 @@ func Run(ctx context.Context, opts Options) error {
 	side.Go(func() { b.keep.run(rest) })
 	side.Go(func() { b.audit.run(rest) })
 	b.spawn(b.followState)
+	b.seen.at.Store(opts.Now().UnixNano())
 	b.spawn(b.watchClock)
 
 	read := make(chan error, 1)

@@ -19,6 +19,7 @@ func (b *bridge) exchange(c *call, meta streamable.Meta) error {
 }
 
 func (b *bridge) exchangeVia(c *call, via carrier, meta streamable.Meta) error {
+	b.wakeFirst()
 	c.sent.Store(true)
 	m := &streamable.Message{Body: c.f.Raw, Key: c.key, Meta: meta, Resume: !c.modern()}
 	sink := func(msg []byte) (bool, error) { return b.deliver(c, msg) }

@@ -102,11 +102,15 @@ func (r *road) certificate(st *local.BridgeState) (*tls.Certificate, error) {
 	})
 }
 
-// CloseIdleConnections closes connections that are not in use.
+// CloseIdleConnections closes connections that are not in use. The others serve the
+// requests that are on them and no more: HTTP/2 would put the next one beside a
+// stream that is open.
 func (r *road) CloseIdleConnections() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.by != nil {
-		r.by.CloseIdleConnections()
+	old := r.by
+	r.by = nil
+	r.mu.Unlock()
+	if old != nil {
+		old.CloseIdleConnections()
 	}
 }

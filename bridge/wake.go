@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,9 +18,9 @@ const (
 
 // watchClock notices that the computer has slept: its clock has moved on without
 // the bridge; or that it is in another network: it has other addresses.
-// Connections may be dead by then without either end knowing, so those that are
-// idle are closed, and the server's own stream is asked for anew, from where it
-// was. Requests under way are left to the keep-alives of their connections.
+// Connections may be dead by then without either end knowing, so no request goes
+// out on one that was there before, and the server's own stream is asked for anew,
+// from where it was. Requests under way are left to the keep-alives of their connections.
 //
 // It also sees when the process is gone that launched the bridge.
 func (b *bridge) watchClock() {
@@ -30,7 +31,6 @@ func (b *bridge) watchClock() {
 	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	last := b.opts.Now().Round(0) // without the monotonic clock, which may stand still in sleep
 	for {
 		select {
 		case <-b.ctx.Done():
@@ -42,15 +42,54 @@ func (b *bridge) watchClock() {
 			close(b.orphan)
 			return
 		}
-		now := b.opts.Now().Round(0)
 		here := b.opts.Addresses()
-		if now.Sub(last) > lookEvery+sleptFor || here != where {
-			b.log.Debug("the computer has slept or changed its network", "for", now.Sub(last), "moved", here != where)
-			b.http.CloseIdle()
-			b.woke.fire()
-		}
-		last, where = now, here
+		b.seen.look(b.opts.Now(), func(since time.Duration) {
+			if since > lookEvery+sleptFor || here != where {
+				b.leaveConnections(since)
+			}
+		})
+		where = here
 	}
+}
+
+// wakeFirst is for a request that is about to go out: right after sleep the clock has
+// not been looked at yet, and the request must not go where nobody is any more.
+func (b *bridge) wakeFirst() {
+	now := b.opts.Now()
+	if b.seen.since(now) <= lookEvery+sleptFor {
+		return
+	}
+	b.seen.look(now, func(since time.Duration) {
+		if since > lookEvery+sleptFor { // nobody was faster
+			b.leaveConnections(since)
+		}
+	})
+}
+
+func (b *bridge) leaveConnections(since time.Duration) {
+	b.log.Debug("the computer has slept or changed its network", "since", since)
+	b.http.CloseIdle()
+	b.woke.fire()
+}
+
+// A glance is when the clock was last looked at.
+type glance struct {
+	mu sync.Mutex // held until what follows from a look is done
+	at atomic.Int64
+}
+
+// since returns how long ago that was. It does not count on the monotonic clock, which
+// may stand still in sleep.
+func (g *glance) since(now time.Time) time.Duration {
+	return time.Duration(now.UnixNano() - g.at.Load())
+}
+
+// look notes the time, and tells f how long ago the last look was.
+func (g *glance) look(now time.Time, f func(since time.Duration)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	f(g.since(now))
+	g.at.Store(now.UnixNano())
 }
 
 // addresses are those from which other computers are reached: of every interface

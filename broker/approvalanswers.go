@@ -107,7 +107,7 @@ func (b *Broker) disallow(ctx context.Context, id, by string) error {
 				rec.Event = "deny"
 			}
 			rec.Program, rec.Server, rec.Account = w.Program, w.Server, w.Account
-			w.State, w.until = local.ApprovalDenied, b.opt.Now().Add(deniedFor)
+			w.State, w.denied, w.lasts = local.ApprovalDenied, b.opt.Now(), deniedFor
 		}
 		b.dropNotices(func(n *notice) bool { return n.Approval == id })
 	})

@@ -15,8 +15,13 @@ type ask struct {
 	local.Approval
 	from  []session // the processes that asked since the last answer
 	calls int       // that wait for an answer
-	until time.Time // of a denial: until when it counts without asking again
+
+	denied time.Time     // when it was
+	lasts  time.Duration // how long that counts without asking again
 }
+
+// stands reports whether a denial still counts. A clock that was set ends it.
+func (a *ask) stands(now time.Time) bool { return now.Sub(a.denied).Abs() < a.lasts }
 
 // maxAsks bounds how many asks are remembered.
 const maxAsks = 200
@@ -50,7 +55,7 @@ func (b *Broker) asked(ctx context.Context, server, acct string) (*local.Approva
 			b.forgetAsks()
 			now = &ask{Approval: out}
 			b.asks[out.ID], changed = now, true
-		case now.State == local.ApprovalAllowed || now.State == local.ApprovalDenied && !b.opt.Now().Before(now.until):
+		case now.State == local.ApprovalAllowed || now.State == local.ApprovalDenied && !now.stands(b.opt.Now()):
 			now.Approval, now.from, changed = out, nil, true
 		default:
 			out = now.Approval
@@ -160,7 +165,7 @@ func (b *Broker) notAnswered(a *local.Approval) {
 	over := false
 	b.update(func() {
 		if w := b.asks[a.ID]; w != nil && w.State == local.ApprovalWaiting && w.calls <= 1 {
-			w.State, w.until, over = local.ApprovalDenied, b.opt.Now(), true
+			w.State, w.denied, w.lasts, over = local.ApprovalDenied, b.opt.Now(), 0, true
 		}
 	})
 	if over {

@@ -146,7 +146,9 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
-	sent   []string // secrets of the request: an answer that repeats them is not quoted
+	sent   []string      // secrets of the request: an answer that repeats them is not quoted
+	ahead  time.Duration // how far our clock is ahead of the server's
+	timed  []string      // codes of a refusal for which that may be the reason
 }
 
 // quote cleans a text of the answer for an error.
@@ -208,7 +210,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s answered with more than 1 MiB.", u.Host),
 			"Ask whoever runs it; an answer of this kind is small.")
 	}
-	return &response{host: u.Host, status: res.StatusCode, header: res.Header, body: b}, nil
+	return &response{host: u.Host, status: res.StatusCode, header: res.Header, body: b, ahead: ClockAhead(c.now(), res.Header.Get("Date"))}, nil
 }
 
 // checkRedirect lets metadata requests follow a few redirects on the same host,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -36,6 +37,10 @@ type Error struct {
 	Code        string // error, cleaned; empty if the answer had none
 	Description string // error_description, cleaned: at most 200 characters, none of them control characters
 	Status      int    // the HTTP status; 0 for an answer that came by the browser
+
+	// Ahead is how far our clock is ahead of the server's, by the Date of its answer
+	// (RFC 9110 section 6.6.1), where it refuses what we signed at our time; else zero.
+	Ahead time.Duration
 }
 
 // Error gives the code, the status and the description on one line.

@@ -28,6 +28,9 @@ func Explain(err error, host string, codes map[string]Words) error {
 	case errors.As(err, &refusal) && refusal.Temporary():
 		return hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s has a problem at the moment.", host), "Try again later.")
 	case refusal != nil:
+		if untimely := refusal.Untimely(err, host); untimely != nil {
+			return untimely
+		}
 		w, ok := codes[refusal.Code]
 		if standard := others[refusal.Code]; !ok && standard != "" {
 			w, ok = codes[standard]

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +28,11 @@ func readFields(res *response) (fields, error) {
 	f, err := parseFields(res.body)
 	code := f.str("error")
 	if !res.ok() || code != "" {
-		return nil, &Error{Code: res.quote(code, 100), Description: res.quote(f.str("error_description"), 200), Status: res.status}
+		e := &Error{Code: res.quote(code, 100), Description: res.quote(f.str("error_description"), 200), Status: res.status}
+		if slices.Contains(res.timed, e.Code) {
+			e.Ahead = res.ahead
+		}
+		return nil, e
 	}
 	if err != nil {
 		return nil, res.unusable(err)

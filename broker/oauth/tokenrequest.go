@@ -141,6 +141,12 @@ func (c *Client) postOnce(ctx context.Context, endpoint string, auth ClientAuth,
 	if err != nil {
 		return nil, err
 	}
+	if auth.Method == AuthPrivateKeyJWT {
+		res.timed = append(res.timed, InvalidClient)
+	}
+	if auth.DPoP != nil {
+		res.timed = append(res.timed, InvalidDPoPProof)
+	}
 	for _, name := range secretParams {
 		if v := form.Get(name); v != "" {
 			res.sent = append(res.sent, v)

@@ -53,7 +53,8 @@ type CacheOptions struct {
 // Once it is over, callers get the error. Errors that pass by themselves
 // (hint.Unreachable, network errors, a Temporary method that says so) are tried
 // again after 1 s, doubling to 60 s; other refusals after 10 s, doubling to
-// 60 s. Until then callers get a RetryError at once. Put and Drop end the wait.
+// 60 s. Until then callers get a RetryError at once. Put and Drop end the wait, and
+// so does a clock that is set or goes on in sleep.
 // The first error that passes by itself is not told: callers wait that second for
 // the second try, so that one hiccup of an issuer fails no call.
 // What only a person can change (ErrSignInNeeded, and hint.NeedsPerson) is not

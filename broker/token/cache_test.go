@@ -211,6 +211,36 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
+// What failed because the clock was wrong is tried again once it is right, and once
+// for each time that it is set.
+func TestAClockThatIsSetEndsTheWaitAfterAnError(t *testing.T) {
+	for name, jump := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour back": -time.Hour, "a minute ahead": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			src := &issuer{life: time.Hour, err: hint.New(hint.Refused, "The clock is wrong.", "Set it.")}
+			inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {
+				fail := func(want int) {
+					t.Helper()
+					for range 20 {
+						if _, err := c.Token(t.Context(), src, request); hint.CodeOf(err) != hint.Refused {
+							t.Fatalf("err = %v", err)
+						}
+					}
+					if n := src.called(); n != want {
+						t.Errorf("source was called %d times, want %d", n, want)
+					}
+				}
+				fail(1)
+				src.clock.set(jump)
+				fail(2)
+				src.fail(nil)
+				fail(2)
+				src.clock.set(0)
+				get(t, c, src, 3)
+			})
+		})
+	}
+}
+
 func TestWaitingCallerLeavesAndTheRenewalGoesOn(t *testing.T) {
 	src := &issuer{life: time.Hour, takes: 10 * time.Second}
 	inBubble(t, src, token.CacheOptions{}, func(t *testing.T, c *token.Cache) {

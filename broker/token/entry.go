@@ -17,6 +17,9 @@ const (
 	// wrong) serves for a second, so that this is no flood of renewals.
 	leastLife = time.Second
 
+	// How far the clocks move apart where one was set, or the computer slept.
+	clockSet = 30 * time.Second
+
 	retryFirst  = time.Second      // after an error that passes by itself
 	refusedHold = 10 * time.Second // after another one
 	retryMax    = time.Minute
@@ -26,6 +29,11 @@ const (
 type instant struct {
 	wall time.Time     // without a monotonic reading
 	mono time.Duration // since the Cache was made
+}
+
+// apart returns how far the two clocks have moved apart since then.
+func (i instant) apart(then instant) time.Duration {
+	return (i.wall.Sub(then.wall) - (i.mono - then.mono)).Abs()
 }
 
 // A plan is when a token is due, fixed once for each token.
@@ -95,6 +103,7 @@ type entry struct {
 
 	err     error         // of the last renewal, while it is held
 	fails   int           // in a row
+	failed  instant       // when that was
 	retryAt time.Duration // on the monotonic clock
 }
 
@@ -154,8 +163,8 @@ func (e *entry) endPause() {
 	}
 }
 
-// failed notes a failed renewal and when the next one may be tried.
-func (e *entry) failed(err error, now instant) {
+// fail notes a failed renewal and when the next one may be tried.
+func (e *entry) fail(err error, now instant) {
 	wait := retryFirst
 	if !temporary(err) && !needsPerson(err) {
 		wait = refusedHold
@@ -163,13 +172,14 @@ func (e *entry) failed(err error, now instant) {
 	for range min(e.fails, 6) {
 		wait = min(2*wait, retryMax)
 	}
-	e.err, e.fails, e.retryAt = err, e.fails+1, now.mono+wait
+	e.err, e.fails, e.failed, e.retryAt = err, e.fails+1, now, now.mono+wait
 }
 
-// held returns the error that stands until the next try, or nil.
+// held returns the error that stands until the next try, or nil. A clock that was set
+// since may have been what was wrong.
 func (e *entry) held(now instant) error {
 	wait := e.retryAt - now.mono
-	if e.err == nil || wait <= 0 || needsPerson(e.err) && e.good(now) == nil {
+	if e.err == nil || wait <= 0 || now.apart(e.failed) > clockSet || needsPerson(e.err) && e.good(now) == nil {
 		return nil
 	}
 	h := hint.Of(e.err)

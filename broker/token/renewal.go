@@ -85,7 +85,7 @@ func (c *Cache) renew(r *renewal, e *entry, src Source, req Request) {
 	if err == nil {
 		e.store(tok, c.now(), c.plan(tok), leastLife)
 	} else {
-		e.failed(err, c.now())
+		e.fail(err, c.now())
 	}
 	c.mu.Unlock()
 	if err == nil {

@@ -161,7 +161,7 @@ func (f *Flow) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if kept != nil && kept.Kind == oauth.Dynamic && f.o.Now().Sub(kept.Issued) > fresh && f.o.Client.Forgotten(ctx, f.Discovery.Server, kept) {
+	if kept != nil && kept.Kind == oauth.Dynamic && f.o.Now().Sub(kept.Issued).Abs() > fresh && f.o.Client.Forgotten(ctx, f.Discovery.Server, kept) {
 		kept = nil
 	}
 	if err := f.listen(ctx, kept); err != nil {

@@ -113,6 +113,7 @@ func (f *Flow) grant(res *oauth.TokenResponse) (*Grant, error) {
 		Issued: f.o.Now(), Expiry: res.Expiry, Scope: res.Scope, Resource: f.Resource,
 		IDToken: secret.Plain{Value: res.IDToken}, UseIDToken: f.o.UseIDToken,
 	}
+	g.IDTokenCame = g.Issued
 	var err error
 	if scheme == "DPoP" {
 		g.TokenType = scheme
@@ -199,6 +200,9 @@ func (f *Flow) explain(err error) error {
 	var e *oauth.Error
 	if !errors.As(err, &e) {
 		return err
+	}
+	if untimely := e.Untimely(err, f.Issuer); untimely != nil {
+		return untimely
 	}
 	switch {
 	case e.Temporary():

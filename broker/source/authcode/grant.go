@@ -36,10 +36,11 @@ type Grant struct {
 	SignedIn    time.Time `json:"signed_in_at,omitzero"`  // when the person was there
 	RedirectURI string    `json:"redirect_uri,omitempty"` // where the issuer wants it on refresh
 
-	TokenType  string       `json:"token_type,omitempty"` // DPoP; empty is Bearer
-	DPoPKey    secret.Plain `json:"dpop_key,omitzero"`    // that the tokens are bound to; see oauth.ParseDPoPKey
-	IDToken    secret.Plain `json:"id_token,omitzero"`
-	UseIDToken bool         `json:"use_id_token,omitzero"` // the server wants IDToken in place of AccessToken
+	TokenType   string       `json:"token_type,omitempty"` // DPoP; empty is Bearer
+	DPoPKey     secret.Plain `json:"dpop_key,omitzero"`    // that the tokens are bound to; see oauth.ParseDPoPKey
+	IDToken     secret.Plain `json:"id_token,omitzero"`
+	IDTokenCame time.Time    `json:"id_token_at,omitzero"`  // by our clock; zero: not known
+	UseIDToken  bool         `json:"use_id_token,omitzero"` // the server wants IDToken in place of AccessToken
 }
 
 // Token returns the token that goes to the server as it is, however old: the
@@ -68,11 +69,17 @@ func (g *Grant) as(kind token.Kind, now time.Time) (*token.Token, error) {
 	return t, nil
 }
 
-// idToken returns the ID token, which says itself how long it lives.
+// idToken returns the ID token, which says itself how long it lives. One that was
+// over when it came, or not issued yet, shows that our clock was wrong: its life
+// counts from then.
 func (g *Grant) idToken() *token.Token {
 	t := &token.Token{Value: g.IDToken.Value, Scheme: "Bearer", Issued: g.Issued}
 	if c, ok := parseClaims(g.IDToken.Value); ok && c.Expiry > 0 && c.Expiry < 1e11 {
 		t.Expiry = time.Unix(int64(c.Expiry), 0)
+		issued, came := time.Unix(int64(c.IssuedAt), 0), g.IDTokenCame
+		if c.IssuedAt > 0 && c.IssuedAt < c.Expiry && !came.IsZero() && (!came.Before(t.Expiry) || issued.After(came.Add(time.Minute))) {
+			t.Expiry = t.Expiry.Add(came.Sub(issued))
+		}
 	}
 	return t
 }
@@ -103,6 +110,7 @@ type claims struct {
 	Audience json.RawMessage `json:"aud"`
 	Nonce    string          `json:"nonce"`
 	Expiry   float64         `json:"exp"`
+	IssuedAt float64         `json:"iat"`
 	Name     string          `json:"name"`
 	Email    string          `json:"email"`
 	Username string          `json:"preferred_username"`

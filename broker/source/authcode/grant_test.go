@@ -9,6 +9,7 @@ import (
 
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
+	"keyporter/broker/token"
 	"keyporter/internal/fakeas"
 	"keyporter/internal/hint"
 )
@@ -82,5 +83,34 @@ func TestGrantSurvivesTheVault(t *testing.T) {
 	tok := back.Token()
 	if tok.HeaderValue() != "Bearer SECRETWORD-a" || tok.HeaderName() != "Authorization" || strings.Join(tok.Scopes, ",") != "x,y" {
 		t.Errorf("got %+v", tok)
+	}
+}
+
+// A computer whose clock was wrong when an ID token came takes it for neither over nor
+// good for a year.
+func TestAnIDTokenLivesItsLifeByAClockThatIsOff(t *testing.T) {
+	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	id := secret.Plain{Value: jwtOf(map[string]any{"iat": noon.Unix(), "exp": noon.Add(time.Hour).Unix()})}
+	for name, tt := range map[string]struct {
+		came time.Time
+		want time.Time
+	}{
+		"right":          {noon, noon.Add(time.Hour)},
+		"an hour ahead":  {noon.Add(time.Hour), noon.Add(2 * time.Hour)},
+		"a year ahead":   {noon.AddDate(1, 0, 0), noon.AddDate(1, 0, 0).Add(time.Hour)},
+		"an hour behind": {noon.Add(-time.Hour), noon},
+		"a year behind":  {noon.AddDate(-1, 0, 0), noon.AddDate(-1, 0, 0).Add(time.Hour)},
+		"of ten minutes": {noon.Add(10 * time.Minute), noon.Add(time.Hour)}, // it was made before it was asked for
+		"not known":      {time.Time{}, noon.Add(time.Hour)},
+	} {
+		g := &Grant{IDToken: id, IDTokenCame: tt.came, UseIDToken: true}
+		if got := g.Token().Expiry; !got.Equal(tt.want) {
+			t.Errorf("%s: lives until %v, want %v", name, got.UTC(), tt.want)
+		}
+		if !tt.came.IsZero() {
+			if _, err := g.as(token.AccessToken, tt.came); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 //     one that wants to see the person): the grant ends, and only a sign-in helps.
 //   - It is of a client that the provider has forgotten: the same. A client that
 //     the user was given may have got a new secret, so its grants stay.
+//   - It refuses what was signed because this computer's clock is wrong: the grant stays.
 //   - The provider has a problem, or the network: the grant stays and is tried again.
 //   - Anything else (the resource or the scope is refused, an odd answer): the grant
 //     stays, and is tried again much less often; see token.Cache. The words say what
@@ -26,6 +27,9 @@ func (s *Source) failed(g *Grant, err error) error {
 	var e *oauth.Error
 	if !errors.As(err, &e) {
 		return fmt.Errorf("refresh token: %w", err)
+	}
+	if untimely := e.Untimely(err, g.Issuer); untimely != nil {
+		return untimely
 	}
 	switch {
 	case e.Means(oauth.InvalidGrant, oauth.UnsupportedGrantType):

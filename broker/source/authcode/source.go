@@ -263,7 +263,7 @@ func (s *Source) renewed(ctx context.Context, old *Grant, res *oauth.TokenRespon
 		}
 	}
 	if !res.IDToken.IsZero() {
-		g.IDToken = secret.Plain{Value: res.IDToken}
+		g.IDToken, g.IDTokenCame = secret.Plain{Value: res.IDToken}, g.Issued
 	}
 	rotated := !res.RefreshToken.IsZero() && !res.RefreshToken.Equal(old.RefreshToken.Value)
 	if rotated {

@@ -43,6 +43,7 @@ type server struct {
 	header http.Header
 	status int
 	answer string
+	clock  time.Duration // how far its clock is ahead
 }
 
 func newServer(t *testing.T) *server {
@@ -53,6 +54,7 @@ func newServer(t *testing.T) *server {
 		}
 		s.form, s.header = r.PostForm, r.Header
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Date", noon.Add(s.clock).Format(http.TimeFormat))
 		w.WriteHeader(s.status)
 		io.WriteString(w, s.answer)
 	}))

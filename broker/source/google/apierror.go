@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"keyporter/broker/oauth"
 	"keyporter/internal/hint"
 	"keyporter/internal/lazy"
 )
@@ -100,7 +101,7 @@ func (i *Impersonation) refused(method string, c *Caller, e *APIError, ahead tim
 	case e.Temporary():
 		return hint.Wrap(e, hint.Unreachable, "Google's IAM service has a problem at the moment.", "Try again later.")
 	case e.Status == http.StatusUnauthorized && ahead.Abs() > tolerance:
-		return hint.Wrap(e, hint.Refused, clockWords(ahead), "Set the clock of this computer, best by turning on automatic time.")
+		return hint.Wrap(e, hint.Refused, clockWords(ahead), oauth.SetClock)
 	case e.Status == http.StatusUnauthorized:
 		return hint.Wrap(e, hint.Refused, fmt.Sprintf("Google does not accept the token of %s.", c.Who()), "Sign in there again.")
 	case e.Reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT", strings.Contains(e.Message, "insufficient authentication scopes"):

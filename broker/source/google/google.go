@@ -122,11 +122,14 @@ func idToken(now time.Time, text, audience string) (*token.Token, string) {
 	return &token.Token{Value: secret.New(text), Scheme: "Bearer", Issued: now, Expiry: expiry(now, claims)}, ""
 }
 
+// slightly is how far our clock may be off before an expiry is counted anew.
+const slightly = 30 * time.Second
+
 // expiry returns the token's exp by our clock: where iat shows that ours is off
-// by more than half a minute, the token's life counts from now.
+// by more than slightly, the token's life counts from now.
 func expiry(now time.Time, claims jwt.RegisteredClaims) time.Time {
 	exp := claims.ExpiresAt.Time
-	if claims.IssuedAt == nil || now.Sub(claims.IssuedAt.Time).Abs() <= 30*time.Second {
+	if claims.IssuedAt == nil || now.Sub(claims.IssuedAt.Time).Abs() <= slightly {
 		return exp
 	}
 	return now.Add(exp.Sub(claims.IssuedAt.Time))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
 	"keyporter/broker/token"
 	"keyporter/internal/hint"
@@ -85,7 +86,7 @@ func (i *Impersonation) Token(ctx context.Context, req token.Request) (*token.To
 // idToken is generateIdToken. Its tokens live for an hour.
 func (i *Impersonation) idToken(ctx context.Context, audience string) (*token.Token, error) {
 	var ans struct{ Token string }
-	err := i.call(ctx, "generateIdToken", map[string]any{"audience": audience, "includeEmail": true}, &ans)
+	_, err := i.call(ctx, "generateIdToken", map[string]any{"audience": audience, "includeEmail": true}, &ans)
 	if err != nil {
 		return nil, err
 	}
@@ -106,18 +107,23 @@ func (i *Impersonation) accessToken(ctx context.Context, scopes []string) (*toke
 		AccessToken string
 		ExpireTime  time.Time
 	}
-	if err := i.call(ctx, "generateAccessToken", ask, &ans); err != nil {
+	ahead, err := i.call(ctx, "generateAccessToken", ask, &ans)
+	if err != nil {
 		return nil, err
 	}
 	if ans.AccessToken == "" || !visible(ans.AccessToken) || ans.ExpireTime.IsZero() {
 		return nil, oddAnswer(hostOf(iamCredentials), "it has no access token with its expiry")
+	}
+	if ahead.Abs() > slightly {
+		ans.ExpireTime = ans.ExpireTime.Add(ahead) // by our clock
 	}
 	return &token.Token{Value: secret.New(ans.AccessToken), Scheme: "Bearer", Issued: i.now(), Expiry: ans.ExpireTime, Scopes: slices.Clone(scopes)}, nil
 }
 
 // call sends one request of the API, and again with another token if the first
 // one is no longer good. A young one may be handed out twice, see token.Cache.
-func (i *Impersonation) call(ctx context.Context, method string, ask map[string]any, into any) error {
+// call returns how far our clock is ahead of Google's.
+func (i *Impersonation) call(ctx context.Context, method string, ask map[string]any, into any) (ahead time.Duration, err error) {
 	if len(i.o.Delegates) > 0 {
 		names := make([]string, len(i.o.Delegates))
 		for n, d := range i.o.Delegates {
@@ -127,27 +133,29 @@ func (i *Impersonation) call(ctx context.Context, method string, ask map[string]
 	}
 	body, err := json.Marshal(ask)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	refused := ""
 	for tries := 1; ; tries++ {
 		c, err := i.o.Caller(ctx, refused)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		r, err := i.post(ctx, method, c, body)
+		if err != nil {
+			return 0, err
+		}
+		ahead := oauth.ClockAhead(i.now(), r.header.Get("Date"))
 		switch {
-		case err != nil:
-			return err
 		case r.status == http.StatusOK && json.Unmarshal(r.body, into) == nil:
-			return nil
+			return ahead, nil
 		case r.status == http.StatusOK:
-			return oddAnswer(hostOf(iamCredentials), "it cannot be read")
+			return 0, oddAnswer(hostOf(iamCredentials), "it cannot be read")
 		case r.status == http.StatusUnauthorized && tries <= 2 && (refused == "" || refused == c.Token.Hash()):
 			refused = c.Token.Hash()
 			continue
 		}
-		return i.refused(method, c, readAPIError(r), skew(i.now(), r.header.Get("Date")))
+		return 0, i.refused(method, c, readAPIError(r), ahead)
 	}
 }
 

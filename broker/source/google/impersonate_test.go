@@ -105,6 +105,23 @@ func claimsOf(t *testing.T, tok *token.Token) map[string]any {
 	return m
 }
 
+// Google says until when such a token lives by its own clock.
+func TestImpersonatedAccessTokenLivesItsWholeLifeByAClockThatIsOff(t *testing.T) {
+	c := newCloud(t)
+	c.Enable("payer")
+	c.Grant(robot, "user:"+alice, fakegoogle.TokenCreator)
+	for _, off := range []time.Duration{0, time.Hour, -time.Hour, 365 * 24 * time.Hour, -365 * 24 * time.Hour} {
+		i := c.as("payer", func(o *google.ImpersonationOptions) { o.Now = func() time.Time { return time.Now().Add(off) } })
+		tok, err := i.Token(t.Context(), access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if life := tok.Expiry.Sub(tok.Issued); (life - time.Hour).Abs() > 30*time.Second {
+			t.Errorf("clock off by %v: the token lives for %v, want an hour", off, life)
+		}
+	}
+}
+
 func TestImpersonationMakesBothKindsOfToken(t *testing.T) {
 	c := newCloud(t)
 	c.Enable("payer")

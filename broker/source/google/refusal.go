@@ -24,7 +24,7 @@ func (s *Source) refused(account string, e *oauth.Error, ahead time.Duration) er
 	case e.Temporary():
 		return hint.Wrap(e, hint.Unreachable, fmt.Sprintf("%s has a problem at the moment.", s.host()), "Try again later.")
 	case e.Code == oauth.InvalidGrant && clockMatters(text, ahead):
-		return hint.Wrap(e, hint.Refused, clockWords(ahead), "Set the clock of this computer, best by turning on automatic time.")
+		return hint.Wrap(e, hint.Refused, clockWords(ahead), oauth.SetClock)
 	case e.Code == oauth.InvalidGrant && strings.Contains(text, "signature"):
 		return hint.Wrap(e, hint.Refused, fmt.Sprintf("Google does not know this key of %s any more: it was deleted or disabled.", s.key.Email), rotate)
 	case e.Code == oauth.InvalidGrant && (strings.Contains(text, "account not found") || strings.Contains(text, "not a valid email")):
@@ -50,20 +50,8 @@ func clockMatters(text string, ahead time.Duration) bool {
 
 // clockWords says how far the clock is off, as far as the answer told.
 func clockWords(ahead time.Duration) string {
-	direction := "ahead"
-	if ahead < 0 {
-		direction, ahead = "behind", -ahead
-	}
-	n, unit := int(ahead.Round(time.Minute)/time.Minute), "minutes"
-	switch {
-	case n == 0:
+	if ahead.Abs() < 30*time.Second {
 		return "Google refuses the request because of its time: this computer's clock seems to be wrong."
-	case n >= 3*24*60:
-		n, unit = n/(24*60), "days"
-	case n >= 3*60:
-		n, unit = n/60, "hours"
-	case n == 1:
-		unit = "minute"
 	}
-	return fmt.Sprintf("This computer's clock is off by %d %s (%s of Google's), so Google refuses the key's signature.", n, unit, direction)
+	return oauth.ClockOff(ahead, "Google's") + ", so Google refuses the key's signature."
 }

@@ -90,7 +90,7 @@ func (w *wire) form(ctx context.Context, endpoint string, client *url.Userinfo, 
 	readable := json.Unmarshal(r.body, &ans) == nil
 	if r.status != http.StatusOK || ans.Error != "" {
 		e := &oauth.Error{Code: clean(string(ans.Error), 60), Description: clean(ans.Description, 200), Status: r.status}
-		return nil, &refusal{e, skew(w.now(), r.header.Get("Date"))}, nil
+		return nil, &refusal{e, oauth.ClockAhead(w.now(), r.header.Get("Date"))}, nil
 	}
 	if !readable || !visible(ans.AccessToken) || !visible(ans.IDToken) {
 		return nil, nil, oddAnswer(hostOf(endpoint), "it cannot be read")
@@ -123,16 +123,6 @@ func hostOf(address string) string {
 		return "the token endpoint"
 	}
 	return u.Hostname()
-}
-
-// skew returns how far our clock is ahead of the one that wrote an answer's Date
-// field (RFC 9110 section 6.6.1); zero if there is none.
-func skew(now time.Time, date string) time.Duration {
-	t, err := http.ParseTime(date)
-	if err != nil {
-		return 0
-	}
-	return now.Round(0).Sub(t)
 }
 
 // visible reports whether s is visible ASCII, as a token in a header must be.

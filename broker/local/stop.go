@@ -79,13 +79,21 @@ func Stopped(p paths.Paths) (bool, error) {
 }
 
 // MarkStopped remembers that the user stopped Keyporter, or that it is no
-// longer so. The agent marks before it ends; Dial with Always removes the mark.
+// longer so, durably. The agent marks before it ends; Dial with Always removes the
+// mark.
 func MarkStopped(p paths.Paths, stopped bool) error {
 	if !stopped {
 		if is, err := Stopped(p); err == nil && !is {
 			return nil // a read-only disk refuses to remove even what is not there
 		}
-		if err := os.Remove(stopMark(p)); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		err := os.Remove(stopMark(p))
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return nil
+		case err == nil:
+			err = atomicfile.SyncDir(p.State)
+		}
+		if err != nil {
 			return atomicfile.Unwritable(stopMark(p), err)
 		}
 		return nil
@@ -94,5 +102,12 @@ func MarkStopped(p paths.Paths, stopped bool) error {
 	if err != nil {
 		return atomicfile.Unwritable(stopMark(p), err)
 	}
-	return f.Close()
+	err = f.Close()
+	if err == nil {
+		err = atomicfile.SyncDir(p.State)
+	}
+	if err != nil {
+		return atomicfile.Unwritable(stopMark(p), err)
+	}
+	return nil
 }

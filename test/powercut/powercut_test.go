@@ -143,7 +143,7 @@ func TestAPowerCutLeavesTheOldOrTheNew(t *testing.T) {
 // compare checks that each thing is as before or as after.
 func compare(t *testing.T, c cut, got, before, after view) {
 	t.Helper()
-	for _, what := range []string{"problem", "paused", "settings", "servers", "accounts", "answers", "profiles", "token", "log", "client"} {
+	for _, what := range []string{"problem", "paused", "stopped", "settings", "servers", "accounts", "answers", "profiles", "token", "log", "client"} {
 		if g := got[what]; g != before[what] && g != after[what] {
 			t.Errorf("after %s in %q, %s: %s is %q, was %q, becomes %q", c.at, c.after, c.how, what, g, before[what], after[what])
 		}

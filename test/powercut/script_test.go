@@ -38,10 +38,14 @@ type agent struct {
 	ended chan error
 }
 
+func pathsOf(home string) paths.Paths {
+	kp := filepath.Join(home, "kp")
+	return paths.Paths{Config: kp, State: kp, Runtime: kp}
+}
+
 // start starts an agent.
 func start(home string) (*agent, error) {
-	kp := filepath.Join(home, "kp")
-	p := paths.Paths{Config: kp, State: kp, Runtime: kp}
+	p := pathsOf(home)
 	if err := p.Make(); err != nil {
 		return nil, err
 	}
@@ -102,6 +106,10 @@ func answers(text string) step {
 	}}
 }
 
+func stopped(name string, is bool) step {
+	return step{name, func(_ context.Context, a *agent) error { return local.MarkStopped(pathsOf(a.home), is) }}
+}
+
 const profile = `{"version":1,"name":"Data team","issued_at":"2026-06-0%d","servers":{"wiki":{"url":"https://wiki.example.com/mcp","scopes":["%s"]}}}`
 
 func join(day int, scope string) step {
@@ -128,6 +136,8 @@ func script() []step {
 		}},
 		{"pause", func(ctx context.Context, a *agent) error { return a.Pause(ctx) }},
 		{"resume", func(ctx context.Context, a *agent) error { return a.Resume(ctx) }},
+		stopped("stop", true),
+		stopped("start again", false),
 		setting("language", "ja"),
 		setting("approvals", "first-use"),
 		setting("approvals", "off"),
@@ -229,6 +239,11 @@ func look(home string) (view, error) {
 		return nil, errors.Join(fmt.Errorf("the vault: %w", err), a.end())
 	}
 	v := view{}
+	mark, err := local.Stopped(pathsOf(home))
+	if err != nil {
+		return nil, errors.Join(err, a.end())
+	}
+	v["stopped"] = fmt.Sprint(mark)
 	st, err := a.State(ctx)
 	if err != nil {
 		return nil, errors.Join(err, a.end())

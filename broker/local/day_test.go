@@ -48,8 +48,11 @@ type day struct {
 
 	fail atomic.Int32 // how many requests the MCP server is still to answer with 401 whatever the token
 
+	slept atomic.Int64 // for how long the computer has; the wall clock went on
+
 	mu    sync.Mutex
 	conns map[net.Conn]bool // of the local API, to cut
+	wires map[net.Conn]bool // to the servers, which break in sleep
 
 	tally.Tally
 	refused atomic.Int64 // requests, with 401
@@ -62,8 +65,34 @@ func (d *day) transport() *http.Transport {
 		if p == nil {
 			return nil, errors.New("no such host")
 		}
-		return p.Dial(ctx)
+		c, err := p.Dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return d.note(d.wires, c), nil
 	}}
+}
+
+// note returns a connection that stands in a set while it is open.
+func (d *day) note(in map[net.Conn]bool, c net.Conn) net.Conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	in[c] = true
+	return &noted{Conn: c, gone: func() { d.mu.Lock(); delete(in, c); d.mu.Unlock() }}
+}
+
+func (d *day) now() time.Time { return time.Now().Round(0).Add(time.Duration(d.slept.Load())) }
+
+// sleep lets the computer sleep: no time passes for its programs, and when they go on
+// their connections to the servers are dead.
+func (d *day) sleep(took time.Duration) {
+	d.slept.Add(int64(took))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.wires {
+		_ = c.Close()
+	}
+	clear(d.wires)
 }
 
 // serve runs an HTTP server until the test's end.
@@ -81,10 +110,7 @@ func (d *day) dialAgent(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.conns[c] = true
-	return &noted{Conn: c, gone: func() { d.mu.Lock(); delete(d.conns, c); d.mu.Unlock() }}, nil
+	return d.note(d.conns, c), nil
 }
 
 // A noted connection says when it is closed.
@@ -164,7 +190,7 @@ func (d *day) launch(wg *sync.WaitGroup) *caller {
 		err := bridge.Run(context.Background(), bridge.Options{
 			Connect: func(context.Context) (bridge.Agent, error) { return local.NewClient(d.dialAgent), nil },
 			Server:  "acme", Stdin: in, Stdout: out, Version: "test", Transport: d.transport(),
-			Addresses: func() string { return "the same" },
+			Addresses: func() string { return "the same" }, Now: d.now,
 		})
 		if err != nil {
 			d.t.Errorf("a bridge ended: %v", err)
@@ -221,7 +247,7 @@ func (c *caller) call(every time.Duration, end time.Time) {
 func (d *day) startAgent(wg *sync.WaitGroup, where paths.Paths) (stop func()) {
 	network := d.transport()
 	b, err := broker.New(broker.Options{
-		Paths: where, Version: "test", HTTP: network, Poll: true,
+		Paths: where, Version: "test", HTTP: network, Poll: true, Now: d.now,
 		Vault:      vault.Options{Backend: vault.Passphrase, ScryptWorkFactor: 10},
 		Passphrase: func(context.Context) (secret.Value, error) { return secret.New("passphrase " + word), nil },
 	})

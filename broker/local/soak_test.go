@@ -44,7 +44,7 @@ func TestHoursOfTokensOfTwoSecondsLoseNoCallAndGrowNothing(t *testing.T) {
 	dir := t.TempDir()
 	d, what, grown := &day{}, "", ""
 	synctest.Test(t, func(t *testing.T) {
-		d.t, d.net, d.api, d.conns = t, map[string]*local.Pipes{}, local.NewPipes(), map[net.Conn]bool{}
+		d.t, d.net, d.api, d.conns, d.wires = t, map[string]*local.Pipes{}, local.NewPipes(), map[net.Conn]bool{}, map[net.Conn]bool{}
 		d.as = fakeas.New(fakeas.Options{Devices: true, Forget: true, AccessLife: 2 * time.Second})
 		d.as.SetURL(authHost)
 		var servers, agent, bridges sync.WaitGroup

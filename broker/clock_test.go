@@ -219,3 +219,31 @@ func TestADenialDoesNotOutlastAClockThatIsSetBack(t *testing.T) {
 		t.Error("a question that nobody answered counts as a no")
 	}
 }
+
+// Without a refresh token a sign-in is over when its token is. A clock that was wrong
+// for a while does not end it.
+func TestASignInWithoutARefreshTokenIsGoodAgainOnceTheClockIs(t *testing.T) {
+	clock := &jumping{}
+	as, mcp := oauthServer(t, fakeas.Options{AccessLife: time.Hour / 2, NoRefresh: true})
+	w := newWorldWith(t, clock.into)
+	w.add("acme", mcp.URL(), nil)
+	if err := w.signIn("acme", "alice"); err != nil {
+		t.Fatal(err)
+	}
+	first := w.tokenOf("acme")
+	for _, by := range []time.Duration{time.Hour, 365 * 24 * time.Hour} {
+		clock.set(by)
+		_, err := w.Token(t.Context(), local.TokenRequest{Name: "acme"})
+		wantCode(t, err, hint.SignInNeeded)
+		clock.set(0)
+		if w.tokenOf("acme") != first {
+			t.Error("another token came")
+		}
+		if st := w.status("acme"); st.State != local.Ready || st.Problem != nil {
+			t.Errorf("the server is %s, %v", st.State, st.Problem)
+		}
+	}
+	if got := as.Counters(); got.Signins != 1 {
+		t.Errorf("%d sign-ins, want one", got.Signins)
+	}
+}

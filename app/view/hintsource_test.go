@@ -146,7 +146,7 @@ func (s *hintSource) formatted(args []ast.Expr, in ast.Decl, depth int) []string
 		pieces := strings.Split(format, "%")
 		made := []string{pieces[0]}
 		for i, piece := range pieces[1:] {
-			value := []string{hole}
+			var value []string
 			switch {
 			case piece == "" || i+1 >= len(args):
 				s.t.Fatalf("%s: %q is not understood", s.fset.Position(args[0].Pos()), format)

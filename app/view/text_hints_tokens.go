@@ -31,9 +31,9 @@ var hintsOfTokensJA = []phrase{
 
 	// Audience.
 	{"The token is for %s and the server is %s; verifiers such as FastMCP's compare each character, the slash at the end included.", "トークンの宛先は$1ですが、サーバーは$2です。FastMCPなどの検証では、末尾のスラッシュを含めて1文字ずつ比較されます。"},
-	{"Ask for %s exactly, with %s, or ask the owner of the server to accept both.", "$2で$1をそのまま指定するか、両方を受け付けるようサーバーの管理者に依頼してください。"},
+	{"Ask for %s exactly, with %s, or ask the owner of the server to accept both.", "$1をそのまま指定するか($2)、両方を受け付けるようサーバーの管理者に依頼してください。"},
 	{"--audience or --resource", "--audienceまたは--resource"},
-	{"keyporter set %s resource=ADDRESS (or audience=ADDRESS)", "keyporter set $1 resource=ADDRESS(またはaudience=ADDRESS)"},
+	{"keyporter set %s resource=ADDRESS (or audience=ADDRESS)", "keyporter set $1 resource=ADDRESS、または audience=ADDRESS"},
 	{"The token is for %s and the server is %s; many servers take their whole address only, others just the host.", "トークンの宛先は$1ですが、サーバーは$2です。多くのサーバーはアドレス全体だけを受け付け、ホストだけを受け付けるサーバーもあります。"},
 	{"Ask the owner of the server which audience it takes, such as %s, and set it with %s.", "受け付けるaudience($1など)をサーバーの管理者に確認し、$2で設定してください。"},
 	{"The token is for %s, which has to be the address of the service behind %s.", "トークンの宛先は$1です。これは$2の背後にあるサービスのアドレスでなければなりません。"},

@@ -203,7 +203,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, hint.Wrap(err, hint.Unreachable, fmt.Sprintf("%s began to answer and did not come to an end in time.", u.Host),
-			"Try again; if that does not help, ask whoever runs it.")
+			"Try again later; if it happens again, ask whoever runs it.")
 	case err != nil:
 		return nil, unreachable(ctx, u, err)
 	case len(b) > maxBody:

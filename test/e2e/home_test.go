@@ -53,7 +53,7 @@ type seen struct {
 	mu      sync.Mutex
 	secrets map[string]bool // what must not show up anywhere
 	outputs []*output       // of everything that was started
-	started []string        // arguments and environments, as /proc shows them
+	started []string        // arguments and environments, as given and as /proc shows them
 }
 
 // newHome returns a home whose vault opens with a passphrase file, whose browser
@@ -80,8 +80,17 @@ func keyporterIn(h *home, more ...string) *home {
 }
 
 // bareHome returns a home in which nothing but HOME, PATH, SHELL, TERM and USER
-// is set, as hosts do. The caller sees to its end.
+// is set, as hosts do. The caller sees to the end of its agent; after that the home
+// is searched for secrets.
 func bareHome(t *testing.T) *home {
+	t.Helper()
+	h := unsearched(t)
+	t.Cleanup(h.search)
+	return h
+}
+
+// unsearched is bareHome for a test of the search.
+func unsearched(t *testing.T) *home {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kp") // short, because a socket's path is
 	check(t, err)
@@ -102,11 +111,12 @@ func (h *home) file(name, content string) string {
 	return path
 }
 
-// browser makes a browser that notes each start, without the address, and then
-// signs in as a person would.
+// browser makes a browser that notes each start, keeps what others can see of it for
+// the search, and then signs in as a person would.
 func (h *home) browser() string {
 	h.t.Helper()
-	path := h.file("browser", "#!/bin/sh\necho started >> '"+h.dir+"/browser.log'\nexec '"+peers.Browser(h.t)+"' \"$@\"\n")
+	path := h.file("browser", "#!/bin/sh\necho started >> '"+h.dir+"/browser.log'\n"+
+		"cat /proc/$$/cmdline /proc/$$/environ 2>/dev/null >> '"+h.dir+"/browser.seen'\nexec '"+peers.Browser(h.t)+"' \"$@\"\n")
 	check(h.t, os.Chmod(path, 0o700))
 	return path
 }
@@ -192,6 +202,7 @@ func (h *home) start(args ...string) (*exec.Cmd, *output, <-chan result) {
 	}
 	cmd.Stdout = stdout
 	check(h.t, cmd.Start())
+	h.look(cmd.Process.Pid)
 	ended := make(chan result, 1) // takes the one result
 	go func() {
 		_ = cmd.Wait() // the exit code says it
@@ -276,10 +287,11 @@ func (h *home) agentLog() string {
 	return string(b)
 }
 
-// end stops the agent and searches for secrets.
+// end stops the agent.
 func (h *home) end() {
 	pid := h.pid()
 	h.searchProcess(pid)
+	h.lookAround()
 	h.do("stop")
 	// stop waits until another agent could start; the process is gone a moment
 	// later.
@@ -287,7 +299,6 @@ func (h *home) end() {
 	if h.unseen {
 		h.vaultSecrets()
 	}
-	h.search()
 	if h.t.Failed() {
 		h.t.Logf("agent.log:\n%s", h.agentLog())
 	}

@@ -70,6 +70,7 @@ func (h *home) attach(cmd *exec.Cmd, stderr *output) *host {
 	out, err := cmd.StdoutPipe()
 	check(h.t, err)
 	check(h.t, cmd.Start())
+	h.look(cmd.Process.Pid)
 	c := &host{h: h, cmd: cmd, in: in, err: stderr, ended: make(chan struct{}),
 		waiting: map[string]chan message{}, notes: map[string]chan message{}}
 	go func() {
@@ -78,6 +79,7 @@ func (h *home) attach(cmd *exec.Cmd, stderr *output) *host {
 		_ = cmd.Wait() // the exit code says it
 	}()
 	h.t.Cleanup(func() {
+		h.lookAround()
 		_ = cmd.Process.Kill()
 		<-c.ended
 		if h.t.Failed() {

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +26,7 @@ import (
 var mayHold = map[string]bool{"vault.age": true, "vault.age.prev": true, "identity.age": true, "pass": true, intruderProgram: true}
 
 func TestSearchFindsASecretInAFileAnOutputAndAnArgument(t *testing.T) {
-	h := bareHome(t)
+	h := unsearched(t)
 	h.secret("token-1")
 	h.file("state.json", `{"last": "token-1"}`)
 	h.file("vault.age", word)
@@ -104,6 +106,36 @@ func (h *home) searchProcess(pid int) {
 			h.t.Errorf("%s of process %d cannot be searched: %v", file, pid, err)
 		}
 		h.searchText(file+" of a process", string(b))
+	}
+}
+
+// look keeps what other programs can see of a process, which it has from its start,
+// for the search in the end: by then more secrets are known. The process may have
+// ended.
+func (h *home) look(pid int) {
+	for _, file := range []string{"cmdline", "environ"} {
+		b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), file))
+		if err != nil || len(b) == 0 {
+			continue
+		}
+		h.mu.Lock()
+		if text := string(b); !slices.Contains(h.started, text) {
+			h.started = append(h.started, text)
+		}
+		h.mu.Unlock()
+	}
+}
+
+// lookAround is look at all processes that have to do with the home, whoever started
+// them.
+func (h *home) lookAround() {
+	all, _ := filepath.Glob("/proc/[0-9]*/environ") // none but on Linux
+	for _, file := range all {
+		b, err := os.ReadFile(file)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err == nil && pid != os.Getpid() && bytes.Contains(b, []byte(h.dir)) {
+			h.look(pid)
+		}
 	}
 }
 

@@ -6,8 +6,9 @@
 // programs of others (internal/peers).
 //
 // Each test has a home of its own (newHome), with an agent of its own. When a
-// test ends, its agent is stopped, and everything that was printed and written
-// is searched for the secrets that the test knows.
+// test ends, its agent is stopped, and everything that was printed and written, and
+// what others can see of the processes, is searched for the secrets that the test
+// knows.
 package e2e
 
 import (

@@ -73,3 +73,10 @@ func TestEachHintOfTheDoctorHasWords(t *testing.T) {
 		}
 	}
 }
+
+func TestAClockThatIsOffIsToldInJapanese(t *testing.T) {
+	says := TextsIn(Japanese).hint("This computer's clock is off by 12 minutes (behind Google's), so Google refuses the key's signature.")
+	if want := "このコンピューターの時計がGoogleより12分遅れているため、Googleがキーの署名を拒否しています。"; says != want {
+		t.Errorf("it is told as\n%q, want\n%q", says, want)
+	}
+}

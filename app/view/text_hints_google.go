@@ -5,8 +5,10 @@ package view
 var hintsOfGoogleJA = []phrase{
 	{"the token endpoint", "トークンエンドポイント"},
 	{"Google refuses the request because of its time: this computer's clock seems to be wrong.", "時刻のためGoogleが要求を拒否しています。このコンピューターの時計が合っていないようです。"},
-	{"This computer's clock is off by %s (ahead of Google's), so Google refuses the key's signature.", "このコンピューターの時計がGoogleより$1進んでいるため、Googleがキーの署名を拒否しています。"},
-	{"This computer's clock is off by %s (behind of Google's), so Google refuses the key's signature.", "このコンピューターの時計がGoogleより$1遅れているため、Googleがキーの署名を拒否しています。"},
+	{"%s, so Google refuses the key's signature.", "$1、Googleがキーの署名を拒否しています。"},
+	{"%s, so %s refuses what Keyporter signs.", "$1、$2がKeyporterの署名を拒否しています。"},
+	{"This computer's clock is off by %s (ahead of %s|'s|)", "このコンピューターの時計が$2より$1進んでいるため||"},
+	{"This computer's clock is off by %s (behind %s|'s|)", "このコンピューターの時計が$2より$1遅れているため||"},
 	{"%d minute|s", "$1分|"},
 	{"%d hours", "$1時間"},
 	{"Set the clock of this computer, best by turning on automatic time.", "このコンピューターの時計を合わせてください。時刻の自動調整をオンにするのが最も確実です。"},

@@ -313,44 +313,63 @@ func (l *Log) readHead(key []byte) (Point, error) {
 	return h.Point, err
 }
 
-// letGo says, before a rotation, which record will then be the oldest. l.mu is held.
+// letGo takes note, before a rotation, of the records that it will remove. What it
+// finds there is let go of, and no more: a record that is missing or changed stays
+// one that has to be there, so that Verify goes on saying so. l.mu is held.
 func (l *Log) letGo() error {
+	if _, err := os.Stat(l.name(l.opt.Keep - 1)); errors.Is(err, fs.ErrNotExist) {
+		return l.sync() // nothing takes the place of the oldest file
+	}
+	f, err := os.Open(l.name(l.opt.Keep))
+	if errors.Is(err, fs.ErrNotExist) {
+		return l.sync()
+	} else if err != nil {
+		return fmt.Errorf("read audit log: %w", err)
+	}
+	defer f.Close()
 	c := l.chain
 	if c == nil {
-		return nil
+		return keepSealed(f)
 	}
-	if _, err := os.Stat(l.name(l.opt.Keep)); err == nil {
-		first, err := l.oldestBelow(l.opt.Keep)
-		if err != nil {
-			return err
+	first, state := c.end.First, []byte(nil)
+	err = eachLine(f, func(line []byte) {
+		k := parse(line)
+		if k.body == nil {
+			state = covered(state, k.line)
+			return
 		}
-		c.end.First, c.dirty = max(c.end.First, first), true
+		if k.Seq == first && (k.whole(c.key, state) || k.Prev != nil && k.whole(c.key, k.Prev)) {
+			first++
+		}
+		state = []byte(k.mac)
+	})
+	if err != nil {
+		return err
+	}
+	if first > c.end.First {
+		c.end.First, c.dirty = first, true
 	}
 	return l.sync()
 }
 
-// oldestBelow returns the number of the first sealed record in the files above keep.
-func (l *Log) oldestBelow(keep int) (uint64, error) {
-	for i := keep - 1; i >= 0; i-- {
-		f, err := os.Open(l.name(i))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
-			return 0, err
+// errSealed keeps a file whose records nobody can check while the vault is locked.
+var errSealed = errors.New("rotate audit log: the oldest file has sealed records, and the vault is locked")
+
+// keepSealed returns an error if a file has a sealed record: which of them are let go
+// of can only be said with the key.
+func keepSealed(f io.Reader) error {
+	r := bufio.NewReaderSize(f, 64<<10)
+	for {
+		line, err := r.ReadBytes('\n')
+		if k := parse(line); k.body != nil {
+			return errSealed
 		}
-		first := uint64(0)
-		err = eachLine(f, func(line []byte) {
-			if first == 0 {
-				if k := parse(line); k.body != nil {
-					first = k.Seq
-				}
-			}
-		})
-		if err = errors.Join(err, f.Close()); err != nil || first > 0 {
-			return first, err
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
 		}
 	}
-	return l.chain.end.Seq + 1, nil
 }
 
 // eachLine calls show with the lines of a file from its beginning.

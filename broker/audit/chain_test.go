@@ -291,6 +291,59 @@ func TestARotatedFileThatIsGoneIsNoticed(t *testing.T) {
 	}
 }
 
+// What was removed stays missing, whatever stands where a rotation removes the oldest
+// file: it lets go of what that file held, and of nothing else.
+func TestARotationLetsGoOfWhatTheOldestFileHeld(t *testing.T) {
+	forged := fmt.Sprintf(`{"time":"2026-01-01T00:00:00Z","event":"call","outcome":"ok","seq":1%s%s%s`+"\n", macOpen, strings.Repeat("0", macSize), macClose)
+	for name, oldest := range map[string][]string{
+		"an empty file":        {""},
+		"two empty files":      {"", ""},
+		"lines without a seal": {string(line("no seal")) + "\n", "x"},
+		"a forged seal":        {forged, forged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, 0)
+			d.numbers(1, 20)
+			d.end()
+			d.start()
+			d.numbers(21, 23)
+			d.edit(0, func(l [][]byte) [][]byte { return l[20:] })
+			d.broken("records 1 to 20 are missing")
+			for i, text := range oldest {
+				d.must(os.WriteFile(d.path(d.Log.opt.Keep-i), []byte(text), 0o600))
+			}
+			d.Log.opt.Size = 1 // each further record rotates
+			for i := range 2 * d.Log.opt.Keep {
+				d.add(fmt.Sprint(i))
+				d.broken("records 1 to ")
+			}
+			d.end()
+			d.start()
+			d.broken("records 1 to ")
+		})
+	}
+}
+
+// While the vault is locked, nobody can tell which records are let go of: the file
+// grows on until it is opened.
+func TestALockedVaultLetsGoOfNoSealedRecord(t *testing.T) {
+	d := newDesk(t, 1000)
+	d.numbers(1, 40)
+	d.end()
+	d.open()
+	for i := range 40 {
+		d.add(fmt.Sprint("locked ", i))
+	}
+	d.unlock()
+	if v := d.verify(); len(v.Broken) > 0 || v.Late != 40 {
+		t.Fatalf("%+v", v)
+	}
+	d.numbers(41, 80)
+	if v := d.verify(); len(v.Broken) > 0 {
+		t.Fatalf("%+v", v)
+	}
+}
+
 func TestRotatedFilesThatChangedPlacesAreNoticed(t *testing.T) {
 	d := newDesk(t, 1000)
 	d.numbers(1, 40)

@@ -173,7 +173,10 @@ func (b *bridge) followState() {
 		if err != nil {
 			return
 		}
-		if last != nil && last.state != nil && v.state != nil && !reflect.DeepEqual(last.state.Tools, v.state.Tools) {
+		if last == nil {
+			last = b.link.first // which the client may have been answered by
+		}
+		if last.state != nil && v.state != nil && !reflect.DeepEqual(last.state.Tools, v.state.Tools) {
 			b.announce("tools")
 		}
 		if last = v; !v.ready() {

@@ -32,6 +32,7 @@ type link struct {
 
 	view  atomic.Pointer[view]
 	known chan struct{} // closed when view is set for the first time
+	first *view         // the one that was; read it once known is closed
 	found chan struct{} // has a value after somebody has connected
 	calls singleflight.Group
 
@@ -239,8 +240,8 @@ func (l *link) show(v *view) {
 
 // put is show with the lock held.
 func (l *link) put(v *view) {
-	first := l.view.Swap(v) == nil
-	if first {
+	if l.view.Swap(v) == nil {
+		l.first = v
 		close(l.known)
 	}
 	close(l.changed)

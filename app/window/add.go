@@ -247,6 +247,9 @@ func (a *adder) stepTwo() {
 	}
 	add := w.strong(label, a.add)
 	a.s.set(choices, w.button(w.t.Window.Back, func() { a.inputs.clear(); a.find(); a.stepOne() }), w.button(w.t.Window.Cancel, a.s.close), add)
+	if f := a.inputs.form; f != nil {
+		a.s.enter(add, f.name, f.value)
+	}
 	if a.s.focus(add); a.inputs.start != nil {
 		a.s.focus(a.inputs.start)
 	}

@@ -709,6 +709,23 @@ func TestEnterImportsTheKeyOnce(t *testing.T) {
 	}
 }
 
+func TestEnterAddsAServerWithAKeyOnce(t *testing.T) {
+	w := english(t, none())
+	w.agent.probed = &local.Probed{URL: "https://sales.example.com/mcp", Wants: local.WantsIDToken, Name: "sales", Kind: account.GoogleKey}
+	w.tap(w.Window.t.Servers.Add)
+	typeAddress(w)
+	w.tap(w.Window.t.Window.Next)
+	w.sheets[0].drop(storage.NewFileURI(keyOnDisk(t)))
+	before := len(w.agent.calls)
+	enter := &fyne.KeyEvent{Name: fyne.KeyReturn}
+	name := w.entries()[0]
+	name.TypedKey(enter)
+	name.TypedKey(enter)
+	if got := strings.Join(w.agent.calls[before:], ", "); strings.Count(got, "add account") != 1 {
+		t.Errorf("two Enters did %q", got)
+	}
+}
+
 // A call that failed says why in words that can be read at the window's first size,
 // with figures or without.
 func TestWhyACallFailedIsNotCut(t *testing.T) {

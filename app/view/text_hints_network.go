@@ -40,7 +40,6 @@ var hintsOfNetworkJA = []phrase{
 	{"The server %s cannot be reached. %s", "サーバー $1に接続できません。$2"},
 	{"The server %s cannot be reached.", "サーバー $1に接続できません。"},
 	{"%s cannot be reached.", "$1に接続できません。"},
-	{"%s began to answer and did not come to an end in time.", "$1は応答を始めましたが、時間内に終わりませんでした。"},
 	{"The gate of Google Cloud in front of %s does not accept the token.", "$1の手前にあるGoogle Cloudの入口が、トークンを受け付けません。"},
 	{"If the server has a sign-in of its own, give it a second account for the gate: %s", "サーバーに独自のサインインがある場合は、入口のための2つ目のアカウントを指定してください: $1"},
 	{"The gate of Google Cloud in front of %s does not let %s in.", "$1の手前にあるGoogle Cloudの入口が、$2を通しません。"},

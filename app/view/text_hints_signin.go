@@ -13,7 +13,6 @@ var hintsOfSignInJA = []phrase{
 	{"Keyporter cannot reach %s.", "Keyporterから$1に接続できません。"},
 	{"Check the network connection and the proxy.", "ネットワーク接続とプロキシを確認してください。"},
 	{"%s began to answer and did not come to an end in time.", "$1は応答を始めましたが、時間内に終わりませんでした。"},
-	{"Try again; if that does not help, ask whoever runs it.", "もう一度試してください。解決しない場合は、運用している人に確認してください。"},
 	{"%s answered something that is not a token.", "$1の応答はトークンではありません。"},
 	{"Check the token endpoint's address.", "トークンエンドポイントのアドレスを確認してください。"},
 	{"%s answered something that cannot be used.", "$1の応答は使えないものです。"},

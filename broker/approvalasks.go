@@ -126,12 +126,8 @@ func (b *Broker) answered(ctx context.Context, a *local.Approval, limit time.Dur
 	if a.State == local.ApprovalDenied || a.Program == "" || limit <= 0 {
 		return refusal
 	}
-	b.mu.Lock()
-	if w := b.asks[a.ID]; w != nil {
-		w.calls++
-	}
-	b.mu.Unlock()
-	defer b.stopWaiting(a.ID)
+	mine := b.startWaiting(a.ID)
+	defer b.stopWaiting(a.ID, mine)
 	b.raiseApproval(a)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -151,7 +147,7 @@ func (b *Broker) answered(ctx context.Context, a *local.Approval, limit time.Dur
 		select {
 		case <-news:
 		case <-timer.C:
-			b.notAnswered(a)
+			b.notAnswered(a, mine)
 			return refusal
 		case <-ctx.Done():
 			return ctx.Err()
@@ -161,11 +157,11 @@ func (b *Broker) answered(ctx context.Context, a *local.Approval, limit time.Dur
 
 // notAnswered makes a question that nobody has answered a no, which does not count
 // for the next call. Other calls may wait for it still.
-func (b *Broker) notAnswered(a *local.Approval) {
+func (b *Broker) notAnswered(a *local.Approval, mine *ask) {
 	over := false
 	b.update(func() {
-		if w := b.asks[a.ID]; w != nil && w.State == local.ApprovalWaiting && w.calls <= 1 {
-			w.State, w.denied, w.lasts, over = local.ApprovalDenied, b.opt.Now(), 0, true
+		if b.asks[a.ID] == mine && mine.State == local.ApprovalWaiting && mine.calls <= 1 {
+			mine.State, mine.denied, mine.lasts, over = local.ApprovalDenied, b.opt.Now(), 0, true
 		}
 	})
 	if over {
@@ -173,13 +169,24 @@ func (b *Broker) notAnswered(a *local.Approval) {
 	}
 }
 
+// startWaiting counts a call that waits for an answer, until stopWaiting.
+func (b *Broker) startWaiting(id string) (mine *ask) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if mine = b.asks[id]; mine == nil { // it has been answered just now
+		mine = &ask{}
+	}
+	mine.calls++
+	return mine
+}
+
 // stopWaiting withdraws the notice of an approval that no call waits for any more.
-func (b *Broker) stopWaiting(id string) {
+// What a call has waited for may have been answered, and asked anew by another call.
+func (b *Broker) stopWaiting(id string, mine *ask) {
 	b.update(func() {
-		if w := b.asks[id]; w != nil {
-			if w.calls--; w.calls > 0 {
-				return
-			}
+		mine.calls--
+		if now := b.asks[id]; now != nil && now.calls > 0 {
+			return
 		}
 		b.dropNotices(func(n *notice) bool { return n.Approval == id })
 	})

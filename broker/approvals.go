@@ -86,8 +86,8 @@ func (b *Broker) editApprovals(ctx context.Context, change func(*approvalsRecord
 	if err != nil {
 		return err
 	}
-	rec := &approvalsRecord{}
 	err = v.Update(ctx, func(tx *vault.Tx) error {
+		rec := &approvalsRecord{}
 		if _, ok := tx.Get(approvalsKey); ok {
 			if err := getRecord(tx, approvalsKey, rec); err != nil {
 				return err
@@ -97,7 +97,7 @@ func (b *Broker) editApprovals(ctx context.Context, change func(*approvalsRecord
 		return tx.Put(approvalsKey, rec)
 	})
 	if err == nil {
-		b.update(func() { b.approvals = rec })
+		b.update(func() { b.approvals = approvalsIn(v) }) // not what was just written: another edit may be through already
 	}
 	return err
 }

@@ -33,6 +33,10 @@ func ended(fd int) bool {
 	}
 	defer unix.Close(pidfd)
 	poll := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	n, err := unix.Poll(poll, 0)
-	return err != nil || n > 0
+	for {
+		n, err := unix.Poll(poll, 0)
+		if !errors.Is(err, unix.EINTR) { // a signal counts even where nothing is waited for
+			return err != nil || n > 0
+		}
+	}
 }

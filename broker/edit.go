@@ -2,11 +2,13 @@ package broker
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"keyporter/broker/account"
 	"keyporter/broker/config"
 	"keyporter/broker/vault"
+	"keyporter/internal/hint"
 )
 
 // editKey is the vault's record of the version of config.json that goes with it.
@@ -34,12 +36,13 @@ func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) er
 	if err != nil {
 		return err
 	}
+	noted := false
 	err = v.Update(ctx, func(tx *vault.Tx) error {
 		if err := f(cfg, tx); err != nil {
 			return err
 		}
 		staged, err := b.file.Stage(cfg)
-		if err != nil || !tx.Changed() {
+		if noted = tx.Changed(); err != nil || !noted {
 			return err
 		}
 		return tx.Put(editKey, staged)
@@ -48,8 +51,24 @@ func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) er
 		b.file.Drop()
 		return err
 	}
-	if err := b.file.Commit(); err != nil {
+	return b.commit(cfg, noted)
+}
+
+// commit writes config.json after the vault, which has noted what waits if it has a
+// half of the edit. The caller holds b.edits.
+func (b *Broker) commit(cfg *account.Config, noted bool) error {
+	if b.file.Changed() { // by hand, while the vault was written
+		merged, err := b.file.Merge(cfg)
+		if err != nil {
+			return err
+		}
+		cfg = merged
+	} else if err := b.file.Commit(); err != nil && !noted {
+		b.file.Drop()
 		return err
+	} else if err != nil {
+		return hint.Wrap(err, hint.CodeOf(err), fmt.Sprintf("The change is in the vault, but the file %s could not be written yet.", b.file.Path),
+			"Check that its disk has room and can be written to; the next change, or the next start of Keyporter, then finishes this one.")
 	}
 	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
 	return nil

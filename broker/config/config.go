@@ -54,7 +54,7 @@ func (f *File) Load() (*account.Config, error) {
 		return empty(), nil
 	}
 	if err != nil {
-		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", f.Path), "Check that it is yours and readable.")
+		return nil, unreadable(f.Path, err)
 	}
 	c, err := parse(b)
 	if err != nil {
@@ -153,6 +153,10 @@ func readFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxSize)
 	}
 	return os.ReadFile(path)
+}
+
+func unreadable(path string, err error) error {
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s cannot be read.", path), "Check that it is yours and readable.")
 }
 
 // A position is a place in the file that could not be understood.

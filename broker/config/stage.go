@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,18 +58,65 @@ func (f *File) Commit() error {
 	return nil
 }
 
+// Merge is Commit for a config.json that a person has changed since it was loaded:
+// what c changes is done to that.
+func (f *File) Merge(c *account.Config) (*account.Config, error) {
+	before := empty()
+	if f.content != nil {
+		var err error
+		if before, err = parse(f.content); err != nil {
+			return nil, err
+		}
+	}
+	now, err := f.Load()
+	if err != nil {
+		return nil, err
+	}
+	merge(now.Servers, before.Servers, c.Servers)
+	merge(now.Accounts, before.Accounts, c.Accounts)
+	if err := f.save(now); err != nil {
+		return nil, err
+	}
+	f.Drop()
+	return now, nil
+}
+
+// merge does to now what was done to before to make it after.
+func merge[V any](now, before, after map[string]V) {
+	for name, v := range after {
+		if old, known := before[name]; !known || !reflect.DeepEqual(old, v) {
+			now[name] = v
+		}
+	}
+	for name := range before {
+		if _, kept := after[name]; !kept {
+			delete(now, name)
+		}
+	}
+}
+
+// Waits reports whether a version may wait. It can be called by anybody.
+func (f *File) Waits() bool {
+	_, err := os.Lstat(f.staged())
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Finish commits what waits if it is s and config.json is still the one before it,
-// and reports whether it did. Anything else that waits was given up.
+// and reports whether it did. Anything else that waits was given up. While that
+// cannot be known, it goes on waiting: the vault may hold the other half.
 func (f *File) Finish(s Staged) (bool, error) {
 	waits, err := readFile(f.staged())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	now, nowErr := readFile(f.Path)
-	if errors.Is(nowErr, fs.ErrNotExist) {
-		now, nowErr = nil, nil
+	if err != nil {
+		return false, unreadable(f.staged(), err)
 	}
-	if err == nil && nowErr == nil && s.After != "" && sum(waits) == s.After && sum(now) == s.Before {
+	now, err := readFile(f.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, unreadable(f.Path, err)
+	}
+	if sum(waits) == s.After && sum(now) == s.Before {
 		return true, f.Commit()
 	}
 	f.Drop()

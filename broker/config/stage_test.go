@@ -1,0 +1,62 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"keyporter/broker/account"
+	"keyporter/internal/hint"
+)
+
+// What waits is the only copy of an edit's half: it is given up when it is another's,
+// not when it cannot be read just now.
+func TestWhatWaitsIsKeptWhileAFileCannotBeRead(t *testing.T) {
+	for _, name := range []string{"config.json", "config.json.next"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFile(t, `{"version":1,"servers":{},"accounts":{}}`)
+			c, err := f.Load()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Servers["notes"] = &account.Server{Name: "notes", URL: "https://notes.example/mcp"}
+			staged, err := f.Stage(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := strings.TrimSuffix(f.Path, "config.json") + name
+			hide(t, path)
+			if done, err := f.Finish(staged); done || err == nil || !strings.Contains(hint.Of(err).What, path) {
+				t.Errorf("finished: %v, error: %v; want one that names %s", done, err, path)
+			}
+			show(t, path)
+			if done, err := f.Finish(staged); !done || err != nil {
+				t.Errorf("finished: %v, error: %v", done, err)
+			}
+			if c, err := f.Load(); err != nil || c.Servers["notes"] == nil || f.Waits() {
+				t.Errorf("servers %v, error %v", c.Servers, err)
+			}
+		})
+	}
+}
+
+// hide makes reading a file fail, for root and on Windows too.
+func hide(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Rename(path, path+".aside"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(path+"/full", 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func show(t *testing.T, path string) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".aside", path); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"keyporter/broker/account"
+	"keyporter/broker/config"
+	"keyporter/broker/local"
+	"keyporter/broker/secret"
+	"keyporter/broker/vault"
+	"keyporter/internal/hint"
+)
+
+// halfAnEdit does what an edit does before the vault is written, and that: the power
+// is cut then.
+func (w *world) halfAnEdit(name string) *account.Config {
+	w.t.Helper()
+	cfg, err := w.file.Load()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cfg.Servers[name] = &account.Server{Name: name, URL: "https://" + name + ".example/mcp"}
+	var staged config.Staged
+	if staged, err = w.file.Stage(cfg); err == nil {
+		err = w.Broker.vault.Update(w.t.Context(), func(tx *vault.Tx) error { return tx.Put(editKey, staged) })
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cfg
+}
+
+// Settings need no vault; an edit that waits for it must not be lost to one.
+func TestASettingWhileTheVaultIsLockedCostsNoInterruptedEdit(t *testing.T) {
+	locked := false
+	w := newWorldWith(t, func(o *Options) {
+		pass := o.Passphrase
+		o.Passphrase = func(ctx context.Context) (secret.Value, error) {
+			if locked {
+				return secret.Value{}, hint.Wrap(vault.ErrLocked, hint.Locked, "The vault is locked.", "Unlock it.")
+			}
+			return pass(ctx)
+		}
+	})
+	w.addStatic("desk")
+	w.halfAnEdit("notes")
+	w.stop()
+	locked = true
+	w.start()
+	_, err := w.SetSettings(t.Context(), local.SetSettings{Values: map[string]string{"language": "ja"}})
+	wantCode(t, err, hint.Locked)
+	w.stop()
+	locked = false
+	w.start()
+	if _, err := w.openedVault(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.config().Servers["notes"] == nil {
+		t.Error("the server that the vault knows of is not in the list")
+	}
+}
+
+// What a person saves while the vault is being written, which takes a while.
+func TestAHandEditDuringAnEditIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.addStatic("desk")
+	w.add("gone", "https://gone.example/mcp", func(p *local.PutServer) { p.Offline = true })
+	err := w.edit(t.Context(), func(cfg *account.Config, tx *vault.Tx) error {
+		b, err := os.ReadFile(w.paths.ConfigFile())
+		if err != nil {
+			return err
+		}
+		hand := strings.Replace(string(b), `"servers": {`, `"servers": {"hand": {"url": "https://hand.example/mcp"},`, 1)
+		writeText(t, w.paths.ConfigFile(), hand)
+		delete(cfg.Servers, "gone")
+		cfg.Servers["ours"] = &account.Server{Name: "ours", URL: "https://ours.example/mcp"}
+		return tx.Put(serverKey("ours"), serverRecord{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := w.file.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, cfg := range map[string]*account.Config{"memory": w.config(), "config.json": read} {
+		if got := cfg.ServerNames(); !slices.Equal(got, []string{"hand", "ours"}) || cfg.Accounts["desk"] == nil {
+			t.Errorf("in %s are %q and %v, want what the person and the edit wrote", where, got, cfg.Accounts)
+		}
+	}
+	if w.file.Waits() {
+		t.Error("a version of config.json still waits")
+	}
+}
+
+// The vault has the change then, so it is not lost, and is not said to be.
+func TestAnEditWhoseSecondHalfFailsIsFinishedAtTheNext(t *testing.T) {
+	w := newWorld(t)
+	w.addStatic("desk")
+	w.edits <- struct{}{}
+	cfg := w.halfAnEdit("notes")
+	next, aside := w.paths.ConfigFile()+".next", w.paths.ConfigFile()+".aside"
+	err := errors.Join(os.Rename(next, aside), os.Mkdir(next, 0o700))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.commit(cfg, true)
+	<-w.edits
+	wantCode(t, err, hint.Failed)
+	if h := hint.Of(err); !strings.Contains(h.What, "in the vault") || !strings.Contains(h.Do, "finishes") || !strings.Contains(h.What, w.paths.ConfigFile()) {
+		t.Errorf("words: %s", h.Text())
+	}
+	if w.config().Servers["notes"] != nil {
+		t.Error("the server is in use although config.json does not have it")
+	}
+	if err := errors.Join(os.Remove(next), os.Rename(aside, next)); err != nil {
+		t.Fatal(err)
+	}
+	w.add("other", "https://other.example/mcp", func(p *local.PutServer) { p.Offline = true })
+	if got := w.config().ServerNames(); !slices.Equal(got, []string{"notes", "other"}) {
+		t.Errorf("servers = %q", got)
+	}
+}

@@ -68,7 +68,7 @@ func (p *program) listPrograms(ctx context.Context, asJSON bool) error {
 		t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "NAME\tPROGRAM")
 		for _, s := range out.Programs {
-			fmt.Fprintf(t, "%s\t%s\n", printable(s.Name), printable(s.Command))
+			fmt.Fprintf(t, "%s\t%s\n", oneLine(s.Name), oneLine(s.Command))
 		}
 		return t.Flush()
 	})

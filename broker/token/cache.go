@@ -112,9 +112,9 @@ func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, err
 // token is Token. For a caller whose last token was refused it does not return one
 // that is due: a server may end a token a little before the issuer said.
 func (c *Cache) token(ctx context.Context, src Source, req Request, afterRefusal bool) (*Token, error) {
-	began := time.Now()
+	began := c.now().mono
 	tok, err := c.try(ctx, src, req, afterRefusal)
-	if err != nil && time.Since(began) < patience && c.passes(ctx, req, err) {
+	if err != nil && c.now().mono-began < patience && c.passes(ctx, req, err) {
 		return c.try(ctx, src, req, afterRefusal)
 	}
 	return tok, err

@@ -140,23 +140,23 @@ func byFile(entries []*scan.Entry) [][]*scan.Entry {
 }
 
 // file moves the secrets of a file's entries and then replaces these in one rewrite.
-// What is wrong with an entry is a problem of the fix; the error is the end of ctx.
+// What is wrong with an entry is a problem of the fix; the error is the end of ctx,
+// before which what has moved is replaced.
 func (m *move) file(ctx context.Context, entries []*scan.Entry) error {
 	var moved []*scan.Entry
 	var all []*install.Replacement
 	for _, e := range entries {
-		r, err := m.entry(ctx, e)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
+		if ctx.Err() != nil {
+			break
+		}
+		if r, err := m.entry(ctx, e); err != nil {
 			m.left(e, err)
-		default:
+		} else {
 			moved, all = append(moved, e), append(all, r)
 		}
 	}
 	if len(all) == 0 {
-		return nil
+		return ctx.Err()
 	}
 	moved[0].Client.Replace(moved[0].File, m.b.opt.Command, all...)
 	for i, e := range moved {
@@ -174,7 +174,7 @@ func (m *move) file(ctx context.Context, entries []*scan.Entry) error {
 		}
 		m.out.Moved, m.undo.Entries = append(m.out.Moved, done), append(m.undo.Entries, undo)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // entry moves one entry's secrets into the vault, and says what is to stand in the

@@ -16,6 +16,13 @@ import (
 	"keyporter/internal/hint"
 )
 
+// alone runs f while nobody else looks at config.json.
+func (w *world) alone(f func()) {
+	w.edits <- struct{}{}
+	defer func() { <-w.edits }()
+	f()
+}
+
 // halfAnEdit does what an edit does before the vault is written, and that: the power
 // is cut then.
 func (w *world) halfAnEdit(name string) *account.Config {
@@ -48,7 +55,7 @@ func TestASettingWhileTheVaultIsLockedCostsNoInterruptedEdit(t *testing.T) {
 		}
 	})
 	w.addStatic("desk")
-	w.halfAnEdit("notes")
+	w.alone(func() { w.halfAnEdit("notes") })
 	w.stop()
 	locked = true
 	w.start()
@@ -84,7 +91,8 @@ func TestAHandEditDuringAnEditIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := w.file.Load()
+	var read *account.Config
+	w.alone(func() { read, err = w.file.Load() })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,15 +110,14 @@ func TestAHandEditDuringAnEditIsKept(t *testing.T) {
 func TestAnEditWhoseSecondHalfFailsIsFinishedAtTheNext(t *testing.T) {
 	w := newWorld(t)
 	w.addStatic("desk")
-	w.edits <- struct{}{}
-	cfg := w.halfAnEdit("notes")
 	next, aside := w.paths.ConfigFile()+".next", w.paths.ConfigFile()+".aside"
-	err := errors.Join(os.Rename(next, aside), os.Mkdir(next, 0o700))
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = w.commit(cfg, true)
-	<-w.edits
+	var err error
+	w.alone(func() {
+		cfg := w.halfAnEdit("notes")
+		if err = errors.Join(os.Rename(next, aside), os.Mkdir(next, 0o700)); err == nil {
+			err = w.commit(cfg, true)
+		}
+	})
 	wantCode(t, err, hint.Failed)
 	if h := hint.Of(err); !strings.Contains(h.What, "in the vault") || !strings.Contains(h.Do, "finishes") || !strings.Contains(h.What, w.paths.ConfigFile()) {
 		t.Errorf("words: %s", h.Text())

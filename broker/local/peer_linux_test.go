@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -87,49 +86,4 @@ func systemTells(t *testing.T, c net.Conn) bool {
 		t.Fatal(err)
 	}
 	return tells
-}
-
-// A signal may come while the kernel is asked whether the process lives; the runtime
-// sends many.
-func TestASignalDoesNotEndTheProcessOfAConnection(t *testing.T) {
-	l, err := net.Listen("unix", t.TempDir()+"/s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	own, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if !systemTells(t, c) {
-		return // nothing is asked
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	thread, stop, stopped := unix.Gettid(), make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				_ = unix.Tgkill(os.Getpid(), thread, unix.SIGURG) // as the runtime does
-			}
-		}
-	}()
-	for i := range 50_000 {
-		if p, err := peerOf(c); err != nil || p.PID != os.Getpid() {
-			t.Errorf("look %d: %+v, %v, want process %d", i, p, err, os.Getpid())
-			break
-		}
-	}
-	close(stop)
-	<-stopped
 }

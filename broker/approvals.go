@@ -15,9 +15,6 @@ import (
 // about anew. They stand in the vault, with how often to ask, so that nothing
 // written into config.json allows anything.
 
-// approvalsKey is the vault's record of approvals.
-const approvalsKey = "approvals"
-
 // approvalsRecord is what the vault knows about approvals.
 type approvalsRecord struct {
 	Mode    account.Approvals `json:"mode,omitempty"`

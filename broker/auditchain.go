@@ -10,9 +10,6 @@ import (
 	"keyporter/broker/vault"
 )
 
-// auditKey is the vault's record of what seals the audit log, and of its end.
-const auditKey = "audit"
-
 // keepEnd is how often the vault is told where the audit log ends. In between,
 // audit.head knows.
 const keepEnd = time.Hour

@@ -3,16 +3,12 @@ package broker
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"keyporter/broker/account"
 	"keyporter/broker/config"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
 )
-
-// editKey is the vault's record of the version of config.json that goes with it.
-const editKey = "config"
 
 // edit runs f while it alone may change config.json and the vault. f gets both;
 // what it changes is written when it returns nil, all of it or nothing, whenever
@@ -97,54 +93,5 @@ func (b *Broker) catchUp(ctx context.Context, v *vault.File) {
 	if done {
 		b.opt.Log.Info("config.json brought up to the vault, after an edit that was interrupted")
 		b.loadConfig()
-	}
-}
-
-// A movedRecord is in the vault while a server is renamed or removed: the next
-// agent finishes what a power cut has left undone in other files.
-type movedRecord struct {
-	To string `json:"to,omitempty"` // its new name; empty: it was removed
-}
-
-const movedPrefix = "moved/"
-
-func movedKey(server string) string { return movedPrefix + server }
-
-// endMove is called when a server's old name stands nowhere any more.
-func (b *Broker) endMove(ctx context.Context, server string) error {
-	if err := b.saveMemory(); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	v := b.vault
-	b.mu.Unlock()
-	if v == nil {
-		return nil
-	}
-	return v.Update(ctx, func(tx *vault.Tx) error {
-		tx.Delete(movedKey(server))
-		return nil
-	})
-}
-
-// finishMoves goes on with servers that were being renamed or removed.
-func (b *Broker) finishMoves(ctx context.Context, v *vault.File) {
-	for _, key := range v.Keys(movedPrefix) {
-		var moved movedRecord
-		server := strings.TrimPrefix(key, movedPrefix)
-		err := readRecord(v, key, &moved)
-		switch {
-		case err != nil, b.config().Servers[server] != nil: // there is one of that name again
-		case moved.To != "":
-			err = b.afterRename(ctx, server, moved.To)
-		default:
-			err = b.forgetServer(ctx, server)
-		}
-		if err == nil {
-			err = v.Update(ctx, func(tx *vault.Tx) error { tx.Delete(key); return nil })
-		}
-		if err != nil {
-			b.opt.Log.Warn("rename or removal not finished", "server", server, "err", err)
-		}
 	}
 }

@@ -30,10 +30,6 @@ type profileRecord struct {
 	Agreed   []local.Concern `json:"agreed,omitempty"`
 }
 
-const profilePrefix = "profile/"
-
-func profileKey(name string) string { return profilePrefix + name }
-
 // A joinWork is a profile with all that is known about joining it.
 type joinWork struct {
 	profile *team.Profile

@@ -23,8 +23,6 @@ import (
 // MCP clients give a server a minute to answer.
 const programLimit = 45 * time.Second
 
-func programKey(name string) string { return "program/" + name }
-
 // program stores the program that an entry describes.
 func (m *move) program(ctx context.Context, e *scan.Entry) (string, error) {
 	p := local.Program{Command: e.Program.Command, Dir: e.Program.Dir, Env: map[string]secret.Plain{}}

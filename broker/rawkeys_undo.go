@@ -109,9 +109,6 @@ func (f *undoFile) noteAfter() {
 	}
 }
 
-// undoKey names a fix by its time, so that keys sort by it.
-func undoKey(at time.Time) string { return "undo/" + at.UTC().Format("20060102T150405.000000000Z") }
-
 // undoTime is now, or just after the last fix if the clock was set back since: the
 // last one is undone first.
 func (b *Broker) undoTime(ctx context.Context) (time.Time, error) {
@@ -142,7 +139,7 @@ func (b *Broker) lastUndo() time.Time {
 	if v == nil {
 		return time.Time{}
 	}
-	if keys := v.Keys("undo/"); len(keys) == 0 || readRecord(v, slices.Max(keys), &u) != nil {
+	if keys := v.Keys(undoPrefix); len(keys) == 0 || readRecord(v, slices.Max(keys), &u) != nil {
 		return time.Time{}
 	}
 	return u.At
@@ -155,7 +152,7 @@ func (b *Broker) putBack(ctx context.Context) (*local.Scanned, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := v.Keys("undo/")
+	keys := v.Keys(undoPrefix)
 	if len(keys) == 0 {
 		return nil, hint.New(hint.NotFound, "There is nothing to put back.", "keyporter scan --fix keeps what it moves for this.")
 	}

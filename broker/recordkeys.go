@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
+	"keyporter/broker/local"
 	"keyporter/broker/vault"
 	"keyporter/internal/hint"
 )
@@ -29,6 +31,31 @@ const issuersKey = "issuers"
 // registrationKey is the key of our client identity at one issuer, an
 // oauth.ClientRegistration.
 func registrationKey(issuer string) string { return "registration/" + digest(issuer) }
+
+// approvalsKey is the vault's record of approvals.
+const approvalsKey = "approvals"
+
+// auditKey is the vault's record of what seals the audit log, and of its end.
+const auditKey = "audit"
+
+// editKey is the vault's record of the version of config.json that goes with it.
+const editKey = "config"
+
+const movedPrefix = "moved/"
+
+func movedKey(server string) string { return movedPrefix + server }
+
+const profilePrefix = "profile/"
+
+func profileKey(name string) string { return profilePrefix + name }
+
+// programKey is also what an approval names as its account, for a program.
+func programKey(name string) string { return local.ProgramPrefix + name }
+
+const undoPrefix = "undo/"
+
+// undoKey names a fix by its time, so that keys sort by it.
+func undoKey(at time.Time) string { return undoPrefix + at.UTC().Format("20060102T150405.000000000Z") }
 
 func digest(s string) string {
 	sum := sha256.Sum256([]byte(s))

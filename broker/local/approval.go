@@ -8,13 +8,17 @@ import (
 	"keyporter/internal/hint"
 )
 
+// ProgramPrefix stands before the name of a program whose keys rest in the vault where
+// an approval has the name of an account.
+const ProgramPrefix = "program/"
+
 // Name is what the approval is about: the server, or else the account, or the program
 // whose keys rest in the vault.
 func (a *Approval) Name() string {
 	if a.Server != "" {
 		return a.Server
 	}
-	return strings.TrimPrefix(a.Account, "program/")
+	return strings.TrimPrefix(a.Account, ProgramPrefix)
 }
 
 // Refusal is the error for a program that has no approval.

@@ -70,6 +70,37 @@ func (b *Broker) commit(cfg *account.Config, noted bool) error {
 	return nil
 }
 
+// editConfig is edit for a change that touches no secret and needs no vault, unless
+// an edit that was interrupted waits for it: that can be finished only on
+// config.json as it was.
+func (b *Broker) editConfig(ctx context.Context, f func(*account.Config) error) error {
+	if b.file.Waits() {
+		if _, err := b.openedVault(ctx); err != nil {
+			return err
+		}
+	}
+	select {
+	case b.edits <- struct{}{}:
+		defer func() { <-b.edits }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	b.mu.Lock()
+	v := b.vault
+	b.mu.Unlock()
+	if v != nil {
+		if _, err := b.finishEdit(v); err != nil {
+			return err
+		}
+	}
+	cfg, err := b.file.Edit(f)
+	if err != nil {
+		return err
+	}
+	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
+	return nil
+}
+
 // finishEdit does the second half of an edit that was interrupted after the vault
 // was written, and reports whether there was one. The caller holds b.edits.
 func (b *Broker) finishEdit(v *vault.File) (bool, error) {

@@ -16,7 +16,6 @@ const (
 	renewalLimit = 30 * time.Second // how long one call of a Source may take
 	laggingAge   = 5 * time.Second  // a token younger than this may be refused only because the server's clock lags
 	laggingPause = time.Second      // how long such a token then rests before it is tried again
-	patience     = 5 * time.Second  // a caller who has waited longer for the first try does not wait for a second
 )
 
 // CacheOptions are the settings of a Cache. The zero value is fine.
@@ -107,45 +106,6 @@ func NewCache(opts CacheOptions) *Cache {
 // ctx ends the caller leaves with its error; the renewal goes on.
 func (c *Cache) Token(ctx context.Context, src Source, req Request) (*Token, error) {
 	return c.token(ctx, src, req, false)
-}
-
-// token is Token. For a caller whose last token was refused it does not return one
-// that is due: a server may end a token a little before the issuer said.
-func (c *Cache) token(ctx context.Context, src Source, req Request, afterRefusal bool) (*Token, error) {
-	began := c.now().mono
-	tok, err := c.try(ctx, src, req, afterRefusal)
-	if err != nil && c.now().mono-began < patience && c.passes(ctx, req, err) {
-		return c.try(ctx, src, req, afterRefusal)
-	}
-	return tok, err
-}
-
-// passes waits until the second try is due if err is the first one in a row and
-// passes by itself, and reports whether it was.
-func (c *Cache) passes(ctx context.Context, req Request, err error) bool {
-	if ctx.Err() != nil || !temporary(err) {
-		return false
-	}
-	c.mu.Lock()
-	e := c.entries[req.Key()]
-	first := e != nil && e.fails == 1 && !c.closed
-	wait := time.Duration(0)
-	if first {
-		wait = e.retryAt - c.now().mono
-	}
-	c.mu.Unlock()
-	if !first {
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-c.base.Done():
-	}
-	return false
 }
 
 // try is token without patience.

@@ -15,7 +15,7 @@ const (
 	// doctorLimit bounds the checks of one server.
 	doctorLimit = 45 * time.Second
 	// doctorServers is how many servers are looked at together.
-	doctorServers = 4
+	doctorServers = 16
 )
 
 // Doctor makes the checks and shows each. Servers are looked at together, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,9 +101,11 @@ func (p *program) tools() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.session(c.Context(), args[0], func(ctx context.Context, s *mcp.ClientSession) error {
 				tools := []*mcp.Tool{}
+				ctx, done := within(ctx, serverPatience, args[0])
+				defer done()
 				for t, err := range s.Tools(ctx, nil) {
 					if err != nil {
-						return err
+						return cmp.Or(context.Cause(ctx), err)
 					}
 					tools = append(tools, t)
 				}
@@ -128,7 +131,8 @@ func (p *program) call() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "call NAME TOOL [JSON]",
 		Short: "Call a tool of a server",
-		Long:  "Connects to a server as an MCP client would, calls one tool and prints the text of its result.",
+		Long: `Connects to a server as an MCP client would, calls one tool and prints the text of its result. A tool may take
+its time: Ctrl-C takes the call back.`,
 		Example: `  keyporter call demo add '{"a": 1, "b": 2}'
   keyporter call demo whoami --json`,
 		Args: takes("a server's name", "a tool's name", "[arguments as a JSON object]"),
@@ -205,29 +209,50 @@ func (p *program) session(ctx context.Context, name string, f func(context.Conte
 // through connects to a server through a bridge in this process, with the SDK's
 // own client in front of it, and runs f.
 func (p *program) through(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
-	toBridge, fromClient := io.Pipe()
-	toClient, fromBridge := io.Pipe()
 	log := p.logger()
 	if p.getenv("KEYPORTER_LOG") == "" {
 		log = slog.New(slog.DiscardHandler) // what fails is said once, in words
 	}
+	return converse(ctx, name, func(stdin io.Reader, stdout io.Writer) error {
+		return joining.Run(ctx, joining.Options{Connect: p.connect, Server: name, Stdin: stdin, Stdout: stdout, Log: log, Version: version})
+	}, f)
+}
+
+// converse runs a bridge to a server, and f with the session that goes through it.
+func converse(ctx context.Context, name string, bridge func(stdin io.Reader, stdout io.Writer) error, f func(context.Context, *mcp.ClientSession) error) error {
+	toBridge, fromClient := io.Pipe()
+	toClient, fromBridge := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := joining.Run(ctx, joining.Options{
-			Connect: p.connect, Server: name, Stdin: toBridge, Stdout: fromBridge, Log: log, Version: version,
-		})
+		err := bridge(toBridge, fromBridge)
 		fromBridge.Close()
 		toBridge.Close() // a client that still writes must not wait for a reader
 		ended <- err
 	}()
 	client := mcp.NewClient(&mcp.Implementation{Name: "keyporter", Version: version}, nil)
-	s, err := client.Connect(ctx, &mcp.IOTransport{Reader: toClient, Writer: fromClient}, nil)
+	connecting, connected := within(ctx, serverPatience, name)
+	s, err := client.Connect(connecting, &mcp.IOTransport{Reader: toClient, Writer: fromClient}, nil)
+	if err != nil {
+		err = cmp.Or(context.Cause(connecting), err)
+	}
+	connected()
 	if err == nil {
 		err = f(ctx, s)
 		s.Close()
 	}
 	fromClient.Close()
 	return errors.Join(inWords(err), <-ended)
+}
+
+// serverPatience is how long a server may take for its first answer, and for the list
+// of its tools. A bridge leaves that to its client; here it is a person who waits.
+const serverPatience = 30 * time.Second
+
+// within returns a context that ends after d, and says then that the server has
+// not answered.
+func within(ctx context.Context, d time.Duration, server string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, hint.New(hint.Unreachable, fmt.Sprintf("%s has not answered for %d seconds.", server, int(d.Seconds())),
+		fmt.Sprintf("Try again later, or see keyporter doctor %s.", hint.Arg(server))))
 }
 
 // inWords gives an error that came as an answer its words: those of the bridge,

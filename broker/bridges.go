@@ -360,7 +360,7 @@ const finishing = time.Minute
 // opened. The caller's connection ends with it.
 func (b *Broker) Stop(context.Context) error {
 	if err := local.MarkStopped(b.opt.Paths, true); err != nil {
-		return err
+		b.opt.Log.Warn("stop mark not written", "err", err) // it ends all the same
 	}
 	b.update(func() { b.stopping = true })
 	b.awaitLeft()

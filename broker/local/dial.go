@@ -66,7 +66,7 @@ func Dial(ctx context.Context, o DialOptions) (*Client, error) {
 	}
 	if o.Start == Always {
 		if err := MarkStopped(o.Paths, false); err != nil {
-			return nil, err
+			o.Log.Warn("stop mark not removed", "err", err) // on a read-only disk
 		}
 	}
 	c, err := reach(ctx, o.Paths, pingLimit)

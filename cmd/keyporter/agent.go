@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -208,20 +209,24 @@ stopped, until keyporter start, the tray or another command starts it again.`,
 			if err := where.Make(); err != nil {
 				return err
 			}
-			if err := local.MarkStopped(where, true); err != nil {
-				return err
+			markErr := local.MarkStopped(where, true)
+			if markErr != nil {
+				h := hint.Of(markErr)
+				markErr = hint.Wrap(markErr, h.Code, "Keyporter is stopped, but the next program that needs it starts it again. "+h.What, h.Do)
 			}
 			l, err := local.Dial(c.Context(), local.DialOptions{Paths: where, Start: local.Never, Log: p.logger()})
 			if errors.Is(err, local.ErrNotRunning) {
-				fmt.Fprintln(p.stderr, "Keyporter is stopped.")
-				return nil
+				if markErr == nil {
+					fmt.Fprintln(p.stderr, "Keyporter is stopped.")
+				}
+				return markErr
 			}
 			if err != nil {
 				return err
 			}
 			defer l.Close()
-			if err := l.Stop(c.Context()); err != nil {
-				return err
+			if err := l.Stop(c.Context()); err != nil || markErr != nil {
+				return cmp.Or(err, markErr)
 			}
 			fmt.Fprintln(p.stderr, "Keyporter is stopped. Start it: keyporter start")
 			return nil

@@ -217,6 +217,15 @@ func TestReadOnlyHomeIsSaidAndServedFrom(t *testing.T) {
 		v.readOnly(true)
 		return settled(h, w)
 	}, func() { v.readOnly(false) })
+
+	// What is stopped now cannot be told to those who start it again; it stops.
+	h.kill()
+	v.readOnly(true)
+	listed(h)
+	pid := h.pid()
+	h.refuses("Keyporter is stopped, but", "stop")
+	until(t, "the agent's end", func() bool { return !alive(pid) })
+	v.readOnly(false)
 }
 
 func read(t *testing.T, path string) string {

@@ -11,9 +11,27 @@ import (
 	"keyporter/internal/hint"
 )
 
-// Approve allows what an approval is about.
-func (b *Broker) Approve(ctx context.Context, n local.Name) error {
-	return b.allow(ctx, n.Name, b.programOf(ctx))
+// Approve allows what an approval is about. The program that it is about can read the
+// ID in the refusal, and run the command that answers: that is no answer of the user.
+func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
+	who := b.whoAsks(ctx)()
+	if !who.own && !(a.AtTerminal && b.isOwnCommand(ctx)) && b.approving() && (who.Path == "" || who.Path == b.programAsking(a.Name)) {
+		return hint.New(hint.ApprovalNeeded, "A program cannot allow itself.",
+			"Answer in the tray app's menu or window, or at a terminal of your own: keyporter approve "+quoteArg(clip(a.Name)))
+	}
+	return b.allow(ctx, a.Name, b.programOf(ctx))
+}
+
+// programAsking returns the path of the program that an approval is about, or "".
+func (b *Broker) programAsking(id string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.approvalStates() {
+		if a.ID == id {
+			return a.Program
+		}
+	}
+	return ""
 }
 
 // Revoke takes an approval back, or denies one that waits.

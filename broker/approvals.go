@@ -129,6 +129,13 @@ func guarded(s *account.Server) bool {
 	return s.HasSecrets() || hasWay(s) || slices.ContainsFunc(s.Layers(), func(l *account.Server) bool { return l.Account != "" })
 }
 
+// lets reports whether a program may use a server, and asks nobody.
+func (b *Broker) lets(who requester, s *account.Server) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !guarded(s) || b.approved(who, s.Name, s.Account)
+}
+
 // guard takes out of a bridge's state what its program may not have.
 func (b *Broker) guard(st *local.BridgeState, asks func() requester) *local.BridgeState {
 	if !b.approving() || st.Status != local.Ready && st.Status != local.Unknown {

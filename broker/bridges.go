@@ -36,8 +36,8 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 		}
 	})
 	b.lookAtDesktop()
-	b.prepare(ctx, s)
 	asks := b.whoAsks(ctx)
+	b.prepare(ctx, s, asks)
 	var last bridgeKey
 	for first := true; ; first = false {
 		news := b.news()
@@ -62,13 +62,13 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 
 // prepare opens the vault and gets a token before a bridge's first state, so
 // that its first request can carry one. What fails is part of the state.
-func (b *Broker) prepare(ctx context.Context, s *account.Server) {
+func (b *Broker) prepare(ctx context.Context, s *account.Server, asks func() requester) {
 	ctx, cancel := context.WithTimeout(ctx, firstToken)
 	defer cancel()
 	if s.Account == "" && !s.HasSecrets() && !hasWay(s) {
 		return
 	}
-	if _, err := b.openedVault(ctx); err != nil {
+	if _, err := b.openedVault(ctx); err != nil || !b.lets(asks(), s) {
 		return
 	}
 	for _, l := range s.Layers() {

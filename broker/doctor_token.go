@@ -58,7 +58,7 @@ func (x *examination) checkGrant(ctx context.Context) *local.Token {
 	a := x.sign.access
 	needed := x.s.Account != "" || x.s.HasSecrets()
 	switch {
-	case x.waits(id, local.CheckAgent), needed && x.waits(id, local.CheckVault):
+	case x.waits(id, local.CheckAgent), needed && x.waits(id, local.CheckVault), x.denied(ctx, id):
 		return nil
 	case !needed && (x.found == nil || !x.found.refused()):
 		if !x.waits(id, local.CheckTLS, local.CheckAnswer) {
@@ -91,6 +91,16 @@ func (x *examination) checkGrant(ctx context.Context) *local.Token {
 	x.sign.access = a
 	x.ok(id, "%s", grantSeen(a, x.b.opt.Now()))
 	return x.b.wireToken(x.s, tok)
+}
+
+// denied fails a check where the program that has the server examined may not use it:
+// then nothing is sent that is the user's, by the session that follows neither.
+func (x *examination) denied(ctx context.Context, id local.CheckID) bool {
+	err := x.b.permitServer(ctx, x.s)
+	if err != nil {
+		x.fail(id, "", err)
+	}
+	return err != nil
 }
 
 // grantSeen says whose token it is and how long it is good.

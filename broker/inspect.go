@@ -29,9 +29,15 @@ func (b *Broker) Inspect(ctx context.Context, r local.InspectRequest) (*local.In
 		if cfg.Accounts[r.Name] == nil {
 			return nil, unknownName(r.Name)
 		}
+		if err := b.permit(ctx, "", r.Name); err != nil {
+			return nil, err
+		}
 		return b.inspectAccount(ctx, cfg.Accounts[r.Name])
 	}
 	if s, err = layer(s, r.Header); err != nil {
+		return nil, err
+	}
+	if err := b.permitServer(ctx, s); err != nil {
 		return nil, err
 	}
 	if r.Refused != "" {

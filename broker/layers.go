@@ -107,7 +107,7 @@ func asksServer(k account.Kind) bool {
 
 // gate returns the header fields that a request to the server's origin needs to
 // reach it at all: the tokens of the other layers than s, which is one of them or
-// the whole server.
+// the whole server. A program that may not use the server sends none.
 func (b *Broker) gate(ctx context.Context, s *account.Server) (http.Header, error) {
 	cfg, all := b.config(), s
 	if s.Further {
@@ -117,6 +117,9 @@ func (b *Broker) gate(ctx context.Context, s *account.Server) (http.Header, erro
 	}
 	if len(all.AlsoAccounts) == 0 {
 		return nil, nil
+	}
+	if err := b.permitServer(ctx, all); err != nil {
+		return nil, err
 	}
 	h := http.Header{}
 	for _, l := range all.Layers() {

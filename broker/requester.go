@@ -41,6 +41,16 @@ func (b *Broker) whoAsks(ctx context.Context) func() requester {
 	})
 }
 
+// isOwnCommand reports whether Keyporter's command line makes the call.
+func (b *Broker) isOwnCommand(ctx context.Context) bool {
+	peer, ok := local.PeerFrom(ctx)
+	if !ok {
+		return false
+	}
+	p, err := process.Find(peer.PID)
+	return err == nil && p.Started <= peer.Seen && p.Path == b.opt.Program && p.Path != ""
+}
+
 // programOf names the program behind a call, for the audit log. It is empty where the
 // system does not tell, and for the agent itself.
 func (b *Broker) programOf(ctx context.Context) string {

@@ -55,7 +55,7 @@ func (s *Session) act(ctx context.Context, a view.Action) {
 			case view.Resume:
 				return agent.Resume(ctx)
 			case view.Allow:
-				return agent.Approve(ctx, local.Name{Name: a.Server})
+				return agent.Approve(ctx, local.Answer{Name: a.Server})
 			case view.Deny:
 				return agent.Revoke(ctx, local.Name{Name: a.Server})
 			case view.Unlock:

@@ -21,7 +21,7 @@ type Desk interface {
 	RotateAccount(ctx context.Context, a local.PutAccount) (*local.AccountState, error)
 	RemoveAccount(ctx context.Context, n local.Name) (*local.RemovedAccount, error)
 	SignOut(ctx context.Context, r local.SignOutRequest) error
-	Approve(ctx context.Context, n local.Name) error
+	Approve(ctx context.Context, a local.Answer) error
 	Revoke(ctx context.Context, n local.Name) error
 	Unlock(ctx context.Context, r local.Unlock) error
 

@@ -192,7 +192,7 @@ func (w *world) RepairClients(_ context.Context, r local.RepairRequest) (*local.
 	return &local.Repaired{}, nil
 }
 
-func (w *world) Approve(_ context.Context, n local.Name) error {
+func (w *world) Approve(_ context.Context, n local.Answer) error {
 	w.call("approve " + n.Name)
 	return nil
 }

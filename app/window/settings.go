@@ -112,7 +112,7 @@ func (p *settingsPage) programs(v *view.SettingsView) {
 func (p *settingsPage) answer(a view.Action) {
 	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
 		if a.Verb == view.Allow {
-			return agent.Approve(ctx, local.Name{Name: a.Server})
+			return agent.Approve(ctx, local.Answer{Name: a.Server})
 		}
 		return agent.Revoke(ctx, local.Name{Name: a.Server})
 	}, p.complain)

@@ -122,7 +122,7 @@ func (a *agent) Answers(context.Context, local.Name) (*local.Answers, error) {
 	return &local.Answers{Results: map[string]json.RawMessage{"tools/list": json.RawMessage(a.tools)}}, nil
 }
 
-func (a *agent) Approve(_ context.Context, n local.Name) error {
+func (a *agent) Approve(_ context.Context, n local.Answer) error {
 	a.note("approve %s", n.Name)
 	return a.fail
 }

@@ -117,8 +117,9 @@ type Broker interface {
 	// account. If nobody has decided that yet, it waits in State from now on; with
 	// q.Wait the user is asked with a notification too, and no answer in time is a no.
 	AskApproval(ctx context.Context, q ApprovalQuestion) (*Approval, error)
-	// Approve allows what an approval is about; its ID is the name.
-	Approve(ctx context.Context, n Name) error
+	// Approve allows what an approval is about. A program that it is about cannot do
+	// that for itself.
+	Approve(ctx context.Context, a Answer) error
 	// Revoke takes an approval back, at once, or denies one that waits.
 	Revoke(ctx context.Context, n Name) error
 
@@ -181,6 +182,15 @@ type Broker interface {
 // A Name names one server or one account.
 type Name struct {
 	Name string `json:"name"`
+}
+
+// An Answer names the approval that a person has allowed.
+type Answer struct {
+	Name string `json:"name"` // its ID
+
+	// AtTerminal says that Keyporter's own command has asked at the terminal in which
+	// it runs.
+	AtTerminal bool `json:"at_terminal,omitempty"`
 }
 
 // Rename is the argument of RenameServer.

@@ -134,8 +134,8 @@ func (c *Client) AskApproval(ctx context.Context, q ApprovalQuestion) (*Approval
 	return askApproval.one(ctx, c, q)
 }
 
-func (c *Client) Approve(ctx context.Context, n Name) error {
-	_, err := approve.one(ctx, c, n)
+func (c *Client) Approve(ctx context.Context, a Answer) error {
+	_, err := approve.one(ctx, c, a)
 	return err
 }
 

@@ -259,7 +259,7 @@ func (f *fake) AskApproval(_ context.Context, q ApprovalQuestion) (*Approval, er
 	return called[*Approval](f, "AskApproval", q)
 }
 
-func (f *fake) Approve(_ context.Context, n Name) error { f.note("Approve", n); return nil }
+func (f *fake) Approve(_ context.Context, a Answer) error { f.note("Approve", a); return nil }
 
 func (f *fake) Revoke(_ context.Context, n Name) error { f.note("Revoke", n); return nil }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -54,7 +55,33 @@ func (p *program) printApprovals(all []local.Approval) error {
 }
 
 func (p *program) approve() *cobra.Command {
-	return p.decide("approve ID", "Allow a program that asked to use a server or an account", "Allowed.", (*local.Client).Approve)
+	return p.decide("approve ID", "Allow a program that asked to use a server or an account", "Allowed.", p.allow)
+}
+
+// allow approves. The terminal in which a person types this may belong to the very
+// program that asked; then the person is asked whether that is meant.
+func (p *program) allow(l *local.Client, ctx context.Context, n local.Name) error {
+	err := l.Approve(ctx, local.Answer{Name: n.Name})
+	if err == nil || hint.CodeOf(err) != hint.ApprovalNeeded || !p.interactive() {
+		return err
+	}
+	st, stateErr := l.State(ctx)
+	if stateErr != nil {
+		return err
+	}
+	i := slices.IndexFunc(st.Approvals, func(a local.Approval) bool { return a.ID == n.Name })
+	if i < 0 || !p.confirm(ctx, question(&st.Approvals[i])) {
+		return err
+	}
+	return l.Approve(ctx, local.Answer{Name: n.Name, AtTerminal: true})
+}
+
+func question(a *local.Approval) string {
+	as := ""
+	if a.Identity != "" {
+		as = " as " + a.Identity
+	}
+	return fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, a.Name(), as)
 }
 
 func (p *program) revoke() *cobra.Command {
@@ -90,23 +117,18 @@ func (p *program) allowed(ctx context.Context, l *local.Client, name string, f f
 	if askErr != nil || a.State != local.ApprovalWaiting || a.Program == "" {
 		return err // it is about something else, or denied
 	}
-	as := ""
-	if a.Identity != "" {
-		as = " as " + a.Identity
-	}
-	question := fmt.Sprintf("%s wants to use %s%s. Allow it?", a.Program, a.Name(), as)
-	elsewhere, yes := p.askHere(ctx, l, name, question)
-	switch answer := (local.Name{Name: a.ID}); {
+	elsewhere, yes := p.askHere(ctx, l, name, question(a))
+	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case elsewhere != nil && elsewhere.State == local.ApprovalAllowed:
 	case elsewhere != nil:
 		return err
 	case !yes:
-		_ = l.Revoke(ctx, answer) // err says the same
+		_ = l.Revoke(ctx, local.Name{Name: a.ID}) // err says the same
 		return err
 	default:
-		if err := l.Approve(ctx, answer); err != nil {
+		if err := l.Approve(ctx, local.Answer{Name: a.ID, AtTerminal: true}); err != nil {
 			return err
 		}
 	}

@@ -280,13 +280,14 @@ func inWords(err error) error {
 
 // ready returns why a server cannot be used now, after trying to get a token.
 func (p *program) ready(ctx context.Context, l *local.Client, name string) error {
-	s, err := l.ShowServer(ctx, local.Name{Name: name})
-	if err != nil {
+	if _, err := l.ShowServer(ctx, local.Name{Name: name}); err != nil {
 		return err
 	}
-	if a, err := l.AskApproval(ctx, local.ApprovalQuestion{Name: name}); err != nil {
+	a, err := l.AskApproval(ctx, local.ApprovalQuestion{Name: name})
+	switch {
+	case err != nil:
 		return err
-	} else if a.State != local.ApprovalAllowed {
+	case a.State != local.ApprovalAllowed:
 		return a.Refusal()
 	}
 	st, err := l.State(ctx)
@@ -294,7 +295,7 @@ func (p *program) ready(ctx context.Context, l *local.Client, name string) error
 		return err
 	}
 	for _, sv := range st.Servers {
-		if sv.URL != s.URL || sv.Account != s.Account {
+		if sv.Name != cmp.Or(a.Server, name) { // another one may have the same address and account
 			continue
 		}
 		if sv.Account != "" {

@@ -82,7 +82,7 @@ func TestAProgramIsAskedAboutAndACallWaitsForTheAnswer(t *testing.T) {
 		n := h.state().Notices
 		return len(n) == 1 && n[0].Kind == local.NoticeApproval && n[0].Program == self && n[0].Approval == a.ID
 	})
-	h.do("approve", a.ID)
+	h.allow(a.ID)
 	c.wantText(call, "7")
 	c.wantText(c.add(4, 4), "8")
 	if n := h.state().Notices; len(n) != 0 {
@@ -93,14 +93,11 @@ func TestAProgramIsAskedAboutAndACallWaitsForTheAnswer(t *testing.T) {
 	if code, out := h.through("/bin/sh", "-c", `"$0" call acme add '{"a":5,"b":4}'; exit $?`, program); code != 0 || !strings.Contains(out, "9") {
 		t.Errorf("through a shell: exit code %d\n%s", code, out)
 	}
-	other := filepath.Join(h.dir, "other-program")
-	runner, err := exec.LookPath("timeout") // which stays above what it runs
-	check(t, err)
-	check(t, exec.Command("cp", runner, other).Run()) // a copy of our own could be busy: other tests start programs too
+	other := h.otherProgram("other-program")
 	if code, out := h.through(other, "60", program, "call", "acme", "get_time"); code != 4 || !strings.Contains(out, other+" is not allowed to use acme.") {
 		t.Errorf("through another program: exit code %d\n%s", code, out)
 	}
-	h.do("approve", h.asking(other, local.ApprovalWaiting).ID)
+	h.allow(h.asking(other, local.ApprovalWaiting).ID)
 	if code, out := h.through(other, "60", program, "call", "acme", "get_time"); code != 0 {
 		t.Errorf("through another program that is allowed: exit code %d\n%s", code, out)
 	}
@@ -160,7 +157,7 @@ func TestAProgramThatIsStartedAgainIsAskedAboutAgain(t *testing.T) {
 		cmd.Stdout = out
 		check(t, cmd.Start())
 		out.await(t, func(s string) bool { return strings.Contains(s, "code 4") })
-		h.do("approve", h.asking(shell, local.ApprovalWaiting).ID)
+		h.allow(h.asking(shell, local.ApprovalWaiting).ID)
 		_, err = in.Write([]byte("\n"))
 		check(t, err)
 		out.await(t, func(s string) bool { return strings.Contains(s, "code 0") })

@@ -155,7 +155,7 @@ func TestAPlainUserIsAskedAboutPrograms(t *testing.T) {
 	if code, said := call(); code != 4 || !strings.Contains(said, other+" is not allowed to use acme.") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
-	h.do("approve", h.asking(other, local.ApprovalWaiting).ID)
+	h.allow(h.asking(other, local.ApprovalWaiting).ID)
 	if code, said := call(); code != 0 || !strings.Contains(said, "5") {
 		t.Errorf("once it is allowed: exit code %d\n%s", code, said)
 	}

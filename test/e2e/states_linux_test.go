@@ -133,7 +133,7 @@ func keepState(t *testing.T, state string) {
 	if r := h.run("token", "fixed"); r.code != 4 {
 		t.Fatalf("a program that has to ask: exit code %d\n%s", r.code, h.said(r.err))
 	}
-	h.do("approve", h.state().Approvals[0].ID)
+	h.allow(h.state().Approvals[0].ID)
 	h.do("settings", "set", "approvals=off")
 	h.do("stop")
 	made := time.Now()

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"keyporter/broker/local"
+	"keyporter/internal/fakeas"
+)
+
+// otherProgram is one that starts keyporter and stays above it: a copy of timeout,
+// since one of our own could be busy while other tests start programs.
+func (h *home) otherProgram(name string) string {
+	h.t.Helper()
+	path := filepath.Join(h.dir, name)
+	runner, err := exec.LookPath("timeout")
+	check(h.t, err)
+	check(h.t, exec.Command("cp", runner, path).Run())
+	return path
+}
+
+// allow answers for the user, from a program that asks for nothing itself.
+func (h *home) allow(id string) {
+	h.t.Helper()
+	if code, out := h.through("timeout", "60", program, "approve", id); code != 0 {
+		h.t.Fatalf("approve: exit code %d\n%s", code, out)
+	}
+}
+
+// A program that adds a server of its own with the account of another one gets no
+// token there, in whichever way it has the server looked at.
+func TestAProgramThatIsNotAllowedMakesNoCheckSendAToken(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	const token = "fixed-token-" + word
+	h.secret(token)
+	var asked, got atomic.Int64
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		for _, v := range r.Header {
+			if strings.Contains(strings.Join(v, " "), token) {
+				got.Add(1)
+			}
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(foreign.Close)
+	h.do("account", "add", "static", "fixed", "--token-file", given(t, token))
+	h.do("settings", "set", "approvals=first-use")
+	evil := h.otherProgram("evil")
+	for _, args := range [][]string{
+		{"add", "q", foreign.URL + "/mcp", "--account", "fixed", "--bind", "--offline"},
+		{"add", "r", foreign.URL + "/mcp", "--also-account", "X-Key=fixed", "--bind"},
+	} {
+		if code, out := h.through(evil, append([]string{"60", program}, args...)...); code != 0 {
+			t.Fatalf("%s: exit code %d\n%s", args, code, out)
+		}
+	}
+	for _, args := range [][]string{
+		{"doctor", "q"}, {"doctor", "r"}, {"doctor"}, {"token", "q", "--claims"}, {"token", "fixed", "--claims"},
+		{"login", "q"}, {"tools", "q"}, {"call", "r", "x"},
+	} {
+		code, out := h.through(evil, append([]string{"60", program}, args...)...)
+		if code == 0 && args[0] != "login" || args[0] == "doctor" && !strings.Contains(out, evil+" is not allowed to use ") {
+			t.Errorf("%s: exit code %d\n%s", args, code, out)
+		}
+	}
+	if asked.Load() == 0 || got.Load() != 0 {
+		t.Errorf("the server was asked %d times, and got the token %d times", asked.Load(), got.Load())
+	}
+}
+
+// A server that another program has added beside the one that is allowed, with the
+// same address and account, takes nothing away from that.
+func TestAServerWithTheSameAddressDoesNotStandInTheWay(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	h.do("settings", "set", "approvals=first-use")
+	claude, evil := h.otherProgram("claude"), h.otherProgram("evil")
+	if code, out := h.through(claude, "60", program, "call", "acme", "get_time"); code != 4 {
+		t.Fatalf("before it is allowed: exit code %d\n%s", code, out)
+	}
+	h.allow(h.asking(claude, local.ApprovalWaiting).ID)
+	if code, out := h.through(evil, "60", program, "add", "aaa", w.mcp.URL(), "--account", "acme", "--offline"); code != 0 {
+		t.Fatalf("add: exit code %d\n%s", code, out)
+	}
+	for _, args := range [][]string{{"call", "acme", "get_time"}, {"tools", "acme"}} {
+		if code, out := h.through(claude, append([]string{"60", program}, args...)...); code != 0 {
+			t.Errorf("%s: exit code %d\n%s", args, code, out)
+		}
+	}
+}
+
+// Whoever reads in the refusal which command allows it cannot give it himself.
+func TestAProgramCannotAllowItself(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	h.do("settings", "set", "approvals=first-use")
+	evil := h.otherProgram("evil")
+	try := func(args ...string) (int, string) { return h.through(evil, append([]string{"60"}, args...)...) }
+	if code, out := try(program, "call", "acme", "get_time"); code != 4 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	a := h.asking(evil, local.ApprovalWaiting)
+	for name, args := range map[string][]string{
+		"itself":          {program, "approve", a.ID},
+		"through a shell": {"/bin/sh", "-c", `"$0" approve "$1"; exit $?`, program, a.ID},
+	} {
+		if _, out := try(args...); !strings.Contains(out, "A program cannot allow itself.") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	if code, out := try(program, "call", "acme", "get_time"); code != 4 {
+		t.Errorf("it was allowed after all: exit code %d\n%s", code, out)
+	}
+	h.allow(a.ID)
+	if code, out := try(program, "call", "acme", "get_time"); code != 0 {
+		t.Errorf("once it is allowed: exit code %d\n%s", code, out)
+	}
+	if log := h.do("log", "--json"); !containsAll(log, `"event":"approve"`, `"name":"by timeout"`) {
+		t.Errorf("the log does not say who allowed it:\n%s", log)
+	}
+}

@@ -18,7 +18,12 @@ import (
 const firstToken = 8 * time.Second
 
 // A joined bridge is one that runs.
-type joined struct{ server, program string }
+type joined struct {
+	server, program string
+
+	pid   int             // of its process; 0: the caller is none
+	noted map[string]bool // accounts whose token it got, or was refused; b.mu guards it
+}
 
 // Bridge joins a bridge to its server.
 func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*local.BridgeState) error) error {
@@ -27,7 +32,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 		return err
 	}
 	name := s.Name
-	j := &joined{server: name, program: b.programOf(ctx)}
+	j := &joined{server: name, program: b.programOf(ctx), pid: peerOf(ctx), noted: map[string]bool{}}
 	b.update(func() { b.bridges[name]++; b.joined[j] = true })
 	defer b.update(func() {
 		delete(b.joined, j)
@@ -46,6 +51,7 @@ func (b *Broker) Bridge(ctx context.Context, r local.BridgeRequest, show func(*l
 			return err
 		}
 		st = b.guard(st, asks)
+		b.noteBridge(j, st)
 		if key := keyOf(st); first || key != last {
 			if err := show(st); err != nil {
 				return err
@@ -408,22 +414,6 @@ func (b *Broker) awaitOpening() {
 	case <-timer.C:
 	case <-b.stopped: // by another caller
 	}
-}
-
-// Record adds what bridges did to the audit log.
-func (b *Broker) Record(ctx context.Context, records []local.AuditRecord) error {
-	program := b.programOf(ctx)
-	b.update(func() {
-		for i := range records {
-			if records[i].Program == "" {
-				records[i].Program = program
-			}
-			if b.cfg.Servers[records[i].Server] != nil {
-				b.mem.server(records[i].Server).LastUsed = records[i].Time
-			}
-		}
-	})
-	return b.audit.Append(records...)
 }
 
 // record adds one record of the agent's own doing.

@@ -26,24 +26,28 @@ func (b *Broker) Token(ctx context.Context, r local.TokenRequest) (*local.Token,
 			return nil, unknownName(r.Name)
 		}
 		if err := b.permit(ctx, "", a.Name); err != nil {
+			b.handedOut(ctx, "", a.Name, err)
 			return nil, err
 		}
 		_, tok, err := b.tokenOfAccount(ctx, a)
 		if err != nil {
 			return nil, err
 		}
+		b.handedOut(ctx, "", a.Name, nil)
 		return b.wireToken(nil, tok), nil
 	}
 	if s, err = layer(s, r.Header); err != nil {
 		return nil, err
 	}
 	if err := b.permitServer(ctx, s); err != nil {
+		b.handedOut(ctx, s.Name, s.Account, err)
 		return nil, err
 	}
 	tok, err := b.serverToken(ctx, s, r)
 	if err != nil {
 		return nil, err
 	}
+	b.handedOut(ctx, s.Name, s.Account, nil)
 	return b.wireToken(s, tok), nil
 }
 

@@ -55,10 +55,7 @@ func (h *home) self() string {
 	b, err := os.ReadFile("/proc/self/exe")
 	check(h.t, err)
 	path := filepath.Join(h.dir, intruderProgram)
-	syscall.ForkLock.RLock() // a child that inherits the open file would keep it from being started
-	err = os.WriteFile(path, b, 0o755)
-	syscall.ForkLock.RUnlock()
-	check(h.t, err)
+	writeProgram(h.t, path, b, 0o755)
 	return path
 }
 

@@ -143,7 +143,7 @@ func newRecorder(t *testing.T) *recorder {
 	dir := t.TempDir()
 	r := &recorder{t: t, path: filepath.Join(dir, "recorder"), log: filepath.Join(dir, "log")}
 	script := "#!/bin/sh\nprintf '%s\\0' \"$#\" \"$@\" >>'" + r.log + "'\n"
-	check(t, os.WriteFile(r.path, []byte(script), 0o700))
+	writeProgram(t, r.path, []byte(script), 0o700)
 	return r
 }
 

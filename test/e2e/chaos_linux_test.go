@@ -174,7 +174,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c.program = filepath.Join(c.programs, "keyporter")
 	b, err := os.ReadFile(program)
 	check(t, err)
-	check(t, os.WriteFile(c.program, b, 0o700))
+	writeProgram(t, c.program, b, 0o700)
 	c.tray = newTrayApp(c)
 	startKeyring(t, c.tray.d, c.home)
 	// A provider that takes a refresh token until its successor is used, so that an

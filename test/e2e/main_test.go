@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -24,6 +25,16 @@ import (
 // patience bounds each single wait. It is generous: a busy machine is not what
 // the tests are about.
 const patience = 90 * time.Second
+
+// writeProgram writes a file that is to be started. A child of another test that
+// inherited it, open for writing, would keep it from being started.
+func writeProgram(t *testing.T, path string, content []byte, mode os.FileMode) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, content, mode)
+	syscall.ForkLock.RUnlock()
+	check(t, err)
+}
 
 // word stands in every secret that these tests make up.
 const word = "SECRETWORD"

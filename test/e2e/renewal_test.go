@@ -69,7 +69,7 @@ func TestFiftyBridgesShareOneRotatingGrant(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "KEYPORTER_LOG=info")
 	var now, most atomic.Int32 // token requests under way
-	w := newWorld(h, fakeas.Options{
+	w := newWorldWithin(h, fakeas.Options{
 		AccessLife: 2 * time.Second,
 		Wrap: func(endpoint string, next http.Handler) http.Handler {
 			if endpoint != fakeas.Token {
@@ -86,7 +86,7 @@ func TestFiftyBridgesShareOneRotatingGrant(t *testing.T) {
 				next.ServeHTTP(w, r)
 			})
 		},
-	}).signedIn(h)
+	}, time.Minute).signedIn(h)
 	w.mcp.SetLatency(200 * time.Millisecond) // fifty callers, not fifty busy loops
 	const renewals = 6
 	run := h.hammer(50, func() bool { return w.as.Counters().Refreshed >= renewals })

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"keyporter/internal/fakeas"
 	"keyporter/internal/fakemcp"
@@ -28,6 +29,14 @@ type world struct {
 // that is issued is a secret of h, and so are codes, verifiers and clients' secrets.
 func newWorld(h *home, o fakeas.Options) *world {
 	h.t.Helper()
+	return newWorldWithin(h, o, -1)
+}
+
+// newWorldWithin is newWorld, whose MCP server takes tokens that expired no longer
+// ago than leeway: for short tokens that are not to expire on a slow machine between
+// a bridge and the server.
+func newWorldWithin(h *home, o fakeas.Options, leeway time.Duration) *world {
+	h.t.Helper()
 	o.AutoApprove = true
 	o.EditToken = func(answer map[string]any) {
 		for _, name := range []string{"access_token", "refresh_token", "id_token"} {
@@ -43,7 +52,7 @@ func newWorld(h *home, o fakeas.Options) *world {
 		return h.noting(endpoint, next)
 	}
 	as := fakeas.Start(h.t, o)
-	return &world{as: as, mcp: fakemcp.Start(h.t, fakemcp.Options{Issuer: as.Issuer(), Leeway: -1})}
+	return &world{as: as, mcp: fakemcp.Start(h.t, fakemcp.Options{Issuer: as.Issuer(), Leeway: leeway})}
 }
 
 // confidential are the parameters of a token request (RFC 6749, 7523, 7636, 8628)

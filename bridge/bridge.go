@@ -36,6 +36,7 @@ import (
 	"keyporter/bridge/stdio"
 	"keyporter/bridge/streamable"
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -73,6 +74,9 @@ type Options struct {
 	Transport http.RoundTripper // Optional. Instead of streamable.NewTransport.
 	Version   string            // Required. Of this program.
 	Now       func() time.Time  // Optional. Nil means time.Now.
+	// Sent learns the secrets that go to the server: who prints what the server
+	// answers takes them out of it. Optional.
+	Sent *secret.Sent
 	// Parent is the process that the bridge was launched by. When it changes, the
 	// host is gone, whoever else may hold its end of Stdin. Optional; nil means that
 	// nobody looks.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"unicode"
 
@@ -149,7 +148,7 @@ func (b *bridge) object(h *hint.Error, more *failure) []byte {
 		more.Keyporter = hint.Failed
 	}
 	if h.Cause != nil && more.Excerpt == "" {
-		more.Detail = b.redact(clean(h.Cause.Error(), 300))
+		more.Detail = clean(b.link.sent.Remove(h.Cause.Error()), 300)
 	}
 	return frame.ErrorObject(codeInternal, h.Text(), more)
 }
@@ -159,34 +158,7 @@ func (b *bridge) excerpt(e *streamable.StatusError) string {
 	if e.ContentType != "" && !strings.HasPrefix(e.ContentType, "text/") && !strings.Contains(e.ContentType, "json") {
 		return ""
 	}
-	return clean(b.redact(string(e.Body[:min(len(e.Body), 4<<10)])), 300)
-}
-
-// redact takes the secrets out that a server may have sent back.
-func (b *bridge) redact(s string) string {
-	v := b.link.view.Load()
-	if v == nil || v.state == nil {
-		return s
-	}
-	if t := v.state.Token; t != nil && !t.Value.IsZero() {
-		s = strings.ReplaceAll(s, t.Value.Reveal(), "REDACTED")
-	}
-	for _, q := range v.state.SecretQuery {
-		if !q.IsZero() {
-			s = strings.ReplaceAll(strings.ReplaceAll(s, url.QueryEscape(q.Reveal()), "REDACTED"), q.Reveal(), "REDACTED")
-		}
-	}
-	for _, t := range v.state.Further {
-		if !t.Value.IsZero() {
-			s = strings.ReplaceAll(s, t.Value.Reveal(), "REDACTED")
-		}
-	}
-	for _, h := range v.state.SecretHeaders {
-		if !h.IsZero() {
-			s = strings.ReplaceAll(s, h.Reveal(), "REDACTED")
-		}
-	}
-	return s
+	return clean(b.link.sent.Remove(string(e.Body[:min(len(e.Body), 4<<10)])), 300)
 }
 
 // clean makes text of a server fit for a sentence: one line, no control

@@ -149,7 +149,7 @@ var faults = []struct {
 	{"line breaks inside the answer", says(200, "application/json", "{\"jsonrpc\":\"2.0\",\r\n \"id\":7,\n\"result\":{}}"), []string{`"id":7`, `"result":{}`}},
 	{"bytes that are no UTF-8", says(200, stream, "data: {\"jsonrpc\":\"2.0\",\"id\":7,\"result\":\"a\xffb\"}\n\n"), []string{"\"result\":\"a\ufffdb\""}},
 	{"nested too deeply", says(200, "application/json", `{"jsonrpc":"2.0","id":7,"result":`+strings.Repeat("[", 10000)+strings.Repeat("]", 10000)+`}`), []string{`"error"`}},
-	{"the token sent back in an error", echo, []string{`"error"`, "REDACTED"}},
+	{"the token sent back in an error", echo, []string{`"error"`, "[removed]"}},
 }
 
 // A server that sends no header until it has its result holds up no other call.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -24,6 +26,7 @@ type link struct {
 	server  string
 	now     func() time.Time
 	log     *slog.Logger
+	sent    *secret.Sent
 
 	// Set before run: what to do while an agent that is being stopped still
 	// answers, and when an agent has been joined. Either may be nil.
@@ -42,7 +45,7 @@ type link struct {
 }
 
 func newLink(life context.Context, o *Options) *link {
-	return &link{life: life, connect: o.Connect, started: o.Started, server: o.Server, now: o.Now, log: o.Log,
+	return &link{life: life, connect: o.Connect, started: o.Started, server: o.Server, now: o.Now, log: o.Log, sent: cmp.Or(o.Sent, &secret.Sent{}),
 		known: make(chan struct{}), found: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
@@ -139,6 +142,7 @@ func (l *link) lost(err error) {
 	}
 	switch code := hint.CodeOf(err); {
 	case old == nil, old.state == nil, code == hint.Stopped, code == hint.NotFound:
+		l.sent.Forget()
 		v := &view{err: hint.Of(err)}
 		if old != nil && old.state != nil {
 			s := *old.state

@@ -156,7 +156,7 @@ func TestOddAnswersBecomeErrorsForTheirRequest(t *testing.T) {
 		}, []string{`{"jsonrpc":"2.0","id":"q","error":{"code":-32000,"message":"Bad"}}`}},
 		{"plain 500", func(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "it\x00 broke\n"+r.Header.Get("Authorization"), 500)
-		}, []string{`"id":"q"`, `"code":-32603`, `"status":500`, `"keyporter":"unreachable"`, `"excerpt":"it broke Bearer REDACTED"`}},
+		}, []string{`"id":"q"`, `"code":-32603`, `"status":500`, `"keyporter":"unreachable"`, `"excerpt":"it broke Bearer [removed]"`}},
 		{"404", func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, []string{`"id":"q"`, `"status":404`, "no MCP server at this address"}},
 		{"429", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Retry-After", "77"); w.WriteHeader(429) }, []string{`"status":429`, `"retryAfter":"77"`}},
 		{"403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, []string{`"status":403`, "refuses this request"}},

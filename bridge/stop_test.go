@@ -145,6 +145,9 @@ func TestNothingSecretIsKeptAfterAStop(t *testing.T) {
 		if err != nil || v.cred != nil || v.state.Token != nil || v.state.SecretHeaders != nil {
 			t.Errorf("after the stop the bridge knows %+v, credentials %v", v.state, v.cred)
 		}
+		if l.sent.Remove(marker+"-key") != marker+"-key" {
+			t.Error("what was sent is remembered after the stop")
+		}
 		if v.state.Server != "acme" {
 			t.Error("the server's name is lost")
 		}

@@ -297,7 +297,7 @@ func TestSecretHeadersGoToTheServerAndNowhereElse(t *testing.T) {
 	a.state.SecretHeaders = map[string]secret.Plain{"x-api-key": {Value: secret.New(marker + "-key")}}
 	h := start(t, a)
 	h.send(`{"jsonrpc":"2.0","id":1,"method":"x"}`)
-	h.wantHas(`"excerpt":"bad key REDACTED"`)
+	h.wantHas(`"excerpt":"bad key [removed]"`)
 }
 
 func TestATokenMayTravelInAnotherHeader(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"keyporter/bridge/streamable"
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -97,6 +98,7 @@ func sameTokens(a, b *streamable.Credentials) bool {
 
 // viewOf makes a view of what the agent said.
 func (l *link) viewOf(s *local.BridgeState) *view {
+	l.note(s)
 	v := &view{state: s}
 	u, err := url.Parse(s.URL)
 	switch {
@@ -164,4 +166,23 @@ func words(s local.Status, server string) *hint.Error {
 		return hint.New(hint.Paused, "Keyporter is paused.", "Resume it from its icon, or run keyporter resume.")
 	}
 	return hint.New(hint.Failed, "No token could be made for "+server+".", "Run keyporter doctor "+server+".")
+}
+
+// note remembers the secrets that the server will be sent, and may send back, while
+// the bridge may have them.
+func (l *link) note(s *local.BridgeState) {
+	if s.Status == local.Paused {
+		l.sent.Forget()
+	}
+	if s.Token != nil {
+		l.sent.Add(s.Token.Value.Value)
+	}
+	for _, t := range s.Further {
+		l.sent.Add(t.Value.Value)
+	}
+	for _, secrets := range []map[string]secret.Plain{s.SecretHeaders, s.SecretQuery, s.ProxyLogins} {
+		for _, v := range secrets {
+			l.sent.Add(v.Value)
+		}
+	}
 }

@@ -22,11 +22,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"keyporter/broker/account"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -146,19 +146,14 @@ type response struct {
 	status int
 	header http.Header
 	body   []byte
-	sent   []string      // secrets of the request: an answer that repeats them is not quoted
+	sent   []string      // secrets of the request, which are taken out of what is quoted
 	ahead  time.Duration // how far our clock is ahead of the server's
 	timed  []string      // codes of a refusal for which that may be the reason
 }
 
 // quote cleans a text of the answer for an error.
 func (r *response) quote(text string, limit int) string {
-	for _, s := range r.sent {
-		if len(s) >= 6 { // shorter ones are no secrets, and would cut words
-			text = strings.ReplaceAll(text, s, "REDACTED")
-		}
-	}
-	return clean(text, limit)
+	return clean(secret.Remove(clean(text, len(text)), r.sent...), limit) // cleaned first, so that no character between hides one
 }
 
 func (r *response) ok() bool { return r.status >= 200 && r.status < 300 }
@@ -181,12 +176,14 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 	}
 	req.Header = header
 	req.Header.Set("User-Agent", "keyporter")
+	sent := fieldSecrets(header.Values("Authorization"))
 	if c.gate != nil && account.Origin(u) == c.origin {
 		fields, err := c.gate(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for name, values := range fields {
+			sent = append(sent, fieldSecrets(values)...)
 			if req.Header.Get(name) == "" { // a client's own authentication goes first
 				req.Header[name] = values
 			}
@@ -210,7 +207,7 @@ func (c *Client) do(ctx context.Context, method, rawURL string, header http.Head
 		return nil, hint.New(hint.Refused, fmt.Sprintf("%s answered with more than 1 MiB.", u.Host),
 			"Ask whoever runs it; an answer of this kind is small.")
 	}
-	return &response{host: u.Host, status: res.StatusCode, header: res.Header, body: b, ahead: ClockAhead(c.now(), res.Header.Get("Date"))}, nil
+	return &response{host: u.Host, status: res.StatusCode, header: res.Header, body: b, sent: sent, ahead: ClockAhead(c.now(), res.Header.Get("Date"))}, nil
 }
 
 // checkRedirect lets metadata requests follow a few redirects on the same host,

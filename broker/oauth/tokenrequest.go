@@ -147,20 +147,9 @@ func (c *Client) postOnce(ctx context.Context, endpoint string, auth ClientAuth,
 	if auth.DPoP != nil {
 		res.timed = append(res.timed, InvalidDPoPProof)
 	}
-	for _, name := range secretParams {
-		if v := form.Get(name); v != "" {
-			res.sent = append(res.sent, v)
-		}
-	}
-	if !auth.Secret.IsZero() {
-		res.sent = append(res.sent, auth.Secret.Reveal())
-	}
+	res.sent = append(res.sent, SentSecrets(form, auth.ClientID, auth.Secret.Reveal())...)
 	return res, nil
 }
-
-// secretParams are the parameters of a request that servers have been seen to
-// repeat in error_description.
-var secretParams = []string{"refresh_token", "code", "code_verifier", "client_secret", "client_assertion", "assertion", "subject_token", "device_code", "token"}
 
 // authenticate puts the client's authentication into form and header.
 func (c *Client) authenticate(auth ClientAuth, form url.Values, header http.Header) error {

@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -173,11 +174,54 @@ func TestAnErrorThatRepeatsASecretIsNotQuoted(t *testing.T) {
 				w.Write(b)
 			})
 			err := send(newClient(t, s.URL), s.URL)
-			if err == nil || !strings.Contains(err.Error(), "no: REDACTED (end)") {
+			if err == nil || !strings.Contains(err.Error(), "no: [removed] (end)") {
 				t.Errorf("got %v", err)
 			}
 			noSecret(t, "error", fmt.Sprint(err))
 		})
+	}
+}
+
+// What a token request carried is taken out of the words of its answer, however the
+// server spells it.
+func TestAnAnswerDoesNotCarryTheRequestIntoAnError(t *testing.T) {
+	const id, word = "client 1", "SECRETWORD+/ s=1"
+	form := url.Values{"code": {"SECRETWORD-code"}, "code_verifier": {"SECRETWORD-verifier"}, "refresh_token": {"SECRETWORD/refresh+"}, "assertion": {"SECRETWORD.a.b"}}
+	for name, echo := range map[string]func(r *http.Request) string{
+		"the Authorization field": func(r *http.Request) string { return r.Header.Get("Authorization") },
+		"its credentials, escaped": func(r *http.Request) string {
+			return url.QueryEscape(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "))
+		},
+		"what they spell":          func(r *http.Request) string { u, p, _ := r.BasicAuth(); return u + ":" + p },
+		"the secret":               func(*http.Request) string { return word },
+		"the secret, escaped":      func(*http.Request) string { return url.PathEscape(word) + " " + url.QueryEscape(word) },
+		"the secret in base64":     func(*http.Request) string { return base64.StdEncoding.EncodeToString([]byte(word)) },
+		"both in base64":           func(*http.Request) string { return base64.URLEncoding.EncodeToString([]byte(id + ":" + word)) },
+		"the form":                 func(r *http.Request) string { return r.PostForm.Encode() },
+		"the form's values":        func(r *http.Request) string { return fmt.Sprint(r.PostForm) },
+		"with a character between": func(*http.Request) string { return "SECRET\u200bWORD-code" },
+	} {
+		for _, method := range []string{AuthSecretBasic, AuthSecretPost} {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_ = r.ParseForm()
+				w.WriteHeader(http.StatusBadRequest)
+				b, _ := json.Marshal(map[string]string{"error": "invalid_client", "error_description": "you sent " + echo(r)})
+				w.Write(b)
+			})
+			_, err := newClient(t, s.URL).Token(t.Context(), s.URL, ClientAuth{Method: method, ClientID: id, Secret: secret.New(word)}, form)
+			text := fmt.Sprint(err)
+			if strings.HasPrefix(name, "the Authorization") && method == AuthSecretPost {
+				continue // there is none
+			}
+			for _, part := range []string{word, "SECRET", base64.RawStdEncoding.EncodeToString([]byte(word))[:12], base64.RawStdEncoding.EncodeToString([]byte(url.QueryEscape(id) + ":" + url.QueryEscape(word)))[16:28]} {
+				if strings.Contains(text, part) {
+					t.Errorf("%s, %s: %s", name, method, text)
+				}
+			}
+			if !strings.Contains(text, "invalid_client (HTTP 400): you sent") {
+				t.Errorf("%s, %s: the words are lost: %s", name, method, text)
+			}
+		}
 	}
 }
 

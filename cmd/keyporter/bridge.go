@@ -23,6 +23,7 @@ import (
 	joining "keyporter/bridge"
 	"keyporter/bridge/stdio"
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 	"keyporter/internal/shield"
 )
@@ -213,13 +214,15 @@ func (p *program) through(ctx context.Context, name string, f func(context.Conte
 	if p.getenv("KEYPORTER_LOG") == "" {
 		log = slog.New(slog.DiscardHandler) // what fails is said once, in words
 	}
+	sent := &secret.Sent{}
 	return converse(ctx, name, func(stdin io.Reader, stdout io.Writer) error {
-		return joining.Run(ctx, joining.Options{Connect: p.connect, Server: name, Stdin: stdin, Stdout: stdout, Log: log, Version: version})
-	}, f)
+		return joining.Run(ctx, joining.Options{Connect: p.connect, Server: name, Stdin: stdin, Stdout: stdout, Log: log, Sent: sent, Version: version})
+	}, sent, f)
 }
 
-// converse runs a bridge to a server, and f with the session that goes through it.
-func converse(ctx context.Context, name string, bridge func(stdin io.Reader, stdout io.Writer) error, f func(context.Context, *mcp.ClientSession) error) error {
+// converse runs a bridge to a server, and f with the session that goes through it. What
+// the bridge has sent is taken out of what the server says is wrong.
+func converse(ctx context.Context, name string, bridge func(stdin io.Reader, stdout io.Writer) error, sent *secret.Sent, f func(context.Context, *mcp.ClientSession) error) error {
 	toBridge, fromClient := io.Pipe()
 	toClient, fromBridge := io.Pipe()
 	ended := make(chan error, 1)
@@ -241,7 +244,7 @@ func converse(ctx context.Context, name string, bridge func(stdin io.Reader, std
 		s.Close()
 	}
 	fromClient.Close()
-	return errors.Join(inWords(err), <-ended)
+	return errors.Join(inWords(err, sent), <-ended)
 }
 
 // serverPatience is how long a server may take for its first answer, and for the list
@@ -257,7 +260,7 @@ func within(ctx context.Context, d time.Duration, server string) (context.Contex
 
 // inWords gives an error that came as an answer its words: those of the bridge,
 // which stand in the error's data, or those of the server.
-func inWords(err error) error {
+func inWords(err error, sent *secret.Sent) error {
 	var answer *jsonrpc.Error
 	if !errors.As(err, &answer) {
 		return err
@@ -269,11 +272,11 @@ func inWords(err error) error {
 		Detail    string    `json:"detail"`
 	}
 	if json.Unmarshal(answer.Data, &own) != nil || own.What == "" {
-		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(answer.Message, ".")), "")
+		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(sent.Remove(answer.Message), ".")), "")
 	}
-	h := hint.New(own.Keyporter, own.What, own.Do)
+	h := hint.New(own.Keyporter, sent.Remove(own.What), sent.Remove(own.Do)) // a server can write the like
 	if own.Detail != "" {
-		h.Cause = errors.New(own.Detail)
+		h.Cause = errors.New(sent.Remove(own.Detail))
 	}
 	return h
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -18,7 +19,7 @@ func TestASilentServerIsGivenUpWithASentence(t *testing.T) {
 			_, err := io.Copy(io.Discard, stdin)
 			return err
 		}
-		err := converse(t.Context(), "sales", silent, func(context.Context, *mcp.ClientSession) error {
+		err := converse(t.Context(), "sales", silent, &secret.Sent{}, func(context.Context, *mcp.ClientSession) error {
 			t.Error("there is a session")
 			return nil
 		})

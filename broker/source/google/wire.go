@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"keyporter/broker/oauth"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -77,9 +78,11 @@ type refusal struct {
 // form sends a token request, as client if that is not nil (RFC 6749 section 2.3.1).
 func (w *wire) form(ctx context.Context, endpoint string, client *url.Userinfo, form url.Values) (*answer, *refusal, error) {
 	h := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	var id, password string
 	if client != nil {
-		password, _ := client.Password()
-		pair := url.QueryEscape(client.Username()) + ":" + url.QueryEscape(password)
+		id = client.Username()
+		password, _ = client.Password()
+		pair := url.QueryEscape(id) + ":" + url.QueryEscape(password)
 		h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 	r, err := w.ask(ctx, http.MethodPost, endpoint, h, []byte(form.Encode()))
@@ -89,7 +92,11 @@ func (w *wire) form(ctx context.Context, endpoint string, client *url.Userinfo, 
 	var ans answer
 	readable := json.Unmarshal(r.body, &ans) == nil
 	if r.status != http.StatusOK || ans.Error != "" {
-		e := &oauth.Error{Code: clean(string(ans.Error), 60), Description: clean(ans.Description, 200), Status: r.status}
+		sent := oauth.SentSecrets(form, id, password)
+		quote := func(text string, limit int) string {
+			return clean(secret.Remove(clean(text, len(text)), sent...), limit)
+		}
+		e := &oauth.Error{Code: quote(string(ans.Error), 60), Description: quote(ans.Description, 200), Status: r.status}
 		return nil, &refusal{e, oauth.ClockAhead(w.now(), r.header.Get("Date"))}, nil
 	}
 	if !readable || !visible(ans.AccessToken) || !visible(ans.IDToken) {

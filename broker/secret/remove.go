@@ -1,0 +1,95 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Removed stands where Remove has taken a secret out.
+const Removed = "[removed]"
+
+// shortest is how long a value has to be to be taken out: shorter ones are no
+// secrets, and would cut words.
+const shortest = 4
+
+// Remove takes values out of a text that somebody answered, before it becomes part of
+// an error or a log: as they are, percent-encoded (RFC 3986 section 2.1), and in base64
+// (RFC 4648 sections 4 and 5).
+func Remove(text string, values ...string) string {
+	var all []string
+	for _, v := range values {
+		if len(v) >= shortest {
+			all = append(all, spellings(v)...)
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // a value may be a part of another one
+	for _, s := range all {
+		text = strings.ReplaceAll(text, s, Removed)
+	}
+	return text
+}
+
+func spellings(v string) (all []string) {
+	raw := []byte(v)
+	for _, s := range []string{v, base64.RawStdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw)} {
+		for _, encoded := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
+			all = append(all, encoded, smallDigits(encoded))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// smallDigits writes percent-encoded bytes as %c3, where net/url has %C3.
+func smallDigits(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:i+3], bytes.ToLower(b[i+1:i+3]))
+		}
+	}
+	return string(b)
+}
+
+// kept is how many values Sent remembers.
+const kept = 64
+
+// Sent remembers what was sent to somebody, who may send it back. The zero Sent is
+// empty. It is safe for concurrent use.
+type Sent struct {
+	mu     sync.Mutex
+	values []string // the oldest first
+}
+
+// Add takes note of values.
+func (s *Sent) Add(values ...Value) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, v := range values {
+		if !v.IsZero() && !slices.Contains(s.values, v.s) {
+			s.values = append(s.values, v.s)
+		}
+	}
+	s.values = slices.Delete(s.values, 0, max(0, len(s.values)-kept))
+}
+
+// Forget makes s empty.
+func (s *Sent) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = nil
+}
+
+// Remove is Remove of all of them.
+func (s *Sent) Remove(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Remove(text, s.values...)
+}
+
+// String keeps the values from being printed.
+func (s *Sent) String() string { return redacted }

@@ -1,0 +1,41 @@
+package secret
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestASecretIsTakenOutInEachSpelling(t *testing.T) {
+	const v = "SECRETWORD+/ =?ü-1"
+	for name, s := range map[string]string{
+		"plain": v, "form": url.QueryEscape(v), "path": url.PathEscape(v), "small digits": smallDigits(url.QueryEscape(v)),
+		"base64": base64.StdEncoding.EncodeToString([]byte(v)), "base64url": base64.RawURLEncoding.EncodeToString([]byte(v)),
+		"base64 in a form": url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(v))),
+	} {
+		if got := Remove("you sent <"+s+">, twice: "+s, "other-value", v); !strings.HasPrefix(got, "you sent <"+Removed) || strings.Count(got, Removed) != 2 || strings.Contains(got, "SECRET") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if got := Remove("a longer one: abcd-efgh", "abcd", "abcd-efgh"); got != "a longer one: "+Removed {
+		t.Errorf("of a value within another one is left: %q", got)
+	}
+	if got := Remove("an a is no secret", "a", ""); got != "an a is no secret" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWhatWasSentIsTakenOut(t *testing.T) {
+	var s Sent
+	for i := range kept + 10 {
+		s.Add(New(fmt.Sprintf("SECRETWORD-%03d", i)), New(""))
+	}
+	if got := s.Remove(fmt.Sprintf("SECRETWORD-%03d of %d", kept+9, len(s.values))); got != fmt.Sprintf("%s of %d", Removed, kept) {
+		t.Errorf("got %q", got)
+	}
+	if got := fmt.Sprint(&s); strings.Contains(got, "SECRETWORD") {
+		t.Errorf("it prints as %s", got)
+	}
+}

@@ -94,7 +94,7 @@ bench: ## what a bridge costs beside mcp-remote, in docs/benchmarks.md
 	@scripts/setup go node test
 	scripts/bench
 
-powercut: ## each condition in which a power cut may leave the files (make test: each third)
+powercut: ## each condition in which a power cut may leave the files (make test: every third)
 	@scripts/setup go test
 	KEYPORTER_POWERCUT_EVERY=1 CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./test/powercut
 

@@ -59,7 +59,7 @@ func (s *server) handler() http.Handler {
 func otherVersion(agent string, behind bool) *hint.Error {
 	if behind {
 		return hint.New(hint.Failed, fmt.Sprintf("This part of Keyporter is older than the agent that runs, which is version %s.", agent),
-			"Quit the program that says this and start it again, an MCP client too; if it stays so, install all of Keyporter in one version.")
+			"Quit the program that shows this and start it again; in an MCP client, restart the client. If it stays so, install all of Keyporter in one version.")
 	}
 	return hint.New(hint.Failed, fmt.Sprintf("The Keyporter agent that runs is version %s, which is older than this program.", agent),
 		"Run keyporter stop, then keyporter start; if it stays so, install all of Keyporter in one version.")

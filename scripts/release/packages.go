@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Newer ones need modules that not every proxy serves.
+// The version is part of what the packages' bytes depend on.
 const nfpmTool = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4"
 
 // nfpm makes a package, a .deb or an .rpm, of the tree that the tarball holds too.

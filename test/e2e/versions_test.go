@@ -149,7 +149,7 @@ func (p *pair) wantAgent(program, version string, pid int) int {
 }
 
 const (
-	programBehind = "This part of Keyporter is older than the agent that runs, which is version 9.0.0-newer. Quit the program that says this and start it again"
+	programBehind = "This part of Keyporter is older than the agent that runs, which is version 9.0.0-newer. Quit the program that shows this and start it again"
 	agentBehind   = "The Keyporter agent that runs is version dev, which is older than this program. Run keyporter stop, then keyporter start"
 )
 

@@ -3,10 +3,13 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -203,4 +206,71 @@ func TestEventStreamThatNamesAnEndpointElsewhereGetsNothing(t *testing.T) {
 		t.Errorf("a token went to %v", path)
 		return true
 	})
+}
+
+// parrot is an MCP server that says in each error what it was sent, in the spellings
+// that there are: as JSON-RPC, and with a status.
+func parrot(h *home) string {
+	h.t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var m struct {
+			ID     json.RawMessage
+			Method string
+			Params struct{ Name string }
+		}
+		heard := r.Header.Get("Authorization")
+		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&m) != nil {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		token := strings.TrimPrefix(heard, "Bearer ")
+		words := fmt.Sprintf("parrot heard %s, %s, %s", heard, url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)))
+		answer := map[string]any{"jsonrpc": "2.0", "id": m.ID}
+		switch {
+		case m.Method == "initialize":
+			answer["result"] = map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{"tools": map[string]any{}}, "serverInfo": map[string]any{"name": "parrot", "version": "1"}}
+		case m.ID == nil:
+			w.WriteHeader(http.StatusAccepted)
+			return
+		case m.Params.Name == "status":
+			http.Error(w, words, http.StatusTeapot)
+			return
+		case m.Params.Name == "disguised": // as what a bridge itself would say
+			answer["error"] = map[string]any{"code": -32603, "message": words, "data": map[string]any{"keyporter": "failed", "what": words, "do": words, "detail": words}}
+		default:
+			answer["error"] = map[string]any{"code": -32000, "message": words, "data": words}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+	}))
+	h.t.Cleanup(s.Close)
+	return s.URL + "/mcp"
+}
+
+// What a server says is wrong does not bring the token to the terminal, or into a log:
+// the home is searched for it, in each spelling, at the end.
+func TestAServerThatRepeatsItsTokenInErrorsIsQuotedWithoutIt(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	token := "parrot+/=" + word
+	h.secret(url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)))
+	file := h.file("token", token)
+	h.do("account", "add", "static", "key", "--token-file", file)
+	check(t, os.Remove(file))
+	h.do("add", "parrot", parrot(h), "--account", "key", "--bind", "--offline")
+	for _, args := range [][]string{{"tools", "parrot"}, {"call", "parrot", "plain"}, {"call", "parrot", "status"}, {"call", "parrot", "disguised"}, {"doctor", "parrot"}} {
+		r := h.run(args...)
+		text := r.out + r.err
+		if r.code == 0 {
+			t.Errorf("keyporter %s works", strings.Join(args, " "))
+		}
+		if args[len(args)-1] != "status" && !strings.Contains(text, "parrot heard Bearer [removed], [removed]") {
+			t.Errorf("keyporter %s does not say what the server said:\n%s", strings.Join(args, " "), h.said(text))
+		}
+		for _, s := range []string{word, url.QueryEscape(token), base64.RawStdEncoding.EncodeToString([]byte(token))} {
+			if strings.Contains(text, s) {
+				t.Errorf("keyporter %s prints the token: %s", strings.Join(args, " "), s)
+			}
+		}
+	}
 }

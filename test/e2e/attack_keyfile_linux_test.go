@@ -36,25 +36,36 @@ func TestHostileKeyFilesAreRefused(t *testing.T) {
 		return string(b)
 	}
 	ran := filepath.Join(h.dir, "ran")
-	for name, content := range map[string]string{
-		"token_uri elsewhere":      with(map[string]any{"token_uri": bird.url + "/token"}),
-		"token_uri that looks it":  with(map[string]any{"token_uri": "https://oauth2.googleapis.com.evil.example/token"}),
-		"universe of the attacker": with(map[string]any{"universe_domain": "evil.example", "token_uri": bird.url + "/token"}),
-		"a program": `{"type":"external_account","audience":"//iam.googleapis.com/x","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"https://sts.googleapis.com/v1/token",` +
-			`"credential_source":{"executable":{"command":"/bin/sh -c 'touch ` + ran + `'"}}}`,
-		"too large": with(map[string]any{"filler": strings.Repeat("x", 2<<20)}),
-		"empty":     "",
-		"no JSON":   "SECRETWORD is no key",
-	} {
-		file := filepath.Join(h.dir, "key")
+	file := filepath.Join(h.dir, "key")
+	add := func(content string) result {
+		h.t.Helper()
 		check(t, os.WriteFile(file, []byte(content), 0o600))
-		add := h.run("account", "add", "google-key", "etl", "--key-file", file, "--audience", "https://a.example.com")
-		if add.code == 0 {
-			t.Errorf("%s: the key was taken: %s", name, h.said(add.err))
+		defer func() { check(t, os.Remove(file)) }()
+		return h.run("account", "add", "google-key", "etl", "--key-file", file, "--audience", "https://a.example.com")
+	}
+	if r := add(with(nil)); r.code != 0 {
+		t.Fatalf("a good key: exit code %d\n%s", r.code, h.said(r.err))
+	}
+	h.do("account", "remove", "etl")
+	for name, c := range map[string]struct{ content, says string }{
+		"token_uri elsewhere":      {with(map[string]any{"token_uri": bird.url + "/token"}), "gets its tokens from " + bird.url + ", which is not Google"},
+		"token_uri that looks it":  {with(map[string]any{"token_uri": "https://oauth2.googleapis.com.evil.example/token"}), "gets its tokens from https://oauth2.googleapis.com.evil.example, which is not Google"},
+		"universe of the attacker": {with(map[string]any{"universe_domain": "evil.example", "token_uri": ""}), "gets its tokens from https://oauth2.evil.example, which is not Google"},
+		"universe that is a path":  {with(map[string]any{"universe_domain": "evil.example/x.googleapis.com", "token_uri": ""}), "The universe_domain in the key file is not a domain name."},
+		"a program": {`{"type":"external_account","audience":"//iam.googleapis.com/x","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"https://sts.googleapis.com/v1/token",` +
+			`"credential_source":{"executable":{"command":"/bin/sh -c 'touch ` + ran + `'"}}}`, "describes workload identity federation"},
+		"too large": {with(map[string]any{"filler": strings.Repeat("x", 2<<20)}), "is too large for a key"},
+		"empty":     {"", "is empty"},
+		"no JSON":   {"SECRETWORD is no key", "it is not JSON"},
+	} {
+		r := add(c.content)
+		if r.code == 0 {
+			t.Errorf("%s: the key was taken: %s", name, h.said(r.err))
 			h.run("token", "etl")
 			h.do("account", "remove", "etl")
+		} else if !strings.Contains(r.err, c.says) {
+			t.Errorf("%s: want %q, got exit code %d\n%s", name, c.says, r.code, h.said(r.err))
 		}
-		check(t, os.Remove(file))
 	}
 	for name, file := range map[string]string{"a folder": h.dir, "a device without an end": "/dev/zero", "nothing": filepath.Join(h.dir, "none")} {
 		if r := h.run("account", "add", "google-key", "etl", "--key-file", file, "--audience", "https://a.example.com"); r.code == 0 || !strings.Contains(r.err, file) {

@@ -61,7 +61,7 @@ func (b *Broker) AddAccount(ctx context.Context, p local.PutAccount) (*local.Acc
 	if err != nil {
 		return nil, err
 	}
-	b.record(local.AuditRecord{Event: "account_add", Account: a.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "account_add", Account: a.Name, Outcome: "ok"})
 	return b.stored(&a), nil
 }
 
@@ -87,7 +87,7 @@ func (b *Broker) RotateAccount(ctx context.Context, p local.PutAccount) (*local.
 		return nil, err
 	}
 	b.forgetTokens(p.Name)
-	b.record(local.AuditRecord{Event: "account_rotate", Account: p.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "account_rotate", Account: p.Name, Outcome: "ok"})
 	return b.stored(now), nil
 }
 
@@ -158,7 +158,7 @@ func (b *Broker) RemoveAccount(ctx context.Context, n local.Name) (*local.Remove
 		return nil, err
 	}
 	b.forgetTokens(n.Name)
-	b.record(local.AuditRecord{Event: "account_remove", Account: n.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "account_remove", Account: n.Name, Outcome: "ok"})
 	return out, nil
 }
 

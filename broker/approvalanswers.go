@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,9 @@ import (
 	"keyporter/internal/hint"
 )
 
+// nobody stands in the audit log for a program that cannot be named.
+const nobody = "a program that cannot be named"
+
 // Approve allows what an approval is about. The program that it is about can read the
 // ID in the refusal, and run the command that answers: that is no answer of the user.
 func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
@@ -19,7 +23,7 @@ func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
 		return hint.New(hint.ApprovalNeeded, "A program cannot allow itself.",
 			"Answer in the tray app's menu or window, or at a terminal of your own: keyporter approve "+quoteArg(clip(a.Name)))
 	}
-	return b.allow(ctx, a.Name, b.programOf(ctx))
+	return b.allow(ctx, a.Name, cmp.Or(b.programOf(ctx), nobody))
 }
 
 // programAsking returns the path of the program that an approval is about, or "".
@@ -36,7 +40,7 @@ func (b *Broker) programAsking(id string) string {
 
 // Revoke takes an approval back, or denies one that waits.
 func (b *Broker) Revoke(ctx context.Context, n local.Name) error {
-	return b.disallow(ctx, n.Name, b.programOf(ctx))
+	return b.disallow(ctx, n.Name, cmp.Or(b.programOf(ctx), nobody))
 }
 
 func noApproval(id string) error {

@@ -74,7 +74,7 @@ func (b *Broker) setApprovals(ctx context.Context, values map[string]string) err
 	if err := b.editApprovals(ctx, func(rec *approvalsRecord) { rec.Mode = c.Approvals }); err != nil {
 		return err
 	}
-	b.record(local.AuditRecord{Event: "set_approvals", Program: b.programOf(ctx), Name: value, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "set_approvals", Name: value, Outcome: "ok"})
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (b *Broker) moveKeys(ctx context.Context, folders []string) (*local.Scanned
 	}
 	out.CanUndo = m.undo.At
 	out.Left = rawKeys(scan.Files(b.getenv, folders).Findings())
-	b.record(local.AuditRecord{Event: "scan_fix", Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "scan_fix", Outcome: "ok"})
 	return out, b.saveMemory()
 }
 

@@ -80,7 +80,7 @@ func (b *Broker) Program(ctx context.Context, n local.Name) (*local.Program, err
 	if err := b.permitWithin(ctx, "", programKey(n.Name), programLimit); err != nil {
 		return nil, err
 	}
-	b.record(local.AuditRecord{Event: "run", Program: b.programOf(ctx), Name: n.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "run", Name: n.Name, Outcome: "ok"})
 	return &p, nil
 }
 

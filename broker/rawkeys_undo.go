@@ -187,7 +187,7 @@ func (b *Broker) putBack(ctx context.Context) (*local.Scanned, error) {
 	slices.Sort(out.Restored)
 	out.CanUndo = b.lastUndo()
 	out.Found = rawKeys(scan.Files(b.getenv, nil).Findings())
-	b.record(local.AuditRecord{Event: "scan_undo", Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "scan_undo", Name: strings.Join(u.Servers, " "), Outcome: "ok"})
 	return out, b.saveMemory()
 }
 

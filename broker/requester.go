@@ -68,8 +68,9 @@ func trayOf(program string) string {
 
 // programAbove returns the program for which p works: the nearest above it, itself
 // included, that is neither Keyporter nor a shell of the system. Below nothing but
-// shells it is the outermost of them. A parent that is younger than its child only
-// has the number of the one that has ended.
+// shells and a login it is the outermost shell. What has lost its parent has no name:
+// anybody's shell goes on so once its starter has ended. A parent that is younger than
+// its child only has the number of the one that has ended.
 func programAbove(p process.Process, own string, find func(int) (process.Process, error)) process.Process {
 	outermost := process.Process{}
 	for range maxChain {
@@ -81,12 +82,26 @@ func programAbove(p process.Process, own string, find func(int) (process.Process
 			outermost = p
 		}
 		parent, err := find(p.Parent)
-		if err != nil || p.Parent == 0 || parent.Started > p.Started {
-			break
+		switch {
+		case err != nil || parent.Started > p.Started || takesOrphans(parent):
+			return process.Process{}
+		case parent.Login:
+			return outermost
 		}
 		p = parent
 	}
-	return outermost
+	return process.Process{}
+}
+
+// takesOrphans reports whether a process becomes the parent of those that have lost
+// theirs (PR_SET_CHILD_SUBREAPER in prctl(2)): the first of all, and the one that
+// looks after a user's services.
+func takesOrphans(p process.Process) bool {
+	if runtime.GOOS == "windows" {
+		return false // gives them none
+	}
+	name := filepath.Base(p.Path)
+	return p.PID <= 1 || name == "systemd" || name == "launchd"
 }
 
 // shells are programs that do what others tell them to.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"keyporter/internal/process"
@@ -18,13 +19,22 @@ func TestTheProgramThatAsksIsTheOneAboveKeyporterAndShells(t *testing.T) {
 		{"through a shell", chain(own, "/bin/sh", "/opt/claude"), "/opt/claude"},
 		{"through two shells", chain(own, "/usr/bin/dash", "/usr/bin/bash", "/usr/bin/xterm"), "/usr/bin/xterm"},
 		{"a shell of the user's own is a program", chain(own, "/home/a/bin/bash", "/usr/bin/xterm"), "/home/a/bin/bash"},
-		{"nothing but shells", chain(own, "/usr/bin/dash", "/usr/bin/bash"), "/usr/bin/bash"},
+		{"a shell after a login", login(chain(own, "/usr/bin/dash", "/usr/bin/bash", "")), "/usr/bin/bash"},
+		{"a login without a shell", login(chain(own, "")), ""},
+		{"a shell whose parent has ended", chain(own, "/usr/bin/dash", "/usr/bin/bash"), ""},
+		{"a shell that the user's systemd has taken", chain(own, "/usr/bin/bash", "/usr/lib/systemd/systemd"), ""},
+		{"a shell that launchd has taken", chain(own, "/bin/bash", "/sbin/launchd"), ""},
+		{"a shell that the first process has taken", first(chain(own, "/usr/bin/bash", "/opt/init")), ""},
+		{"keyporter that the first process has taken", first(chain(own, "/opt/init")), ""},
+		{"keyporter below a shell, taken", first(chain(own, "/usr/bin/bash", own, "/opt/init")), ""},
+		{"a client that the first process has started", first(chain(own, "/opt/claude", "/opt/init")), "/opt/claude"},
+		{"more shells than are looked through", chain(append([]string{own}, slices.Repeat([]string{"/usr/bin/bash"}, 60)...)...), ""},
 		{"nobody", chain(own), ""},
 		{"a program that speaks for itself", chain("/usr/bin/python3", "/opt/claude"), "/usr/bin/python3"},
 		{"another keyporter", chain("/tmp/keyporter", "/opt/claude"), "/tmp/keyporter"},
 		{"keyporter started by keyporter", chain(own, own, "/opt/claude"), "/opt/claude"},
 		{"a parent's number that was used again", reused(chain(own, "/opt/claude")), ""},
-		{"a shell's parent's number that was used again", reused(chain(own, "/bin/sh", "/opt/claude")), "/bin/sh"},
+		{"a shell's parent's number that was used again", reused(chain(own, "/bin/sh", "/opt/claude")), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			find := func(pid int) (process.Process, error) {
@@ -45,7 +55,7 @@ func TestTheProgramThatAsksIsTheOneAboveKeyporterAndShells(t *testing.T) {
 func TestAChainWithoutEndIsNotFollowedForever(t *testing.T) {
 	loop := process.Process{PID: 7, Parent: 7, Path: "/bin/sh"}
 	got := programAbove(loop, "/opt/keyporter", func(int) (process.Process, error) { return loop, nil })
-	if got.Path != "/bin/sh" {
+	if got.Path != "" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -56,6 +66,18 @@ func chain(paths ...string) []process.Process {
 		all = append(all, process.Process{PID: 100 - i, Parent: 99 - i, Path: path, Started: int64(100 - i)})
 	}
 	return all
+}
+
+// login makes the last of a chain a login of root's, whose program is hidden.
+func login(c []process.Process) []process.Process {
+	c[len(c)-1].Login = true
+	return c
+}
+
+// first makes the last of a chain the first process of all.
+func first(c []process.Process) []process.Process {
+	c[len(c)-1].PID, c[len(c)-2].Parent = 1, 1
+	return c
 }
 
 // reused lets the last of a chain be younger than its child.

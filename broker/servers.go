@@ -61,7 +61,7 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 	if !p.Offline && !later {
 		seen, out.Found, out.Warning = b.ask(ctx, &s)
 	}
-	moved := false
+	moved, changed := false, ""
 	write := func(cfg *account.Config, tx *vault.Tx) error {
 		if err := meansGoogle(cfg, s.Name); err != nil && !exists {
 			return err
@@ -72,6 +72,7 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 		if _, taken := cfg.Servers[s.Name]; taken != exists {
 			return hint.New(hint.Exists, fmt.Sprintf("The server %q was changed by somebody else meanwhile.", s.Name), "Look at it again with keyporter show.")
 		}
+		changed = changesOf(cfg.Servers[s.Name], &s, p)
 		if err := b.putServerSecrets(cfg, tx, &s, p); err != nil {
 			return err
 		}
@@ -106,7 +107,7 @@ func (b *Broker) putServer(ctx context.Context, p local.PutServer, exists bool) 
 		}
 		out.Server = b.serverState(&s)
 	})
-	b.record(local.AuditRecord{Event: eventOf(exists), Server: s.Name, Account: s.Account, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: eventOf(exists), Server: s.Name, Account: s.Account, Name: changed, Outcome: "ok"})
 	return out, b.saveMemory()
 }
 

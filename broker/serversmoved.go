@@ -46,7 +46,7 @@ func (b *Broker) RenameServer(ctx context.Context, r local.Rename) error {
 	if err != nil {
 		return err
 	}
-	b.record(local.AuditRecord{Event: "rename", Server: r.New, Name: r.Old, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "rename", Server: r.New, Name: r.Old, Outcome: "ok"})
 	return b.afterRename(ctx, r.Old, r.New)
 }
 
@@ -85,7 +85,7 @@ func (b *Broker) RemoveServer(ctx context.Context, n local.Name) error {
 	if orphan != "" {
 		b.cache.Drop(orphan)
 	}
-	b.record(local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "remove", Server: name, Outcome: "ok"})
 	return b.forgetServer(ctx, name)
 }
 

@@ -49,7 +49,7 @@ func (b *Broker) SignOut(ctx context.Context, r local.SignOutRequest) error {
 			delete(b.mem.Rotations, g.Lineage)
 		}
 	})
-	b.record(local.AuditRecord{Event: "sign_out", Server: s.Name, Account: a.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "sign_out", Server: s.Name, Account: a.Name, Outcome: "ok"})
 	if r.Revoke {
 		return b.revoke(ctx, v, s, ended)
 	}

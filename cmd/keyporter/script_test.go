@@ -34,7 +34,22 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"keyporter": main,
 		"browse":    browse,
+		"person":    person,
 	})
+}
+
+// person is the program "person COMMAND…": it starts the command and waits, so that
+// another program than the tests gives an answer.
+func person() {
+	cmd := exec.Command(os.Args[1], os.Args[2:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		os.Exit(exit.ExitCode())
+	} else if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // browse is the program "browse USER URL": USER signs in, and nobody says no.
@@ -292,7 +307,8 @@ func cmdDecide(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &all))
 	for _, a := range all {
 		if a.Server == args[1] {
-			ts.Check(ts.Exec("keyporter", args[0], a.ID))
+			ts.Setenv("ID", a.ID)
+			ts.Check(ts.Exec("person", "keyporter", args[0], a.ID))
 			return
 		}
 	}

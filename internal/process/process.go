@@ -10,10 +10,14 @@ type Process struct {
 	Parent  int    // the process that started it, or that took its place
 	Path    string // of its program, as it was when it started
 	Started int64  // nanoseconds on Now's clock, rounded down to the system's own steps
+
+	// Login says that the process is another user's and hides its program, as root's
+	// sshd and login do, or is what such a one has become for this user. Path is empty.
+	Login bool
 }
 
 // Find returns a process that runs. It fails for one whose program this user may
-// not see.
+// not see, unless that is of a Login.
 func Find(pid int) (Process, error) { return find(pid) }
 
 // Now is the time on the clock of Process.Started.

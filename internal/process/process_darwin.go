@@ -27,6 +27,9 @@ func find(pid int) (Process, error) {
 	}
 	buf := make([]byte, maxPathBytes)
 	_, _, errno := syscall.Syscall6(sysProcInfo, callPIDInfo, uintptr(pid), pidPathInfo, 0, uintptr(unsafe.Pointer(&buf[0])), maxPathBytes)
+	if errno == unix.EPERM && info.Eproc.Ucred.Uid != uint32(unix.Getuid()) {
+		return Process{PID: pid, Parent: int(info.Eproc.Ppid), Started: info.Proc.P_starttime.Nano(), Login: true}, nil
+	}
 	if errno != 0 {
 		return Process{}, errno
 	}

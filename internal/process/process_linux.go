@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,8 @@ func find(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	if p.Path, err = program(pid); err != nil {
+	p.Path, err = program(pid)
+	if p.Login = errors.Is(err, os.ErrPermission) && isLogin(p); err != nil && !p.Login {
 		return Process{}, err
 	}
 	// The number may have gone to another process between the two.
@@ -39,6 +41,29 @@ func find(pid int) (Process, error) {
 		err = errors.New("the process has ended")
 	}
 	return p, err
+}
+
+// isLogin reports whether a process that hides its program is another user's, or a
+// child of such a one other than the first process of all: sshd gives up its rights,
+// and stays hidden, before it starts a shell.
+func isLogin(p Process) bool {
+	if anothers(p.PID) {
+		return true
+	}
+	return p.Parent > 1 && anothers(p.Parent)
+}
+
+// anothers reports whether a process is another user's. Whose folder in /proc it is
+// says nothing: that of a process that hides itself is root's (proc(5)).
+func anothers(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	_, ids, _ := strings.Cut(string(b), "\nUid:")
+	ids, _, _ = strings.Cut(ids, "\n")
+	all := strings.Fields(ids) // real, effective, saved, file system
+	return len(all) == 4 && !slices.Contains(all, strconv.Itoa(os.Getuid()))
 }
 
 // program returns the path of a process's program, if that is where this process too

@@ -52,8 +52,7 @@ func (c *host) held(program string) <-chan message {
 // it wrote.
 func (h *home) through(name string, args ...string) (int, string) {
 	h.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env, cmd.Dir = h.env, h.dir
+	cmd := h.as(name, args...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -126,5 +128,86 @@ func TestAProgramCannotAllowItself(t *testing.T) {
 	}
 	if log := h.do("log", "--json"); !containsAll(log, `"event":"approve"`, `"name":"by timeout"`) {
 		t.Errorf("the log does not say who allowed it:\n%s", log)
+	}
+}
+
+// A shell whose starter has ended is nobody's: were it named by its own path, whoever
+// allowed a shell once would have allowed every program.
+func TestAShellThatHasLostItsParentIsNotNamed(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	h.do("settings", "set", "approvals=first-use")
+	evil := h.otherProgram("evil")
+	orphan := func(args ...string) string {
+		// In the subshell $$ is still the shell that evil has started, and waited for.
+		_, out := h.through(evil, append([]string{"60", "/bin/sh", "-c", `(while kill -0 $$ 2>/dev/null; do :; done; "$0" "$@"; echo "code $?") & exit 0`, program}, args...)...)
+		return out
+	}
+	if out := orphan("call", "acme", "get_time"); !containsAll(out, "has ended, or cannot be named, so nobody can allow it.", "code 4") {
+		t.Errorf("it was told:\n%s", out)
+	}
+	if all := h.state().Approvals; len(all) != 0 {
+		t.Errorf("somebody is asked about: %+v", all)
+	}
+	if code, out := h.through(evil, "60", program, "call", "acme", "get_time"); code != 4 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	if out := orphan("approve", h.asking(evil, local.ApprovalWaiting).ID); !strings.Contains(out, "A program cannot allow itself.") {
+		t.Errorf("without a name it allows itself:\n%s", out)
+	}
+}
+
+// What can get round approvals leaves the name of the program that did it.
+func TestTheLogSaysWhoChangedWhat(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	const token = "fixed-token-" + word
+	h.secret(token)
+	evil := h.otherProgram("evil")
+	ca := given(t, "")
+	check(t, os.Mkdir(filepath.Join(h.dir, ".cursor"), 0o700))
+	h.file(".cursor/mcp.json", `{"mcpServers": {"raw": {"url": "https://raw.example.com/mcp", "headers": {"Authorization": "Bearer `+token+`"}}}}`)
+	for _, args := range [][]string{
+		{"account", "add", "static", "fixed", "--token-file", given(t, token)},
+		{"add", "q", "https://good.example/private/mcp", "--account", "fixed", "--bind", "--offline"},
+		{"set", "q", "url=https://evil.example/private", "--bind"},
+		{"set", "q", "proxy=http://proxy.evil.example:3128"},
+		{"set", "q", "ca=" + ca, "proxy="},
+		{"set", "q", "ca="},
+		{"scan", "--fix"},
+		{"scan", "--undo"},
+		{"settings", "set", "approvals=first-use"},
+		{"token", "q"},
+		{"settings", "set", "approvals=off"},
+	} {
+		if code, out := h.through(evil, append([]string{"60", program}, args...)...); code != 0 && args[0] != "token" {
+			t.Fatalf("%s: exit code %d\n%s", args, code, out)
+		}
+	}
+	check(t, os.RemoveAll(filepath.Join(h.dir, ".cursor"))) // the key is in its file again
+	h.do("revoke", h.state().Approvals[0].ID)
+	type record struct{ Event, Program, Name string }
+	seen := map[record]bool{}
+	for line := range strings.Lines(h.do("log", "--json")) {
+		var r record
+		check(t, json.Unmarshal([]byte(line), &r))
+		seen[r] = true
+	}
+	for _, want := range []record{
+		{"account_add", "evil", ""},
+		{"add", "evil", "--bind account=fixed url=https://good.example"},
+		{"set", "evil", "--bind url=https://evil.example"},
+		{"set", "evil", "proxy=http://proxy.evil.example:3128"},
+		{"set", "evil", "ca=" + ca + " proxy="},
+		{"scan_fix", "evil", ""},
+		{"scan_undo", "evil", "raw"},
+		{"set_approvals", "evil", "first-use"},
+		{"set_approvals", "evil", "off"},
+		{"deny", evil, "by " + filepath.Base(os.Args[0])},
+	} {
+		if !seen[want] {
+			t.Errorf("%+v is not in the log: %v", want, seen)
+		}
 	}
 }

@@ -104,7 +104,8 @@ type Broker interface {
 	Answers(ctx context.Context, n Name) (*Answers, error)
 	// KeepAnswers stores answers beside those that are already known.
 	KeepAnswers(ctx context.Context, a Answers) error
-	// Record adds to the audit log.
+	// Record adds calls of a bridge to the audit log, with the program that makes the
+	// call and the time at which it does. Other events are refused.
 	Record(ctx context.Context, r []AuditRecord) error
 	// Log calls show with the records of the audit log, oldest first; with
 	// Follow it goes on with new ones until ctx is done.
@@ -673,8 +674,8 @@ type AuditRecord struct {
 // LogRequest is the argument of Log.
 type LogRequest struct {
 	Follow bool `json:"follow,omitempty"`
-	// Since leaves out records of an earlier time. A bridge hands its records over
-	// a little late, so the order is not that of the times.
+	// Since leaves out records of an earlier time. Those of calls have the time at which
+	// their bridge handed them over, a little late.
 	Since time.Time `json:"since,omitzero"`
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -144,4 +145,26 @@ func TestCallerThatLeavesGetsItsOwnError(t *testing.T) {
 		t.Errorf("err = %v, want context.Canceled", err)
 	}
 	g.Close()
+}
+
+// What a token endpoint repeats of the request is not in the words of its refusal.
+func TestARefusalThatRepeatsTheAssertionIsQuotedWithoutIt(t *testing.T) {
+	_, key := start(t, fakegoogle.Options{})
+	var sent string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sent = r.FormValue("assertion")
+		w.WriteHeader(http.StatusBadRequest)
+		b, _ := json.Marshal(map[string]string{"error": "invalid_scope", "error_description": "got " + sent})
+		_, _ = w.Write(b)
+	}))
+	t.Cleanup(s.Close)
+	key.TokenURI = s.URL
+	src, err := google.New(google.Options{Key: key, Client: s.Client(), AllowTokenURI: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = src.Token(t.Context(), accRequest)
+	if text := fmt.Sprintf("%+v %v", err, hint.Of(err).Text()); sent == "" || strings.Contains(text, sent[:40]) || !strings.Contains(text, "got [removed]") {
+		t.Errorf("the refusal is %s", text)
+	}
 }

@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"filippo.io/age"
 
 	"keyporter/broker/vault/vaulttest"
+	"keyporter/internal/fakeas"
 )
 
 // newerVault returns a vault as a newer version would write it.
@@ -86,7 +88,6 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 		{"team profile, damaged", "team.keyporter.json", as(`{"version": 1, "name": "T", "serv`), "join team.keyporter.json --yes", 1, "cut off", ""},
 		{"policy, newer", "policy.json", as(`{"version": 2, "rules": []}`), add, 1, newer, ""},
 		{"policy, damaged", "policy.json", as(`{"version": 1,`), add, 1, "nothing is allowed", ""},
-		{"answers, damaged", "kp/answers/none.json", as(`{"server": "fix`), "list", 0, "fixed", ""},
 		{"a client's file, damaged", ".config/Claude/claude_desktop_config.json", as(`{"mcpServers": {`), "install claude-desktop fixed", 1, "claude_desktop_config.json", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,5 +129,52 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 				t.Errorf("%s is not as it was: %v", path, err)
 			}
 		})
+	}
+}
+
+// TestDamagedAnswersAreNoneUntilTheyComeAgain has what is kept of a server's answers
+// damaged: a bridge that needs them has the tool to sign in with and no other, and the
+// next that reaches the server keeps them anew.
+func TestDamagedAnswersAreNoneUntilTheyComeAgain(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	known := func() []string {
+		c := h.launch("acme")
+		defer c.close()
+		c.initialize()
+		return c.tools()
+	}
+	if got := known(); !slices.Equal(got, tools) {
+		t.Fatalf("tools %q", got)
+	}
+	h.do("pause")
+	if got := known(); !slices.Equal(got, tools) {
+		t.Fatalf("tools %q are known while it is paused", got)
+	}
+	h.do("stop")
+	kept, err := filepath.Glob(filepath.Join(h.dir, "kp/answers/*.json"))
+	check(t, err)
+	if len(kept) != 1 {
+		t.Fatalf("answers are kept in %q", kept)
+	}
+	b, err := os.ReadFile(kept[0])
+	check(t, err)
+	damaged := b[:len(b)/2]
+	check(t, os.WriteFile(kept[0], damaged, 0o600))
+
+	h.do("start")
+	if got := known(); !slices.Equal(got, []string{"sign_in"}) {
+		t.Errorf("tools %q are known of damaged answers", got)
+	}
+	if b, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(b, damaged) {
+		t.Errorf("damaged answers are not left as they were: %v", err)
+	}
+	h.do("resume")
+	if got := known(); !slices.Equal(got, tools) {
+		t.Errorf("tools %q after resume", got)
+	}
+	if again, err := os.ReadFile(kept[0]); err != nil || !json.Valid(again) {
+		t.Errorf("the answers are not kept anew: %v", err)
 	}
 }

@@ -367,20 +367,24 @@ func TestAServerThatEndsASignInIsToldOfOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w.until("a notification", func(*local.State) bool { _, n := w.seen(); return n > 0 })
 	err := w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: time.Millisecond})
 	if hint.CodeOf(err) != hint.SignInNeeded {
 		t.Error(err)
 	}
 	st := w.snapshot()
-	if _, n := w.seen(); n != 1 || len(st.Notices) != 1 || !st.Notices[0].SignedOut || st.Notices[0].Server != "notes" {
-		t.Errorf("%d notifications, notices %+v", n, st.Notices)
+	w.until("a notification", func(*local.State) bool { _, n := w.seen(); return n > 0 })
+	if len(st.Notices) != 1 || !st.Notices[0].SignedOut || st.Notices[0].Server != "notes" {
+		t.Errorf("notices %+v", st.Notices)
 	}
 	if err := w.signIn("notes", "alice"); err != nil {
 		t.Fatal(err)
 	}
 	if st := w.snapshot(); len(st.Notices) != 0 {
 		t.Errorf("notices %+v stay", st.Notices)
+	}
+	w.stop() // no notification is under way any more
+	if _, n := w.seen(); n != 1 {
+		t.Errorf("%d notifications, want one", n)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestAPowerCutIsNoAttackOnTheLog(t *testing.T) {
 	all, _, _ := cuts(t, root, record(t, "log", root))
 	t.Logf("%d conditions", len(all))
 	rotated := 0
-	for _, c := range chosen(all) {
+	for _, c := range chosen(t, all) {
 		if c.before == "" {
 			continue // there is no log yet
 		}

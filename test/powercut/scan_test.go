@@ -47,7 +47,7 @@ func TestAPowerCutInAScanLosesNoKey(t *testing.T) {
 	}
 	t.Logf("%d conditions", len(all))
 	undone := 0
-	for _, c := range chosen(all) {
+	for _, c := range chosen(t, all) {
 		if c.before == "" || c.before == "client" {
 			continue // nothing to lose yet
 		}

@@ -28,12 +28,10 @@ func TestRenewalsLeaveNoFileOpen(t *testing.T) {
 	}
 	renewed := func(n int) {
 		until(t, "a renewal", func() bool {
-			for i, c := range bridges {
-				count.Sent.Add(1)
-				c.wantText(c.add(i, 7), fmt.Sprint(i+7))
-				count.Answered.Add(1)
+			for _, c := range bridges {
+				c.callCounted(&count)
 			}
-			return w.as.Counters().Refreshed >= n
+			return w.as.Counters().Refreshed >= n || t.Failed()
 		})
 	}
 	open := func() (all []int) {

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"keyporter/internal/tally"
 )
 
 // A host is an MCP client that launched a bridge and speaks JSON-RPC with it.
@@ -281,6 +284,27 @@ func (c *host) wantFailure(call <-chan message, want string) {
 func (c *host) add(a, b int) <-chan message {
 	c.h.t.Helper()
 	return c.beginCall("add", map[string]any{"a": a, "b": b})
+}
+
+// callCounted calls add and counts what becomes of it: it has to be answered with the
+// sum (ok) or with one of the sentences.
+func (c *host) callCounted(run *tally.Tally, sentences ...string) (ok bool) {
+	c.h.t.Helper()
+	run.Sent.Add(1)
+	m, came := c.await(c.add(20, 22))
+	said := m.String()
+	ok = came && m.Error == nil && strings.Contains(said, `"sum":42`)
+	switch {
+	case !came:
+		run.Lost.Add(1)
+		c.h.t.Errorf("a call was lost")
+	case ok, slices.ContainsFunc(sentences, func(s string) bool { return strings.Contains(said, s) }):
+		run.Answered.Add(1)
+	default:
+		run.Wrong.Add(1)
+		c.h.t.Errorf("a call was answered %s; want a sum or one of %q", said, sentences)
+	}
+	return ok
 }
 
 // close ends the bridge as a host does.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,18 +190,38 @@ func TestAClientThatStopsReadingDoesNotFillTheMemory(t *testing.T) {
 	c.close()
 }
 
-// rests waits until a process has had no processor for fifty looks.
+// rests waits until a process has nothing to do: for fifty looks each of its threads
+// slept and none ran in between. One that only waits for a processor is not asleep, so
+// that a busy computer makes this longer and not wrong.
 func rests(t *testing.T, pid int) {
 	t.Helper()
 	last, same := "", 0
 	until(t, "a process to rest", func() bool {
-		b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/schedstat")
-		check(t, err)
-		if same++; string(b) != last {
-			last, same = string(b), 0
+		now, asleep := threads(t, pid)
+		if same++; now != last || !asleep {
+			last, same = now, 0
 		}
 		return same == 50
 	})
+}
+
+// threads returns what processor time each thread of a process has had
+// (proc_pid_schedstat(5)), and whether all of them sleep.
+func threads(t *testing.T, pid int) (ran string, asleep bool) {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*")
+	check(t, err)
+	asleep = len(tasks) > 0
+	for _, task := range tasks {
+		had, err := os.ReadFile(task + "/schedstat")
+		check(t, err)
+		stat, err := os.ReadFile(task + "/stat")
+		check(t, err)
+		ran += task + " " + string(had)
+		_, state, _ := strings.Cut(string(stat), ") ") // proc_pid_stat(5)
+		asleep = asleep && strings.HasPrefix(state, "S")
+	}
+	return ran, asleep
 }
 
 func TestAServerThatNeverAnswersHoldsUpNobodyElse(t *testing.T) {

@@ -24,7 +24,14 @@ type answersFile struct {
 	dir, server string
 }
 
+// answersVersion is the newest form of kept answers that this program reads, and the
+// one that it writes. Files from before they had a number are of this form.
+const answersVersion = 1
+
+var errNewerAnswers = errors.New("keep answers of a server: the file was written by a newer version")
+
 type keptAnswers struct {
+	Version int                        `json:"version"`
 	Server  string                     `json:"server"`
 	Account string                     `json:"account"`
 	URL     string                     `json:"url"`
@@ -42,13 +49,26 @@ func (f answersFile) path() string { return filepath.Join(f.dir, digest(f.server
 func (f answersFile) read(acct, url string) *keptAnswers {
 	k := &keptAnswers{}
 	b, err := os.ReadFile(f.path())
-	if err != nil || json.Unmarshal(b, k) != nil || k.Server != f.server || k.Account != acct || k.URL != url || k.Results == nil {
+	if err != nil || newerAnswers(b) || json.Unmarshal(b, k) != nil || k.Server != f.server || k.Account != acct || k.URL != url || k.Results == nil {
 		k = &keptAnswers{Server: f.server, Account: acct, URL: url, Results: map[string]json.RawMessage{}}
 	}
 	return k
 }
 
+// newerAnswers reports whether a newer version wrote the text.
+func newerAnswers(text []byte) bool {
+	var form struct {
+		Version int `json:"version"`
+	}
+	return json.Unmarshal(text, &form) == nil && form.Version > answersVersion
+}
+
+// write replaces what is kept, unless a newer version wrote it.
 func (f answersFile) write(k *keptAnswers) error {
+	if old, err := os.ReadFile(f.path()); err == nil && newerAnswers(old) {
+		return errNewerAnswers
+	}
+	k.Version = answersVersion
 	b, err := json.Marshal(k)
 	if err != nil {
 		return err
@@ -69,6 +89,9 @@ func (f answersFile) rename(to string) {
 	b, err := os.ReadFile(f.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return
+	}
+	if err == nil && newerAnswers(b) {
+		return // it stays for whoever can read it
 	}
 	k := &keptAnswers{}
 	if err == nil && json.Unmarshal(b, k) == nil {
@@ -107,7 +130,9 @@ func (b *Broker) KeepAnswers(ctx context.Context, a local.Answers) error {
 		}
 		k.Results[method] = result
 	}
-	if err := f.write(k); err != nil {
+	if err := f.write(k); errors.Is(err, errNewerAnswers) {
+		b.opt.Log.Debug("answers not kept", "server", s.Name, "err", err)
+	} else if err != nil {
 		return err
 	}
 	if a.Era != "" {

@@ -215,6 +215,7 @@ func New(opt Options) (*Broker, error) {
 	b.life, b.end = context.WithCancel(context.Background())
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
 	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
+	b.noteUnsaved(nil)
 	if opt.Policy != nil {
 		b.policy = opt.Policy()
 	}
@@ -308,6 +309,17 @@ func (b *Broker) keepMemory(ctx context.Context) {
 	}
 }
 
+// damagedLog says where the audit log was set aside since the agent started, if its
+// end was damaged.
+func (b *Broker) damagedLog() *hint.Error {
+	aside := b.audit.SetAside()
+	if aside == "" {
+		return nil
+	}
+	return hint.New(hint.Failed, fmt.Sprintf("The end of the audit log was damaged; the file as it was is kept as %s.", aside),
+		"Run keyporter log --verify to see whether records are missing, and keep that file while you find out why.")
+}
+
 // noteUnsaved keeps for the State what is wrong with state.json, or else with the
 // audit log, and forgets it when it is over.
 func (b *Broker) noteUnsaved(err error) {
@@ -317,6 +329,8 @@ func (b *Broker) noteUnsaved(err error) {
 	} else if err := b.audit.Problem(); err != nil {
 		h := atomicfile.Unwritable(b.opt.Paths.Audit(), err)
 		problem = hint.Wrap(err, h.Code, "What programs do is not logged. "+h.What, h.Do)
+	} else {
+		problem = b.damagedLog()
 	}
 	b.mu.Lock()
 	same := problem == nil && b.unsaved == nil || problem != nil && b.unsaved != nil && problem.Text() == b.unsaved.Text()

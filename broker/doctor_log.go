@@ -27,6 +27,8 @@ func (b *Broker) checkLog(ctx context.Context, c *checkup) {
 		at := v.Broken[0]
 		c.fail(local.CheckLog, path, hint.New(hint.Failed, fmt.Sprintf("The audit log is not as it was written. %s, line %d: %s.", clip(at.File), at.Line, at.What),
 			"See all places with keyporter log --verify, and keep the files while you find out who changed them."))
+	case b.damagedLog() != nil:
+		c.fail(local.CheckLog, path, b.damagedLog())
 	default:
 		c.ok(local.CheckLog, "as it was written: %s", counted(v.Records, "record"))
 	}

@@ -30,7 +30,7 @@ func (b *Broker) examineSelf(ctx context.Context, r local.DoctorRequest) *checku
 	default:
 		c.ok(local.CheckAgent, "%s, %s", seen, counted(st.Bridges, "bridge"))
 	}
-	if st.Problem != nil {
+	if damaged := b.damagedLog(); st.Problem != nil && (damaged == nil || st.Problem.Text() != damaged.Text()) { // which checkLog tells
 		c.fail(local.CheckSettings, "", st.Problem)
 	} else {
 		c.ok(local.CheckSettings, "%s: %s, %s", b.opt.Paths.ConfigFile(), counted(len(st.Servers), "server"), counted(len(st.Accounts), "account"))

@@ -58,6 +58,27 @@ func brokenSelves() []diagnosis {
 			c.until("the mistake to be seen", func(st *local.State) bool { return st.Problem != nil })
 			return c
 		}},
+		{name: "the log was overwritten with zeros", id: local.CheckLog, what: "not as it was written", do: "log --verify", world: func(t *testing.T) *clinic {
+			c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
+			c.stop()
+			writeText(t, c.paths.Audit(), strings.Repeat("\x00", 300))
+			c.start()
+			return c
+		}},
+		{name: "something was put behind the log", id: local.CheckLog, what: "audit.jsonl.damaged-1", do: "log --verify", world: func(t *testing.T) *clinic {
+			c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
+			c.stop()
+			whole, err := os.ReadFile(c.paths.Audit())
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeText(t, c.paths.Audit(), string(whole)+"no record")
+			c.start()
+			if st := c.snapshot(); st.Problem == nil || !strings.Contains(st.Problem.Text(), "audit.jsonl.damaged-1") || !strings.Contains(c.log.String(), "audit.jsonl.damaged-1") {
+				t.Errorf("the state's problem is %v, want the file that was set aside, there and in the log", st.Problem)
+			}
+			return c
+		}},
 		{name: "no keyring", id: local.CheckKeyring, what: "There is no keyring here", do: "keyporter vault use passphrase", world: func(t *testing.T) *clinic {
 			return newClinic(t, func(o *Options) { o.Vault.Backend, o.Vault.Keyring = vault.Keyring, noKeyring{} })
 		}},

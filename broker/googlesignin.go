@@ -122,6 +122,9 @@ func (b *Broker) signInGoogle(ctx context.Context, at *attempt, name string, pic
 		return err
 	}
 	defer flow.Close()
+	if err := b.checkKept(ctx, v); err != nil {
+		return err
+	}
 	grant, err := b.followFlow(ctx, at, flow, pick)
 	if err != nil {
 		return err

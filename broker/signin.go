@@ -179,12 +179,18 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	if err != nil {
 		return err
 	}
+	if err := b.checkKept(ctx, v); err != nil { // also for the client that Start may register
+		return err
+	}
 	o.SelectAccount, o.Device = r.Switch, r.Device
 	flow, err := authcode.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer flow.Close()
+	if err := b.checkKept(ctx, v); err != nil {
+		return err
+	}
 	grant, err := b.followFlow(ctx, at, flow, r.Switch)
 	if err != nil {
 		b.dropRegistration(v, flow, err)
@@ -195,6 +201,18 @@ func (b *Broker) signIn(ctx context.Context, at *attempt, s *account.Server, r l
 	}
 	b.signInDone(at, grant)
 	return nil
+}
+
+// checkKept makes sure, before the user is sent to a browser, that what comes back
+// can be kept: both files are written, as after the sign-in.
+func (b *Broker) checkKept(ctx context.Context, v *vault.File) error {
+	if err := v.CheckWritable(ctx); err != nil {
+		return err
+	}
+	b.memWrites <- struct{}{}
+	b.memWritten = nil // so that it is written even if nothing changed
+	<-b.memWrites
+	return b.saveMemory()
 }
 
 // signInDone tells of a sign-in that went well.

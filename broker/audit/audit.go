@@ -12,12 +12,10 @@
 package audit
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -57,6 +55,7 @@ type Log struct {
 	lost   error         // why the last batch is not in the file
 	added  chan struct{} // closed and replaced after each batch
 	chain  *chain        // nil until Begin: records have no seal
+	aside  string        // where a damaged file was copied to last; empty if none was
 }
 
 // Open opens the log for appending. It fails with ErrNewer, and changes nothing, if
@@ -79,6 +78,9 @@ func Open(opt Options) (*Log, error) {
 	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
 		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
 	}
+	if newer, err := endsNewer(opt.Path); err == nil && newer {
+		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
+	}
 	_ = atomicfile.Leftovers(l.headPath()) // of an agent that was killed
 	l.lost = l.open()
 	return l, l.lost
@@ -91,9 +93,15 @@ func (l *Log) Problem() error {
 	return l.lost
 }
 
+// SetAside returns where the file as it was is kept, if its end was found damaged, or "".
+func (l *Log) SetAside() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.aside
+}
+
 func (l *Log) open() error {
-	err := cutTorn(l.opt.Path)
-	if err != nil {
+	if err := l.mend(); err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
 	f, err := os.OpenFile(l.opt.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
@@ -113,35 +121,6 @@ func (l *Log) open() error {
 		l.chain.fresh = true
 	}
 	return nil
-}
-
-// cutTorn takes the beginning of a line off the end of a file, which a crash in the
-// middle of a write has left: it is no record, and nothing has been sealed on it.
-func cutTorn(path string) error {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	buf := make([]byte, 4096)
-	for whole := size; err == nil; {
-		n := min(whole, int64(len(buf)))
-		if _, err = f.ReadAt(buf[:n], whole-n); err != nil {
-			break
-		}
-		at := bytes.LastIndexByte(buf[:n], '\n') + 1
-		whole -= n - int64(at)
-		switch {
-		case whole == size:
-			return nil
-		case at > 0 || whole == 0:
-			return os.Truncate(path, whole)
-		}
-	}
-	return err
 }
 
 // Append writes the records, in order. It is one write, so that a crash leaves

@@ -101,14 +101,15 @@ func covered(state, line []byte) []byte {
 
 // A link is a line as the chain sees it.
 type link struct {
-	line   []byte // without its end
-	body   []byte // what the seal covers; nil without one
-	mac    string
-	Seq    uint64   `json:"seq"`
-	Prev   hexBytes `json:"prev"`
-	Event  string   `json:"event"`
-	Name   string   `json:"name"`
-	record bool     // it is one
+	line    []byte // without its end
+	body    []byte // what the seal covers; nil without one
+	mac     string
+	Seq     uint64   `json:"seq"`
+	Prev    hexBytes `json:"prev"`
+	Event   string   `json:"event"`
+	Name    string   `json:"name"`
+	Version int      `json:"version"` // zero of this program's
+	record  bool     // it is one
 }
 
 func parse(line []byte) link {

@@ -132,8 +132,14 @@ func (v *verifier) take(k *link) {
 
 // unsealed takes a line without a seal, which the next sealed one covers.
 func (v *verifier) unsealed(k *link) {
-	if !k.record {
+	switch {
+	case !k.record:
 		v.broken(0, "this line is no record")
+	case k.Version > recordVersion:
+		v.broken(k.Seq, "this record was written by a newer Keyporter, or changed")
+		if k.Seq == v.next {
+			v.next++ // it is not missing
+		}
 	}
 	v.loose++
 	v.out.Late++
@@ -152,6 +158,8 @@ func (v *verifier) sealed(k *link) {
 		v.broken(k.Seq, "lines that do not belong there stand before record %d", k.Seq)
 	case k.Prev != nil && k.whole(v.chain.key, k.Prev):
 		v.broken(k.Seq, "what stands before record %d was changed", k.Seq)
+	case k.Version > recordVersion:
+		v.broken(k.Seq, "record %d was written by a newer Keyporter, or changed", k.Seq)
 	default:
 		v.broken(k.Seq, "record %d was changed", k.Seq)
 	}

@@ -178,6 +178,9 @@ func parse(b []byte) (*account.Config, error) {
 	if c.Version > version {
 		return nil, errNewer
 	}
+	if c.Version < 1 {
+		return nil, fmt.Errorf("its version is %d, and the first one is 1", c.Version)
+	}
 	for _, name := range account.SettingNames() {
 		value, err := c.Settings.Get(name)
 		if err == nil {

@@ -102,6 +102,8 @@ func TestABrokenFileIsNamedAndLeftAlone(t *testing.T) {
 		{"duplicate", "{\"version\":1,\"version\":1}", "line 1"},
 		{"cut short", "{\"version\":1,\"servers\"", "line 1"},
 		{"newer", `{"version":2,"servers":{},"accounts":{}}`, "newer Keyporter"},
+		{"no version that was", `{"version":0,"servers":{},"accounts":{}}`, "its version is 0"},
+		{"negative version", `{"version":-1,"servers":{},"accounts":{}}`, "its version is -1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFile(t, good)

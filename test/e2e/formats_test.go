@@ -76,6 +76,7 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 		after      string // where the file is then; empty: in its place
 	}{
 		{"config.json, newer", "kp/config.json", version("2"), add, 1, newer, ""},
+		{"config.json, no version that was", "kp/config.json", version("0"), add, 1, "its version is 0", ""},
 		{"config.json, damaged", "kp/config.json", cut, add, 1, "cannot be understood at line", ""},
 		{"vault, newer", "kp/vault.age", func(h *home, b []byte) []byte { return newerVault(h.t, filepath.Join(h.dir, "kp"), b) }, "token fixed", 1, "newer version of Keyporter", ""},
 		{"vault, damaged", "kp/vault.age", cut, "token fixed", 1, "keyporter vault restore", ""},
@@ -84,6 +85,9 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 		{"state.json, damaged", "kp/state.json", cut, "pause;status", 0, "set aside", "kp/state.json.damaged"},
 		{"audit.head, newer", "kp/audit.head", version("2"), "list", 1, newer, ""},
 		{"audit.head, damaged", "kp/audit.head", cut, "log --verify", 1, "audit.head was changed", "-"},
+		{"audit.jsonl, newer", "kp/audit.jsonl", func(_ *home, b []byte) []byte { return append(b, `{"version":2,"event":"call"}`+"\n"...) }, "log --verify", 1, newer, ""},
+		{"audit.jsonl, zeros", "kp/audit.jsonl", as(strings.Repeat("\x00", 300)), "list;status", 0, "end of the audit log was damaged", "kp/audit.jsonl.damaged-1"},
+		{"audit.jsonl, cut", "kp/audit.jsonl", cut, "list;log --verify", 1, "missing", "kp/audit.jsonl.damaged-1"},
 		{"team profile, newer", "team.keyporter.json", as(`{"version": 2, "name": "T", "servers": "another form"}`), "join team.keyporter.json --yes", 1, newer, ""},
 		{"team profile, damaged", "team.keyporter.json", as(`{"version": 1, "name": "T", "serv`), "join team.keyporter.json --yes", 1, "cut off", ""},
 		{"policy, newer", "policy.json", as(`{"version": 2, "rules": []}`), add, 1, newer, ""},

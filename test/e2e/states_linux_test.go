@@ -1,17 +1,16 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"keyporter/broker/local"
 	"keyporter/broker/vault/vaulttest"
@@ -23,9 +22,10 @@ import (
 // States are homes as versions of Keyporter left them, one for each released format,
 // in testdata/states. A format never changes once it is released: the next one is
 //
-//	KEYPORTER_KEEP_STATE=2 go test -run '^TestStatesOfReleasedFormatsOpen$' ./test/e2e
+//	go test -c -o /tmp/keyporter-e2e/e2e.test ./test/e2e && cd test/e2e &&
+//	KEYPORTER_KEEP_STATE=2 /tmp/keyporter-e2e/e2e.test -test.run '^TestStatesOfReleasedFormatsOpen$'
 //
-// and the ones before stay as they are. What tokens are bound to stands in a vault, and
+// (a state names the programs that made it), and the ones before stay as they are. What tokens are bound to stands in a vault, and
 // so the servers and the home have places of their own, which one test uses at a time.
 const (
 	statesHome = "/tmp/keyporter-states"
@@ -48,34 +48,11 @@ const (
 )
 
 // inStatesHome makes the home with the two servers, and gives it to nobody else
-// meanwhile.
+// meanwhile: who has the provider's port has the home, whichever user that is.
 func inStatesHome(t *testing.T, state string) (*home, *world, *kept) {
 	t.Helper()
-	lock := flock.New(statesHome + ".lock")
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); !ok {
-		t.Fatalf("the home of states is in use: %v", err)
-	}
-	t.Cleanup(func() { _ = lock.Unlock() })
-	check(t, os.RemoveAll(statesHome))
-	check(t, os.Mkdir(statesHome, 0o700))
-	t.Cleanup(func() { os.RemoveAll(statesHome) })
-	h := bareHome(t)
-	h.dir, h.env[0] = statesHome, "HOME="+statesHome
-	if state != "" {
-		check(t, os.CopyFS(statesHome, os.DirFS(filepath.Join(state, "home"))))
-		tighten(t, statesHome)
-	}
-	h = keyporterIn(h)
-	k := &kept{}
-	w := &world{}
-	var err error
-	life := time.Duration(0)
-	if state == "" {
-		life = time.Second // so that a kept state has to renew
-	}
-	w.as, err = fakeas.Listen(statesAS, fakeas.Options{AccessLife: life, AutoApprove: true, User: statesUser, EditToken: func(answer map[string]any) {
+	k, h := &kept{}, &home{}
+	options := fakeas.Options{AutoApprove: true, User: statesUser, EditToken: func(answer map[string]any) {
 		for _, name := range []string{"access_token", "refresh_token", "id_token"} {
 			v, _ := answer[name].(string)
 			h.secret(v)
@@ -83,10 +60,32 @@ func inStatesHome(t *testing.T, state string) (*home, *world, *kept) {
 		k.RefreshToken, _ = answer["refresh_token"].(string)
 		scopes, _ := answer["scope"].(string)
 		k.Scopes = strings.Fields(scopes)
-	}})
-	check(t, err)
-	t.Cleanup(w.as.Close)
+	}}
+	if state == "" {
+		options.AccessLife = time.Second // so that a kept state has to renew
+	}
+	w := &world{}
+	until(t, "the end of another test that is in the home of states", func() (ok bool) {
+		var err error
+		w.as, err = fakeas.Listen(statesAS, options)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			check(t, err)
+		}
+		return err == nil
+	})
+	t.Cleanup(w.as.Close) // the last of all
+	check(t, os.RemoveAll(statesHome))
+	check(t, os.Mkdir(statesHome, 0o700))
+	t.Cleanup(func() { os.RemoveAll(statesHome) })
+	h = bareHome(t)
+	h.dir, h.env[0] = statesHome, "HOME="+statesHome
+	if state != "" {
+		check(t, os.CopyFS(statesHome, os.DirFS(filepath.Join(state, "home"))))
+		tighten(t, statesHome)
+	}
+	h = keyporterIn(h)
 	w.as.AddClient(fakeas.Client{ID: "states", RedirectURIs: []string{"http://127.0.0.1/callback", "http://127.0.0.1/"}})
+	var err error
 	w.mcp, err = fakemcp.Listen(statesMCP, fakemcp.Options{Issuer: w.as.Issuer()})
 	check(t, err)
 	t.Cleanup(w.mcp.Close)
@@ -111,6 +110,10 @@ func tighten(t *testing.T, dir string) {
 func keepState(t *testing.T, state string) {
 	t.Helper()
 	h, w, k := inStatesHome(t, "")
+	text, err := os.ReadFile(program)
+	check(t, err)
+	h.program = h.file("keyporter", string(text))
+	check(t, os.Chmod(h.program, 0o700))
 	kp := filepath.Join(h.dir, "kp")
 	check(t, vaulttest.Make(paths.Paths{Config: kp, State: kp, Runtime: kp}, "passphrase-"+word))
 	h.do("account", "add", "static", "fixed", "--token-file", h.file("token", fixedToken))

@@ -11,7 +11,7 @@ import (
 func TestDoctorShowsEachCheckAndCopiesAReport(t *testing.T) {
 	w := open(t, view.English, false, some(), ill)
 	w.goTo(view.PageDoctor)
-	for _, want := range []string{"One check failed.", "Token's content", "Ask for https://mcp.notion.com/mcp/ exactly, with --resource.", "Not looked at. First mend: Token's content", "Claude Desktop"} {
+	for _, want := range []string{"One check failed.", "Token's content", "Ask for https://mcp.notion.com/mcp/ exactly, with keyporter set Notion resource=ADDRESS", "Not looked at. First mend: Token's content", "Claude Desktop"} {
 		if !strings.Contains(w.read(), want) {
 			t.Errorf("the page does not say %q:\n%s", want, w.read())
 		}

@@ -345,11 +345,11 @@ func (b *Broker) setPaused(paused bool, event string) error {
 		return nil
 	}
 	h := hint.Of(err)
-	what := "Keyporter is paused, but only until it is started anew, because that could not be saved."
+	what := "Keyporter is paused, but only until it is started anew: "
 	if !paused {
-		what = "Keyporter goes on, but will be paused again when it is started anew, because that could not be saved."
+		what = "Keyporter goes on, but will be paused again when it is started anew: "
 	}
-	return hint.Wrap(err, h.Code, what, h.Do)
+	return hint.Wrap(err, h.Code, what+h.What, h.Do)
 }
 
 // leaving is how long bridges have to hand over what they hold when the user

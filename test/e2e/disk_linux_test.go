@@ -212,13 +212,16 @@ func TestReadOnlyHomeIsSaidAndServedFrom(t *testing.T) {
 	h := newHome(t, "KEYPORTER_HOME=")
 	v := newVolume(t, filepath.Join(h.dir, ".local"), filepath.Join(h.dir, ".config"))
 	w := newWorld(h, fakeas.Options{}).signedIn(h)
+	var c *host
 	damaged(h, w, "read-only", func() *host {
 		h.kill()
 		v.readOnly(true)
-		return settled(h, w)
+		c = settled(h, w)
+		return c
 	}, func() { v.readOnly(false) })
 
 	// What is stopped now cannot be told to those who start it again; it stops.
+	c.close() // it would start an agent that writes
 	h.kill()
 	v.readOnly(true)
 	listed(h)

@@ -49,6 +49,7 @@ type attempt struct {
 	flow    *authcode.Flow
 	events  []*local.SignInEvent
 	waiters int
+	kept    bool // what it brought is at work; whoever wants more needs another attempt
 	over    bool
 
 	deserted bool // it ended because nobody was left who wanted it
@@ -68,7 +69,7 @@ type signInHistory struct {
 func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at *attempt, joined bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at := b.attempts[s.Name]; at != nil {
+	if at := b.attempts[s.Name]; at != nil && !at.kept {
 		if who == person {
 			at.asker = person
 		}

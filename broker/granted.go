@@ -124,6 +124,9 @@ func (b *Broker) signedIn(s *account.Server, name string, to target, flow *authc
 		b.mem.Ports[flow.Issuer] = port
 	}
 	b.dropNotice(s.Name)
+	if at := b.attempts[s.Name]; at != nil {
+		at.kept = true
+	}
 	a := b.standing(s)
 	b.mu.Unlock()
 	if a.grant != nil {

@@ -128,6 +128,20 @@ func TestRememberedScopesThatAreNotOnOfferAnyMoreAreForgotten(t *testing.T) {
 	}
 }
 
+// The first call after a sign-in may want more before that sign-in has noted its
+// end: the browser opens again.
+func TestAStepUpRightBehindASignInOpensTheBrowser(t *testing.T) {
+	w, tok := narrow(t, account.SignInBrowser)
+	ending := &attempt{server: "notes", opens: true, cancel: func() {}, kept: true}
+	w.update(func() { w.attempts["notes"] = ending })
+	if _, err := w.StepUp(t.Context(), local.StepUpRequest{Server: "notes", Refused: tok.Hash, Challenge: []string{wantsWrite}, Wait: 30 * time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if opened, _ := w.seen(); opened != 1 {
+		t.Errorf("%d browsers, want 1", opened)
+	}
+}
+
 func TestAStepUpWaitsForThePerson(t *testing.T) {
 	w, tok := narrow(t, account.SignInNotify)
 	r := local.StepUpRequest{Server: "notes", Refused: tok.Hash, Challenge: []string{wantsWrite}, Wait: 30 * time.Second}

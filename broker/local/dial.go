@@ -64,19 +64,25 @@ func Dial(ctx context.Context, o DialOptions) (*Client, error) {
 	if o.within == 0 {
 		o.within = startLimit
 	}
-	if o.Start == Always {
-		if err := MarkStopped(o.Paths, false); err != nil {
-			o.Log.Warn("stop mark not removed", "err", err) // on a read-only disk
-		}
-	}
 	c, err := reach(ctx, o.Paths, pingLimit)
-	if !errors.Is(err, errNobody) {
-		return c, err
+	if errors.Is(err, errNobody) {
+		if err := mayStart(o); err != nil {
+			return nil, err
+		}
+		c, err = o.start(ctx)
 	}
-	if err := mayStart(o); err != nil {
-		return nil, err
+	if err == nil && o.Start == Always {
+		o.unmark()
 	}
-	return o.start(ctx)
+	return c, err
+}
+
+// unmark removes the stop mark from beside an agent that runs, and not before: where
+// bridges of another version wait, they would start theirs first.
+func (o DialOptions) unmark() {
+	if err := MarkStopped(o.Paths, false); err != nil {
+		o.Log.Warn("stop mark not removed", "err", err) // on a read-only disk
+	}
 }
 
 // mayStart returns why no agent is to be started, if that is so.

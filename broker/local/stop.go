@@ -79,8 +79,8 @@ func Stopped(p paths.Paths) (bool, error) {
 }
 
 // MarkStopped remembers that the user stopped Keyporter, or that it is no
-// longer so, durably. The agent marks before it ends; Dial with Always removes the
-// mark.
+// longer so, durably. The agent marks before it ends. One that starts removes the
+// mark, and so does Dial with Always.
 func MarkStopped(p paths.Paths, stopped bool) error {
 	if !stopped {
 		if is, err := Stopped(p); err == nil && !is {

@@ -142,7 +142,11 @@ func (o *Options) open(ctx context.Context) (*File, error) {
 	case found.identity:
 		return o.finish(ctx)
 	default:
-		return o.create(ctx)
+		f, err := o.create(ctx)
+		if err == nil {
+			o.tidy() // of one that was killed while it made the first vault
+		}
+		return f, err
 	}
 	id, err := o.identity(ctx, found.backend())
 	if err != nil {

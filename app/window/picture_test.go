@@ -186,7 +186,7 @@ func programs(w *world) {
 		{ID: "claude-desktop", Name: "Claude Desktop", Found: true, Configs: []string{"/home/name/.config/Claude/claude_desktop_config.json"},
 			Servers: []string{"Data platform", "Notion", "Sales data", "Search", "Wiki"}},
 		{ID: "cursor", Name: "Cursor", Found: true, Configs: []string{"/home/name/.cursor/mcp.json"}, Servers: []string{}, Lost: []string{"Data platform", "Notion"}},
-		{ID: "vscode", Name: "VS Code", Found: true, Configs: []string{"/home/name/.config/Code/User/mcp.json", "/home/name/work/.vscode/mcp.json"}, Servers: []string{"Wiki"}},
+		{ID: "vscode", Name: "VS Code", Found: true, Configs: []string{"/home/name/.config/Code/User/mcp.json", "/home/name/shop/.vscode/mcp.json"}, Servers: []string{"Wiki"}},
 		{ID: "zed", Name: "Zed", Found: true, Configs: []string{"/home/name/.config/zed/settings.json"}, Servers: []string{},
 			Problem: hint.New(hint.Failed, "The file /home/name/.config/zed/settings.json cannot be understood at line 12, column 3: a comma or } is missing.", "Mend it and try again; nothing was changed.")},
 		{ID: "codex", Name: "Codex CLI", Found: true, Configs: []string{"/home/name/.codex/config.toml"}, Servers: []string{}},

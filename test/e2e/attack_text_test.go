@@ -53,17 +53,7 @@ func (h *home) wantPlainOf(args ...string) result {
 // of the protocol.
 func vandal(h *home) string {
 	h.t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var m struct {
-			ID     json.RawMessage
-			Method string
-			Params struct{ Name string }
-		}
-		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&m) != nil {
-			http.Error(w, graffiti, http.StatusMethodNotAllowed)
-			return
-		}
-		answer := map[string]any{"jsonrpc": "2.0", "id": m.ID}
+	return byHand(h, graffiti, func(w http.ResponseWriter, _ *http.Request, m heard, answer map[string]any) bool {
 		text := []any{map[string]any{"type": "text", "text": strings.ReplaceAll(graffiti, "\n", " ")}, map[string]any{"type": "image", "data": "AA==", "mimeType": graffiti}}
 		switch {
 		case m.Method == "initialize":
@@ -79,14 +69,40 @@ func vandal(h *home) string {
 			answer["error"] = map[string]any{"code": -32000, "message": graffiti, "data": graffiti}
 		case m.Method == "tools/call":
 			answer["result"] = map[string]any{"content": text, "isError": m.Params.Name == "sorry"}
-		case m.ID == nil:
-			w.WriteHeader(http.StatusAccepted)
-			return
 		default:
 			answer["error"] = map[string]any{"code": -32601, "message": graffiti}
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+		return true
+	})
+}
+
+// A heard is what a server by hand is sent.
+type heard struct {
+	ID     json.RawMessage
+	Method string
+	Params struct{ Name string }
+}
+
+// byHand is an MCP server that is written for one test. Each request is answered with
+// what say adds to answer, or by say itself, which returns false then; what is no
+// message is refused with words.
+func byHand(h *home, words string, say func(w http.ResponseWriter, r *http.Request, m heard, answer map[string]any) bool) string {
+	h.t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var m heard
+		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&m) != nil {
+			http.Error(w, words, http.StatusMethodNotAllowed)
+			return
+		}
+		if m.ID == nil {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		answer := map[string]any{"jsonrpc": "2.0", "id": m.ID}
+		if say(w, r, m, answer) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(answer) // the client may have gone
+		}
 	}))
 	h.t.Cleanup(s.Close)
 	return s.URL + "/mcp"

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
@@ -212,39 +211,23 @@ func TestEventStreamThatNamesAnEndpointElsewhereGetsNothing(t *testing.T) {
 // that there are: as JSON-RPC, and with a status.
 func parrot(h *home) string {
 	h.t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var m struct {
-			ID     json.RawMessage
-			Method string
-			Params struct{ Name string }
-		}
-		heard := r.Header.Get("Authorization")
-		if r.Method != http.MethodPost || json.NewDecoder(r.Body).Decode(&m) != nil {
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			return
-		}
-		token := strings.TrimPrefix(heard, "Bearer ")
-		words := fmt.Sprintf("parrot heard %s, %s, %s", heard, url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)))
-		answer := map[string]any{"jsonrpc": "2.0", "id": m.ID}
+	return byHand(h, "", func(w http.ResponseWriter, r *http.Request, m heard, answer map[string]any) bool {
+		said := r.Header.Get("Authorization")
+		token := strings.TrimPrefix(said, "Bearer ")
+		words := fmt.Sprintf("parrot heard %s, %s, %s", said, url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)))
 		switch {
 		case m.Method == "initialize":
 			answer["result"] = map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{"tools": map[string]any{}}, "serverInfo": map[string]any{"name": "parrot", "version": "1"}}
-		case m.ID == nil:
-			w.WriteHeader(http.StatusAccepted)
-			return
 		case m.Params.Name == "status":
 			http.Error(w, words, http.StatusTeapot)
-			return
+			return false
 		case m.Params.Name == "disguised": // as what a bridge itself would say
 			answer["error"] = map[string]any{"code": -32603, "message": words, "data": map[string]any{"keyporter": "failed", "what": words, "do": words, "detail": words}}
 		default:
 			answer["error"] = map[string]any{"code": -32000, "message": words, "data": words}
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(answer) // the client may have gone
-	}))
-	h.t.Cleanup(s.Close)
-	return s.URL + "/mcp"
+		return true
+	})
 }
 
 // What a server says is wrong does not bring the token to the terminal, or into a log:

@@ -144,6 +144,9 @@ func (b *Broker) withAccount(a *access, s *account.Server) *access {
 		if !g.usable(b.opt.Now()) {
 			return a.is(local.SignInNeeded, signInNeeded(who, g.SignedOut))
 		}
+		if b.settling[g.Lineage] {
+			return a.is(local.SignInNeeded, signingIn(who))
+		}
 	} else {
 		a.renews = a.account.Kind != account.Static
 	}

@@ -127,6 +127,7 @@ type Broker struct {
 	challenges   map[string][]string       // by server: the WWW-Authenticate fields it last refused with
 	refusals     map[string]*refused       // by server: the token that it last refused
 	seeded       map[string]bool           // by grant: its stored access token has been given to the cache
+	settling     map[string]bool           // by lineage: grants in the vault that serve nobody yet
 	live         map[string]*liveGrant     // by grant: those that were renewed since the agent started
 	metadata     map[string]keptMetadata   // by issuer
 	attempts     map[string]*attempt       // by server or account: sign-ins under way
@@ -200,6 +201,7 @@ func New(opt Options) (*Broker, error) {
 		challenges:  map[string][]string{},
 		refusals:    map[string]*refused{},
 		seeded:      map[string]bool{},
+		settling:    map[string]bool{},
 		attempts:    map[string]*attempt{},
 		history:     map[string]*signInHistory{},
 		moveChecked: map[string]string{},

@@ -142,7 +142,14 @@ func (b *Broker) keepGoogleGrant(ctx context.Context, name string, flow *authcod
 		return hint.New(hint.Refused, "Google gave no lasting sign-in.", "Sign in again, and allow all that is asked for.")
 	}
 	lineage := rand.Text()
-	b.update(func() { b.mem.Rotations[lineage] = 0 })
+	earlier := b.config().Accounts[name]
+	b.update(func() {
+		b.mem.Rotations[lineage] = 0
+		// Where nothing serves meanwhile, nobody asks with the new grant before the
+		// tokens of the one before are forgotten: what they ask for would go with them.
+		b.settling[lineage] = earlier == nil || !b.standing(standaloneServer(earlier)).ready()
+	})
+	defer b.update(func() { delete(b.settling, lineage) })
 	if err := b.saveMemory(); err != nil {
 		return err
 	}
@@ -175,7 +182,6 @@ func (b *Broker) keepGoogleGrant(ctx context.Context, name string, flow *authcod
 	if a.grant != nil {
 		b.cache.Put(b.tokenRequest(a, nil), a.grant.Token())
 	}
-	b.update(nil)
 	return b.saveMemory()
 }
 

@@ -83,8 +83,8 @@ func (it *Item) export(o ItemOptions) error {
 		"WindowId":      fixed(int32(0)),
 		"IconThemePath": fixed(""),
 		"IconName":      fixed(""),
-		"IconPixmap":    {Value: []pixmap{}, Emit: prop.EmitTrue},
-		"ToolTip":       {Value: tooltip{Pictures: []pixmap{}}, Emit: prop.EmitTrue},
+		"IconPixmap":    followed([]pixmap{}),
+		"ToolTip":       followed(tooltip{Pictures: []pixmap{}}),
 		"ItemIsMenu":    fixed(true), // a click opens the menu, where panels know this
 		"Menu":          fixed(menuPath),
 	}})
@@ -131,6 +131,10 @@ func (it *Item) export(o ItemOptions) error {
 
 func fixed(v any) *prop.Prop { return &prop.Prop{Value: v, Emit: prop.EmitConst} }
 
+// followed is a property whose changes have a signal of the item's own, which is the
+// one that panels follow. SetMust, when it emits one too, panics where the bus is gone.
+func followed(v any) *prop.Prop { return &prop.Prop{Value: v, Emit: prop.EmitFalse} }
+
 // Run shows the item on the panel that is there and on each that starts later,
 // until ctx is done or the bus is gone. Then it is gone from the bus.
 func (it *Item) Run(ctx context.Context) {
@@ -167,7 +171,7 @@ func (it *Item) SetMenu(m view.Menu) { it.menu.set(m) }
 // SetTooltip sets the text beside the pointer.
 func (it *Item) SetTooltip(text string) {
 	it.props.SetMust(itemIface, "ToolTip", tooltip{Pictures: []pixmap{}, Title: text})
-	it.emit(itemPath, itemIface, "NewToolTip") // panels follow this and not the property's change
+	it.emit(itemPath, itemIface, "NewToolTip")
 }
 
 // SetIcon shows the picture of a condition, in each of its sizes.

@@ -45,24 +45,26 @@ func testContext(t *testing.T) context.Context {
 type desktop struct {
 	display string
 	bus     string
+	endBus  func()
 	home    string
 }
 
 func newDesktop(t *testing.T) *desktop {
 	t.Helper()
 	d := &desktop{home: t.TempDir()}
-	d.bus = startAndRead(t, "dbus-daemon", "dbus-daemon", func() *exec.Cmd {
+	d.bus, d.endBus = startAndRead(t, "dbus-daemon", "dbus-daemon", func() *exec.Cmd {
 		return exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--address=unix:dir="+d.home, "--print-address=3")
 	})
-	d.display = ":" + startAndRead(t, "Xvfb", "xvfb", func() *exec.Cmd {
+	display, _ := startAndRead(t, "Xvfb", "xvfb", func() *exec.Cmd {
 		return exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "800x600x24", "-nolisten", "tcp")
 	})
+	d.display = ":" + display
 	return d
 }
 
 // startAndRead starts a program that writes one line to file descriptor 3 when
-// it is ready, and returns the line. The program ends with the test.
-func startAndRead(t *testing.T, program, pkg string, command func() *exec.Cmd) string {
+// it is ready, and returns the line. The program ends with the test, or with end.
+func startAndRead(t *testing.T, program, pkg string, command func() *exec.Cmd) (line string, end func()) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
 		t.Fatalf("%s is not installed: run apt-get install %s", program, pkg)
@@ -82,15 +84,16 @@ func startAndRead(t *testing.T, program, pkg string, command func() *exec.Cmd) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	end = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(r).ReadString('\n')
+	t.Cleanup(end)
+	line, err = bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		t.Fatalf("%s did not start: %v\n%s", program, err, log.String())
 	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), end
 }
 
 // environ is what the tray app sees; more overrides it.
@@ -189,14 +192,17 @@ func (p *program) wait(t *testing.T, ctx context.Context, want int) {
 			t.Errorf("exit code %d, want %d", p.code, want)
 		}
 	case <-ctx.Done():
+		_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it writes its goroutines and ends
+		<-p.ended
 		t.Fatal("keyporter-tray did not end")
 	}
 }
 
 // output collects what a program writes; it is safe for concurrent use.
 type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	mu   sync.Mutex
+	b    bytes.Buffer
+	more chan struct{} // closed at the next Write; nil while nobody waits
 }
 
 var _ io.Writer = (*output)(nil)
@@ -204,7 +210,33 @@ var _ io.Writer = (*output)(nil)
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
 	return o.b.Write(p)
+}
+
+// wait waits until text was written.
+func (o *output) wait(t *testing.T, ctx context.Context, text string) {
+	t.Helper()
+	for {
+		o.mu.Lock()
+		if strings.Contains(o.b.String(), text) {
+			o.mu.Unlock()
+			return
+		}
+		if o.more == nil {
+			o.more = make(chan struct{})
+		}
+		more := o.more
+		o.mu.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatalf("the program did not write %q", text)
+		}
+	}
 }
 
 func (o *output) String() string {

@@ -129,3 +129,17 @@ func TestAStartWithoutServersOpensTheWindow(t *testing.T) {
 	start(t, d.environ())
 	receive(t, ctx, mapped)
 }
+
+func TestWindowOutlivesTheSessionBus(t *testing.T) {
+	ctx, d := testContext(t), newDesktop(t)
+	agent := serveAgent(t, d.home+"/kp", state("ready"))
+	mapped := windows(t, d)
+	p := start(t, d.environ(), "--window")
+	receive(t, ctx, mapped)
+	receive(t, ctx, agent.watchers)
+	d.endBus()
+	agent.set(state(local.SignInNeeded))
+	p.out.wait(t, ctx, "tray signal not sent")
+	check(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	p.wait(t, ctx, 0)
+}

@@ -43,6 +43,8 @@ type Options struct {
 	// OpenURL opens a page in the browser, in a private window where there is one
 	// if private is set. Required.
 	OpenURL func(ctx context.Context, url string, private bool) error
+	// Exit ends the process; os.Exit. Required.
+	Exit func(code int)
 	// AtLogin says that nobody started the app but the login: without a panel it
 	// waits for one, and it opens no window. Optional.
 	AtLogin bool
@@ -61,6 +63,8 @@ func (o *Options) check() error {
 		return errors.New("app: Getenv is missing")
 	case o.OpenURL == nil:
 		return errors.New("app: OpenURL is missing")
+	case o.Exit == nil:
+		return errors.New("app: Exit is missing")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -68,12 +72,12 @@ func (o *Options) check() error {
 	return nil
 }
 
-// Run shows the tray until the user quits or ctx is done. It has to be called on
-// the main goroutine, once in a process. If the app runs already, that one opens
-// its window, and Run returns at once. Without a panel for the icon the window
-// opens instead, and without servers too. An error has words for the user
-// (hint.Error): without a display or a session bus there is nothing to show a
-// tray on.
+// Run shows the tray until the user quits or ctx is done, and then ends the process
+// with the code 0 (see loop). It has to be called on the main goroutine, once in a
+// process. If the app runs already, that one opens its window, and Run returns at
+// once. Without a panel for the icon the window opens instead, and without servers
+// too. An error has words for the user (hint.Error): without a display or a session
+// bus there is nothing to show a tray on.
 func Run(ctx context.Context, o Options) error {
 	if err := o.check(); err != nil {
 		return err
@@ -95,10 +99,15 @@ func Run(ctx context.Context, o Options) error {
 	} else if err != nil {
 		return err
 	}
-	defer only.close()
 	a := newApp(o.Version)
 	notes := notify.New(o.Getenv)
-	defer notes.Close()
+	demo := &demoServer{path: beside(command, "keyporter-demo")}
+	putAway := sync.OnceFunc(func() {
+		demo.close()
+		notes.Close()
+		only.close()
+	})
+	defer putAway()
 	ctx, quit := context.WithCancel(ctx)
 	defer quit()
 
@@ -139,8 +148,6 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	demo := &demoServer{path: beside(command, "keyporter-demo")}
-	defer demo.close()
 	a.Settings().SetTheme(window.NewTheme())
 	win, err = window.New(window.Options{
 		App: a, Back: s, Version: o.Version, Command: command,
@@ -176,14 +183,12 @@ func Run(ctx context.Context, o Options) error {
 	work.Go(func() { stay(ctx) })
 	work.Go(func() { s.Run(ctx) })
 	work.Go(func() { only.follow(ctx, func() { fyne.Do(show) }) })
-	// Not a.Quit: it closes the window first, and Fyne 2.7.1 crashes where the
-	// pointer moves over a window that is being closed.
-	stop := context.AfterFunc(ctx, func() { fyne.Do(a.Driver().Quit) })
-	defer stop()
-	a.Run()
-	// The last steps stand here and not in Fyne's OnStopped, which it may skip.
-	quit()
-	work.Wait()
+	loop(ctx, quit, a.Run, func(ended <-chan struct{}) {
+		work.Wait()
+		putAway()
+		endTray(a, ended)
+		o.Exit(0)
+	})
 	return nil
 }
 

@@ -57,6 +57,9 @@ func newPanel(a fyne.App, do func(view.Action), o *Options) (tray.Panel, func(co
 	return it, it.Run, nil
 }
 
+// endTray has nothing to do: icon and window go with the process.
+func endTray(fyne.App, <-chan struct{}) {}
+
 // checkDisplay connects to the X server that display names ("host:1.0"; no host
 // means this machine).
 func checkDisplay(ctx context.Context, display string) error {

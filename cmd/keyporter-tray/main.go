@@ -82,6 +82,7 @@ func show(ctx context.Context, o app.Options, stderr io.Writer) error {
 	o.OpenURL = func(ctx context.Context, url string, private bool) error {
 		return browser.Show(ctx, url, private, o.Getenv)
 	}
+	o.Exit = os.Exit
 	o.Log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level(o.Getenv("KEYPORTER_LOG"))}))
 	return app.Run(ctx, o)
 }

@@ -75,11 +75,9 @@ func (w *Window) addServer(address, name string) *adder {
 
 // addDemo starts the demo server and opens the sheet with its address.
 func (w *Window) addDemo() {
-	address := ""
-	w.ask(w.ctx, func(ctx context.Context, _ session.Desk) (err error) {
-		address, err = w.o.Demo(ctx)
-		return err
-	}, func(err error) {
+	get(w.ctx, w, func(ctx context.Context, _ session.Desk) (string, error) {
+		return w.o.Demo(ctx)
+	}, func(address string, err error) {
 		if err != nil {
 			w.tell(w.problemOf(err, ""))
 			return
@@ -151,11 +149,9 @@ func (a *adder) ask() {
 	a.asking, a.asked = cancel, address
 	a.finding.Objects = []fyne.CanvasObject{container.NewHBox(container.NewPadded(sign(view.Working)), muted1(a.w.t.Add.Asking))}
 	a.s.relayout()
-	var found *local.Probed
-	a.w.ask(ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		found, err = agent.Probe(ctx, local.ProbeRequest{URL: address})
-		return err
-	}, func(err error) {
+	get(ctx, a.w, func(ctx context.Context, agent session.Desk) (*local.Probed, error) {
+		return agent.Probe(ctx, local.ProbeRequest{URL: address})
+	}, func(found *local.Probed, err error) {
 		if err != nil {
 			a.finding.Objects = []fyne.CanvasObject{a.w.problem(a.w.problemOf(err, ""))}
 			a.s.relayout()

@@ -51,11 +51,9 @@ func (p *clientsPage) update(in view.Input) {
 
 // load asks the agent what is on this computer; it reads the clients' files.
 func (p *clientsPage) load() {
-	var found *local.Clients
-	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		found, err = agent.Clients(ctx)
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(ctx context.Context, agent session.Desk) (*local.Clients, error) {
+		return agent.Clients(ctx)
+	}, func(found *local.Clients, err error) {
 		if err != nil {
 			p.complain(err)
 			return
@@ -200,11 +198,9 @@ func (p *clientsPage) saved(s *sheet, c *local.MCPClient, kept []string) {
 // offerClients fills a box with a check for each client but Claude Desktop, which
 // has a button of its own: on puts the server in, off takes it out.
 func (w *Window) offerClients(s *sheet, server string, into, said *fyne.Container) {
-	var found *local.Clients
-	w.ask(s.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		found, err = agent.Clients(ctx)
-		return err
-	}, func(err error) {
+	get(s.ctx, w, func(ctx context.Context, agent session.Desk) (*local.Clients, error) {
+		return agent.Clients(ctx)
+	}, func(found *local.Clients, err error) {
 		if err != nil {
 			return // the page Clients says why
 		}

@@ -63,17 +63,14 @@ func (w *Window) rotation(name string) fyne.CanvasObject {
 
 // putKey gives the key to the agent and then asks about the file it came from.
 func (w *Window) putKey(s *sheet, put local.PutAccount, rotate bool, path string) {
-	var got *local.AccountState
 	foot := s.foot.Objects
 	s.buttons(muted(w.t.Window.Working))
-	w.ask(s.ctx, func(ctx context.Context, agent session.Desk) (err error) {
+	get(s.ctx, w, func(ctx context.Context, agent session.Desk) (*local.AccountState, error) {
 		if rotate {
-			got, err = agent.RotateAccount(ctx, put)
-		} else {
-			got, err = agent.AddAccount(ctx, put)
+			return agent.RotateAccount(ctx, put)
 		}
-		return err
-	}, func(err error) {
+		return agent.AddAccount(ctx, put)
+	}, func(got *local.AccountState, err error) {
 		if err != nil {
 			s.foot.Objects = foot
 			s.complain(w.problemOf(err, ""))

@@ -111,12 +111,10 @@ func (b *keyBox) pick() {
 
 // take reads a file, elsewhere.
 func (b *keyBox) take(path string) {
-	var key *keyFile
 	t := &b.w.t.Accounts
-	b.w.ask(b.s.ctx, func(context.Context, session.Desk) (err error) {
-		key, err = readKey(t, path)
-		return err
-	}, func(err error) {
+	get(b.s.ctx, b.w, func(context.Context, session.Desk) (*keyFile, error) {
+		return readKey(t, path)
+	}, func(key *keyFile, err error) {
 		b.key = key
 		if err != nil {
 			b.show(b.w.problem(b.w.problemOf(err, "")))

@@ -36,11 +36,9 @@ func (k *rawKeys) load() {
 }
 
 func (k *rawKeys) scan(ctx context.Context, action local.ScanAction, done func(*local.Scanned, error)) {
-	var found *local.Scanned
-	k.w.ask(ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		found, err = agent.Scan(ctx, local.ScanRequest{Action: action})
-		return err
-	}, func(err error) { done(found, err) })
+	get(ctx, k.w, func(ctx context.Context, agent session.Desk) (*local.Scanned, error) {
+		return agent.Scan(ctx, local.ScanRequest{Action: action})
+	}, done)
 }
 
 func (k *rawKeys) show(s *local.Scanned) {

@@ -169,11 +169,9 @@ func (p *serverPage) addToClient() {
 // lookAtClients says which clients have the server. Claude Desktop is not offered
 // when it is one of them.
 func (p *serverPage) lookAtClients() {
-	var found *local.Clients
-	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		found, err = agent.Clients(ctx)
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(ctx context.Context, agent session.Desk) (*local.Clients, error) {
+		return agent.Clients(ctx)
+	}, func(found *local.Clients, err error) {
 		if err != nil {
 			return // the page Clients says why
 		}
@@ -199,23 +197,20 @@ func (w *Window) tell(p view.Problem) {
 // load asks for the record, the tools seen last, and the last calls.
 func (p *serverPage) load() {
 	w := p.w
-	var rec *account.Server
-	w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		rec, err = agent.ShowServer(ctx, local.Name{Name: p.name})
-		return err
-	}, func(err error) {
+	get(p.ctx, w, func(ctx context.Context, agent session.Desk) (*account.Server, error) {
+		return agent.ShowServer(ctx, local.Name{Name: p.name})
+	}, func(rec *account.Server, err error) {
 		if err == nil {
 			p.showForm(rec)
 		}
 	})
-	var tools []string
-	w.ask(p.ctx, func(ctx context.Context, agent session.Desk) error {
+	get(p.ctx, w, func(ctx context.Context, agent session.Desk) ([]string, error) {
 		a, err := agent.Answers(ctx, local.Name{Name: p.name})
-		if err == nil {
-			tools = toolNames(a.Results["tools/list"])
+		if err != nil {
+			return nil, err
 		}
-		return err
-	}, func(err error) {
+		return toolNames(a.Results["tools/list"]), nil
+	}, func(tools []string, err error) {
 		if err == nil && len(tools) > 0 {
 			p.tools.SetText(view.ToolsLine(w.t, tools))
 		}
@@ -290,11 +285,9 @@ func (p *serverPage) lookAtTools() {
 
 // findTools looks at a server's tools through a bridge.
 func (w *Window) findTools(ctx context.Context, server string, done func([]string, error)) {
-	var names []string
-	w.ask(ctx, func(ctx context.Context, _ session.Desk) (err error) {
-		names, err = w.o.Tools(ctx, server)
-		return err
-	}, func(err error) { done(names, err) })
+	get(ctx, w, func(ctx context.Context, _ session.Desk) ([]string, error) {
+		return w.o.Tools(ctx, server)
+	}, done)
 }
 
 func (p *serverPage) remove() {

@@ -86,11 +86,9 @@ func (p *serverPage) say(to *fyne.Container, o fyne.CanvasObject) {
 
 // copyToken puts a fresh access token into the clipboard, for 45 seconds.
 func (p *serverPage) copyToken(said *fyne.Container) {
-	var token *local.Token
-	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		token, err = agent.Token(ctx, local.TokenRequest{Name: p.name})
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(ctx context.Context, agent session.Desk) (*local.Token, error) {
+		return agent.Token(ctx, local.TokenRequest{Name: p.name})
+	}, func(token *local.Token, err error) {
 		if err != nil {
 			p.say(said, p.w.problem(p.w.problemOf(err, p.name)))
 			return

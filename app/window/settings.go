@@ -159,11 +159,9 @@ func (p *settingsPage) askLogin() {
 		return
 	}
 	p.login.Disable()
-	on := false
-	p.w.ask(p.ctx, func(context.Context, session.Desk) (err error) {
-		on, err = p.w.o.Login.On()
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(context.Context, session.Desk) (bool, error) {
+		return p.w.o.Login.On()
+	}, func(on bool, err error) {
 		p.login.OnChanged = nil
 		p.login.SetChecked(on)
 		p.login.OnChanged = p.setLogin

@@ -31,11 +31,9 @@ func (p *teamPage) share() {
 		p.complain(hint.New(hint.Usage, p.w.t.Team.NoServers, ""))
 		return
 	}
-	var made *local.SharedProfile
-	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		made, err = agent.ShareProfile(ctx, r)
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(ctx context.Context, agent session.Desk) (*local.SharedProfile, error) {
+		return agent.ShareProfile(ctx, r)
+	}, func(made *local.SharedProfile, err error) {
 		if err != nil {
 			p.complain(err)
 			return

@@ -192,11 +192,9 @@ func (p *teamPage) review() {
 // ask gets a review and shows it.
 func (p *teamPage) ask(r local.ReviewRequest) {
 	p.say(container.NewHBox(widget.NewActivity(), muted(p.w.t.Window.Working)))
-	var review *local.Review
-	p.w.ask(p.ctx, func(ctx context.Context, agent session.Desk) (err error) {
-		review, err = agent.ReviewProfile(ctx, r)
-		return err
-	}, func(err error) {
+	get(p.ctx, p.w, func(ctx context.Context, agent session.Desk) (*local.Review, error) {
+		return agent.ReviewProfile(ctx, r)
+	}, func(review *local.Review, err error) {
 		switch {
 		case err != nil:
 			p.complain(err)

@@ -328,6 +328,15 @@ func (w *Window) ask(ctx context.Context, work func(ctx context.Context, agent s
 	})
 }
 
+// get is ask for work that brings something.
+func get[T any](ctx context.Context, w *Window, work func(ctx context.Context, agent session.Desk) (T, error), done func(T, error)) {
+	var got T
+	w.ask(ctx, func(ctx context.Context, agent session.Desk) (err error) {
+		got, err = work(ctx, agent)
+		return err
+	}, func(err error) { done(got, err) })
+}
+
 // do does what a button asks for.
 func (w *Window) do(a view.Action) {
 	switch a.Verb {

@@ -8,10 +8,8 @@ import (
 )
 
 // spawn starts a program in a session of its own, so that neither the end of
-// the starter's terminal nor a signal to its group reaches it. ended is closed
-// when the program ends while we live; the goroutine that waits for that is
-// there so that no dead child is left, and lives as long as the program.
-func spawn(command func() *exec.Cmd) (ended <-chan struct{}, err error) {
+// the starter's terminal nor a signal to its group reaches it.
+func spawn(command func() *exec.Cmd) (*child, error) {
 	cmd := command()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

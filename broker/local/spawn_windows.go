@@ -9,9 +9,8 @@ import (
 
 // spawn starts a program without a console, and outside the job that the host
 // put the starter in, because that may end with the host. Not every job allows
-// that; then it stays inside. ended is closed when the program ends while we
-// live.
-func spawn(command func() *exec.Cmd) (ended <-chan struct{}, err error) {
+// that; then it stays inside.
+func spawn(command func() *exec.Cmd) (c *child, err error) {
 	const flags = windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP
 	for _, more := range []uint32{windows.CREATE_BREAKAWAY_FROM_JOB, 0} {
 		cmd := command()

@@ -74,6 +74,10 @@ func (o DialOptions) await(ctx context.Context, done func() (bool, error)) (*Cli
 	}
 }
 
+// launches is how often one starter starts an agent that is killed before it answers:
+// that says nothing about the next one, and a call waits for it.
+const launches = 3
+
 // launch is called by the one starter. It starts the agent through the service
 // manager if it knows Keyporter, else directly.
 func (o DialOptions) launch(ctx context.Context) (*Client, error) {
@@ -96,20 +100,25 @@ func (o DialOptions) launch(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	defer log.file.Close()
-	ended, err := spawn(func() *exec.Cmd {
-		cmd := exec.Command(program, "agent")
-		cmd.Dir, cmd.Env, cmd.Stderr = o.Paths.State, agentEnv(o.Environ), log.file
-		return cmd
-	})
-	if err != nil {
-		return nil, notStarted(err)
+	for again := launches; ; {
+		agent, err := spawn(func() *exec.Cmd {
+			cmd := exec.Command(program, "agent")
+			cmd.Dir, cmd.Env, cmd.Stderr = o.Paths.State, agentEnv(o.Environ), log.file
+			return cmd
+		})
+		if err != nil {
+			return nil, notStarted(err)
+		}
+		o.Log.Debug("agent started", "program", program)
+		c, err := o.await(ctx, func() (bool, error) { return o.lost(agent.ended) })
+		if again--; c == nil && err == nil && again > 0 && agent.killed() {
+			continue
+		}
+		if c == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
+			err = notStarted(errors.New("the end of its log: " + log.tail()))
+		}
+		return c, err
 	}
-	o.Log.Debug("agent started", "program", program)
-	c, err := o.await(ctx, func() (bool, error) { return o.lost(ended) })
-	if c == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
-		err = notStarted(errors.New("the end of its log: " + log.tail()))
-	}
-	return c, err
 }
 
 // lost reports whether the agent that was started has ended and no other owns
@@ -215,13 +224,31 @@ func (l *agentLog) tail() string {
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
 }
 
-// reap waits for a program that was started, as long as it lives, and closes
-// the channel when it has ended.
-func reap(cmd *exec.Cmd) <-chan struct{} {
-	ended := make(chan struct{})
+// A child is a program that was started.
+type child struct {
+	ended chan struct{} // closed when the program has ended while we live
+	how   *os.ProcessState
+}
+
+// reap waits for a program that was started, so that no dead child is left. Its
+// goroutine lives as long as the program.
+func reap(cmd *exec.Cmd) *child {
+	c := &child{ended: make(chan struct{})}
 	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // how it ended is in its log
+		defer close(c.ended)
+		_ = cmd.Wait() // why it ended is in its log
+		c.how = cmd.ProcessState
 	}()
-	return ended
+	return c
+}
+
+// killed reports whether the program has ended and did not do so by itself. Windows
+// does not tell the two apart.
+func (c *child) killed() bool {
+	select {
+	case <-c.ended:
+		return c.how != nil && !c.how.Exited()
+	default:
+		return false
+	}
 }

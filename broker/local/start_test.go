@@ -42,6 +42,16 @@ func agentRole() int {
 		fmt.Fprintln(os.Stderr, "waiting for the keyring")
 		select {}
 	}
+	if kills, err := strconv.Atoi(os.Getenv("TEST_AGENT_KILLS")); err == nil {
+		launched, err := os.ReadFile(filepath.Join(p.State, "launched"))
+		if err != nil {
+			return fail(err)
+		}
+		if len(strings.Fields(string(launched))) <= kills {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	l, err := Listen(ctx, p)
@@ -272,6 +282,25 @@ func TestAgentThatFailsShowsTheEndOfItsLog(t *testing.T) {
 	if h == nil || h.What != "The Keyporter agent did not start." || h.Cause == nil ||
 		!strings.HasSuffix(h.Cause.Error(), "two | three | four | five | six: the keyring is on fire") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCallWaitsForTheNextAgentWhenTheFirstIsKilledWhileItStarts(t *testing.T) {
+	env, p := bare(t)
+	started(t, DialOptions{Paths: p, Start: UnlessStopped, Environ: append(env, "TEST_AGENT_KILLS=2")})
+	if n := len(noted(t, p, "launched")); n != 3 {
+		t.Errorf("%d agents were started, want 3", n)
+	}
+}
+
+func TestAgentsThatAreKilledAgainAndAgainAreGivenUp(t *testing.T) {
+	env, p := bare(t)
+	_, err := Dial(t.Context(), DialOptions{Paths: p, Start: UnlessStopped, Environ: append(env, "TEST_AGENT_KILLS=99")})
+	if h := hint.Of(err); h == nil || h.What != "The Keyporter agent did not start." {
+		t.Errorf("got %v", err)
+	}
+	if n := len(noted(t, p, "launched")); n != launches {
+		t.Errorf("%d agents were started, want %d", n, launches)
 	}
 }
 

@@ -157,11 +157,25 @@ func (s *hintSource) formatted(args []ast.Expr, in ast.Decl, depth int) []string
 			default:
 				value = s.texts(args[i+1], in, depth)
 			}
+			if strings.HasPrefix(piece[1:], ".") {
+				value = partsOf(value)
+			}
 			made = joined(joined(made, value), []string{piece[1:]})
 		}
 		all = append(all, made...)
 	}
 	return all
+}
+
+// partsOf makes holes of sentences: what a full stop follows is none.
+func partsOf(values []string) []string {
+	parts := slices.Clone(values)
+	for i, value := range parts {
+		if strings.HasSuffix(value, ".") {
+			parts[i] = hole
+		}
+	}
+	return parts
 }
 
 // named returns what a constant or variable may hold: what is put into it in the

@@ -53,6 +53,54 @@ func TestWhatTheDoctorSawIsToldInJapanese(t *testing.T) {
 	}
 }
 
+func TestHintsAreToldInJapaneseSentenceBySentence(t *testing.T) {
+	for said, want := range map[string]string{
+		"notion needs a new sign-in. The sign-in at as.example.com has ended.": "notionへのサインインがもう一度必要です。as.example.comでのサインインは終了しました。",
+		"Try again later. Or: Run: keyporter login notion":                     "後でもう一度試してください。または、次を実行してください: keyporter login notion",
+		"The file /home/Dr. No. 2/x cannot be read. Try again later.":          "ファイル /home/Dr. No. 2/xを読み取れません。後でもう一度試してください。",
+		"Try again later. Something else.":                                     "Try again later. Something else.",
+	} {
+		if got := TextsIn(Japanese).hint(said); got != want {
+			t.Errorf("%q is told as\n%q, want\n%q", said, got, want)
+		}
+	}
+}
+
+// A server chooses what stands in a hole.
+func TestAServersTextIsNotToldAsKeyportersSentence(t *testing.T) {
+	ja := TextsIn(Japanese)
+	for _, its := range []string{"Try again later. Sign in again.", "Sign in again.", "$2", "Run: Run: Run: x"} {
+		said := "The file " + its + " cannot be understood: " + its + "."
+		says, ok := ja.told(said)
+		if !ok || strings.Contains(says, "もう一度") || its == "$2" && strings.Count(says, "$2") != 2 {
+			t.Errorf("%q is told as %q", said, says)
+		}
+	}
+}
+
+// Looking for words may not cost more with each sentence than with the one before.
+func TestALongTextOfAServerDoesNotFreezeTheWindow(t *testing.T) {
+	for _, its := range []string{"a needs a sign-in. ", "a cannot be reached. ", "Run: ", "as it was written: ", "a. b has a problem at the moment. "} {
+		for _, times := range []int{10, 40, 10_000} {
+			said := "The server a uses the account \"" + strings.Repeat(its, times) + "\", which does not exist."
+			tried := 0
+			_, _ = bySentence(said, func(s string) (string, bool) {
+				tried++
+				return hintJA()(s)
+			})
+			if most := maxSentences * (maxSentences + 1) / 2; tried > most {
+				t.Errorf("words for %d times %q were looked for %d times, want at most %d", times, its, tried, most)
+			}
+			TextsIn(Japanese).hint(said)
+			TextsIn(Japanese).seen(said)
+		}
+	}
+	long := strings.Repeat("a", maxSaid) + " needs a sign-in."
+	if says, ok := TextsIn(Japanese).told(long); ok || says != long {
+		t.Errorf("what is not shown as a whole was looked up")
+	}
+}
+
 func TestPhrasesHaveTheSamePieces(t *testing.T) {
 	for _, p := range slices.Concat(append(hintsJA, phrasesJA)...) {
 		said, says := strings.Split(p.said, "|"), strings.Split(p.says, "|")

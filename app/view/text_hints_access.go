@@ -7,6 +7,7 @@ var hintsOfAccessJA = []phrase{
 	{"Keyporter is paused.", "Keyporterは一時停止中です。"},
 	{"Resume it in the tray or with keyporter resume.", "トレイまたは keyporter resume で再開してください。"},
 	{"%s needs a sign-in.", "$1へのサインインが必要です。"},
+	{"%s needs a new sign-in.", "$1へのサインインがもう一度必要です。"},
 	{"%s needs a new sign-in. %s", "$1へのサインインがもう一度必要です。$2"},
 	{"Sign in from the tray, or run: %s", "トレイからサインインするか、次を実行してください: $1"},
 	{"The sign-in to %s is under way in the browser.", "$1へのサインインがブラウザーで進行中です。"},

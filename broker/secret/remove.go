@@ -3,6 +3,9 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -91,5 +94,8 @@ func (s *Sent) Remove(text string) string {
 	return Remove(text, s.values...)
 }
 
-// String keeps the values from being printed.
-func (s *Sent) String() string { return redacted }
+func (s *Sent) String() string               { return redacted }
+func (s *Sent) GoString() string             { return redacted }
+func (s *Sent) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }
+func (s *Sent) LogValue() slog.Value         { return slog.StringValue(redacted) }
+func (s *Sent) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

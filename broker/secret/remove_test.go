@@ -1,8 +1,11 @@
 package secret
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
@@ -35,7 +38,23 @@ func TestWhatWasSentIsTakenOut(t *testing.T) {
 	if got := s.Remove(fmt.Sprintf("SECRETWORD-%03d of %d", kept+9, len(s.values))); got != fmt.Sprintf("%s of %d", Removed, kept) {
 		t.Errorf("got %q", got)
 	}
-	if got := fmt.Sprint(&s); strings.Contains(got, "SECRETWORD") {
+}
+
+func TestWhatWasSentNeverPrints(t *testing.T) {
+	var s Sent
+	s.Add(New(word))
+	type holder struct{ S *Sent }
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+" "+verb+"\n", &s, holder{&s})
+	}
+	for _, h := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
+		slog.New(h).Info("x", "sent", &s, "holder", holder{&s})
+	}
+	if err := json.NewEncoder(&out).Encode(holder{&s}); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Contains(got, word) || strings.Contains(got, fmt.Sprintf("%x", word)) || !strings.Contains(got, redacted) {
 		t.Errorf("it prints as %s", got)
 	}
 }

@@ -56,7 +56,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-// everyEnv says that each condition is looked at (make powercut); otherwise each
+// everyEnv says that each condition is looked at (make powercut); otherwise every
 // third is, on three days in a row all of them.
 const everyEnv = "KEYPORTER_POWERCUT_EVERY"
 
@@ -70,7 +70,7 @@ func chosen(t *testing.T, all []cut) (some []cut) {
 	for i := first; i < len(all); i += share {
 		some = append(some, all[i])
 	}
-	t.Logf("of %d conditions each third is looked at, from number %d on", len(all), first)
+	t.Logf("of %d conditions every third is looked at, from number %d on", len(all), first)
 	return some
 }
 

@@ -62,7 +62,7 @@ func (p *program) listPrograms(ctx context.Context, asJSON bool) error {
 			return p.printJSON(out.Programs)
 		}
 		if len(out.Programs) == 0 {
-			fmt.Fprintln(p.stderr, "There are no programs. keyporter scan --fix moves the keys of entries that start programs here.")
+			fmt.Fprintln(p.stderr, "There are no programs. keyporter scan --fix moves the keys of such entries into the vault.")
 			return nil
 		}
 		t := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"encoding/json"
 	"os"
 	"strings"
@@ -112,26 +111,6 @@ func TestWinePipeMayBeOpenedByItsUserAlone(t *testing.T) {
 	if want := "O:" + user + "D:P(A;;FA;;;" + user + ")"; strings.Replace(list, ";GA;", ";FA;", 1) != want {
 		t.Errorf("the pipe's access list is %s, want %s", list, want)
 	}
-}
-
-func TestWinePipeOfAnotherProgramIsNotTakenForTheAgents(t *testing.T) {
-	h := newWinHome(t, "squat")
-	cmd := h.wine.command(wineLoader, wineFolder+"winprobe.exe", "squat", h.data)
-	in, err := cmd.StdinPipe()
-	check(t, err)
-	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the squatter says %q, %v", line, err)
-	}
-	r := h.run("agent", "--foreground")
-	if r.code != 1 || !strings.Contains(r.err, "Another program uses the name of Keyporter's pipe.") {
-		t.Errorf("agent: exit code %d\n%s", r.code, r.err)
-	}
-	check(t, in.Close())
-	check(t, cmd.Wait())
-	h.do("list")
 }
 
 func TestWineCommandsStartingAtOnceMakeExactlyOneAgent(t *testing.T) {

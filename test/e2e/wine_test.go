@@ -27,6 +27,9 @@ import (
 //   - Its Credential Manager is a part of the registry that only looks encrypted.
 //   - It ends no programs with their job, has no Store packages (the folder that
 //     they would see is made here), no PowerShell and no notifications.
+//   - It lets a second program make a pipe of a name that is taken (wine 8 takes
+//     FILE_CREATE for FILE_OPEN_IF there), so that a stranger who has the agent's
+//     pipe first cannot be shown.
 //   - Files that somebody has open can be removed and renamed, which Windows
 //     refuses, and os.RemoveAll does not work at all (wine 8 does not know
 //     FileDispositionInformationEx).

@@ -8,11 +8,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 
-	"github.com/Microsoft/go-winio"
 	"github.com/danieljoos/wincred"
 	"golang.org/x/sys/windows"
 
@@ -31,7 +29,7 @@ func run(args []string) error {
 		return fmt.Errorf("usage: winprobe VERB ARGUMENT")
 	}
 	verbs := map[string]func(string) error{
-		"credentials": credentials, "forget": forget, "pipe": pipe, "squat": squat, "file": file, "kill": kill, "gone": gone,
+		"credentials": credentials, "forget": forget, "pipe": pipe, "file": file, "kill": kill, "gone": gone,
 	}
 	verb := verbs[args[0]]
 	if verb == nil {
@@ -112,23 +110,6 @@ func describe(d *windows.SECURITY_DESCRIPTOR, err error) error {
 	fmt.Println(user.User.Sid)
 	fmt.Println(d)
 	return nil
-}
-
-// squat has the agent's pipe until standard input ends.
-func squat(home string) error {
-	name, err := pipeOf(home)
-	if err != nil {
-		return err
-	}
-	l, err := winio.ListenPipe(name, nil)
-	if err != nil {
-		return err
-	}
-	fmt.Println("listening")
-	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
-		return err
-	}
-	return l.Close()
 }
 
 // kill ends a process as nothing else can.

@@ -8,6 +8,7 @@ import (
 
 	"keyporter/bridge/frame"
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 )
 
 const (
@@ -53,7 +54,7 @@ func (a *auditor) add(c *call, v *view) {
 	}
 	if name := nameOf(&c.f); name != nil {
 		t, _ := frame.Text(name)
-		r.Name = clean(t, 200)
+		r.Name = secret.Quote(t, 200)
 	}
 	a.mu.Lock()
 	n := len(a.queue)

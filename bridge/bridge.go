@@ -75,7 +75,7 @@ type Options struct {
 	Version   string            // Required. Of this program.
 	Now       func() time.Time  // Optional. Nil means time.Now.
 	// Sent learns the secrets that go to the server: who prints what the server
-	// answers takes them out of it. Optional.
+	// answers takes them out of it. The bridge does so in its log. Optional.
 	Sent *secret.Sent
 	// Parent is the process that the bridge was launched by. When it changes, the
 	// host is gone, whoever else may hold its end of Stdin. Optional; nil means that
@@ -98,9 +98,13 @@ func (o *Options) check() error {
 			return fmt.Errorf("bridge: Options.%s is required", name)
 		}
 	}
+	if o.Sent == nil {
+		o.Sent = &secret.Sent{}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	o.Log = slog.New(quoting{o.Log.Handler(), o.Sent})
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -169,7 +169,7 @@ func (b *bridge) unspoken(object []byte) error {
 	for raw := range frame.Elements(supported) {
 		v, _ := frame.Text(raw)
 		newer = newer || v > newestLegacy
-		words += " " + clean(v, 20)
+		words += " " + b.quote(v, 20)
 	}
 	if !newer {
 		return errNotModern

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 
 	"keyporter/bridge/frame"
 	"keyporter/bridge/streamable"
@@ -148,7 +147,7 @@ func (b *bridge) object(h *hint.Error, more *failure) []byte {
 		more.Keyporter = hint.Failed
 	}
 	if h.Cause != nil && more.Excerpt == "" {
-		more.Detail = clean(b.link.sent.Remove(h.Cause.Error()), 300)
+		more.Detail = b.quote(h.Cause.Error(), 300)
 	}
 	return frame.ErrorObject(codeInternal, h.Text(), more)
 }
@@ -158,25 +157,9 @@ func (b *bridge) excerpt(e *streamable.StatusError) string {
 	if e.ContentType != "" && !strings.HasPrefix(e.ContentType, "text/") && !strings.Contains(e.ContentType, "json") {
 		return ""
 	}
-	return clean(b.link.sent.Remove(string(e.Body[:min(len(e.Body), 4<<10)])), 300)
+	return b.quote(string(e.Body), 300)
 }
 
-// clean makes text of a server fit for a sentence: one line, no control
-// characters, at most n characters.
-func clean(s string, n int) string {
-	s = strings.ToValidUTF8(s, "")
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > n {
-		s = string(r[:n]) + "…"
-	}
-	return s
-}
+// quote makes a text of the server fit for a sentence of ours, without what it was
+// sent; see secret.Quote.
+func (b *bridge) quote(text string, limit int) string { return b.link.sent.Quote(text, limit) }

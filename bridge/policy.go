@@ -132,7 +132,7 @@ func ambiguous(f *frame.Frame) bool {
 
 // barred is the answer to a call that the policy does not let through.
 func (b *bridge) barred(tool, why string) error {
-	h := hint.New(hint.Refused, fmt.Sprintf("The tool %s of %s %s.", clean(tool, 100), b.name(), why),
+	h := hint.New(hint.Refused, fmt.Sprintf("The tool %s of %s %s.", b.quote(tool, 100), b.name(), why),
 		"Use another tool; the user can change this with keyporter set "+hint.Arg(b.name())+" and the keys allow-tool, deny-tool and read-only.")
 	return &rpcError{raw: frame.ErrorObject(codeInvalidParams, h.Text(), &failure{Keyporter: h.Code, What: h.What, Do: h.Do})}
 }

@@ -21,7 +21,7 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 		f.OneLine() // Error is a part of it
 		return f.Error
 	}
-	h := statusHint(e, b.host())
+	h := b.statusHint(e)
 	switch {
 	case e.Status == http.StatusUnauthorized && e.Gate:
 		h = b.whyRefused(c, e, hint.Wrap(h.Cause, h.Code, "The gate of Google Cloud in front of "+b.host()+" does not accept the token.",
@@ -31,7 +31,7 @@ func (b *bridge) statusError(c *call, e *streamable.StatusError) []byte {
 	case e.Status == http.StatusForbidden && e.Gate:
 		h = b.shutOut(h)
 	}
-	more := &failure{Status: e.Status, Excerpt: b.excerpt(e), Retry: e.RetryAfter}
+	more := &failure{Status: e.Status, Excerpt: b.excerpt(e), Retry: b.quote(e.RetryAfter, 100)}
 	// A client that probes for the modern protocol goes on with initialize when
 	// it hears that the method is unknown (2026-07-28 basic/versioning).
 	if c.f.Method == methodDiscover && (e.Status == 400 || e.Status == 404 || e.Status == 405) {
@@ -85,7 +85,7 @@ func (b *bridge) shutOut(h *hint.Error) *hint.Error {
 	who := "the account"
 	if v := b.link.view.Load(); v != nil && v.cred != nil {
 		if t := v.token(v.refusedBy(&streamable.StatusError{Gate: true})); t != nil && t.Who != "" {
-			who = clean(t.Who, 100)
+			who = b.quote(t.Who, 100)
 		}
 	}
 	return hint.Wrap(h.Cause, hint.Refused, "The gate of Google Cloud in front of "+b.host()+" does not let "+who+" in.",
@@ -93,15 +93,15 @@ func (b *bridge) shutOut(h *hint.Error) *hint.Error {
 }
 
 // statusHint puts an HTTP status into words.
-func statusHint(e *streamable.StatusError, host string) *hint.Error {
-	cause := fmt.Errorf("HTTP status %d", e.Status)
+func (b *bridge) statusHint(e *streamable.StatusError) *hint.Error {
+	host, cause := b.host(), fmt.Errorf("HTTP status %d", e.Status)
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		return hint.Wrap(cause, hint.Refused, "The server "+host+" refuses the token that was just renewed.", "Sign in again with Keyporter, or ask the server's owner.")
 	case e.Status == http.StatusProxyAuthRequired:
 		return network.LoginWanted("on the way to " + host)
 	case e.Status == http.StatusForbidden:
-		return forbidden(e, host, cause)
+		return b.forbidden(e, host, cause)
 	case e.Status == http.StatusNotFound:
 		return hint.Wrap(cause, hint.Refused, "There is no MCP server at this address of "+host+".", "Check the server's address in Keyporter.")
 	case e.Status == http.StatusTooManyRequests:
@@ -116,9 +116,9 @@ func statusHint(e *streamable.StatusError, host string) *hint.Error {
 
 // forbidden puts a 403 into words. Where error="insufficient_scope" names missing
 // scopes, a step-up has been tried before; see permitted.
-func forbidden(e *streamable.StatusError, host string, cause error) *hint.Error {
+func (b *bridge) forbidden(e *streamable.StatusError, host string, cause error) *hint.Error {
 	if challengeParam(e.Challenge, "error") == "insufficient_scope" {
-		scope := clean(challengeParam(e.Challenge, "scope"), 200)
+		scope := b.quote(challengeParam(e.Challenge, "scope"), 200)
 		if scope == "" {
 			scope = "not named"
 		}

@@ -153,7 +153,7 @@ type response struct {
 
 // quote cleans a text of the answer for an error.
 func (r *response) quote(text string, limit int) string {
-	return clean(secret.Remove(clean(text, len(text)), r.sent...), limit) // cleaned first, so that no character between hides one
+	return secret.Quote(text, limit, r.sent...)
 }
 
 func (r *response) ok() bool { return r.status >= 200 && r.status < 300 }

@@ -7,7 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"keyporter/broker/secret"
 )
 
 // Error codes that callers branch on (RFC 6749 section 5.2, RFC 6750 section
@@ -98,26 +99,8 @@ func CodeOf(err error) string {
 	return ""
 }
 
-// clean makes a text that came from outside fit for an error: at most limit
-// characters, none of them control, format or other unprintable ones, on one line.
-func clean(s string, limit int) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range s {
-		if r == '\n' || r == '\r' || r == '\t' {
-			r = ' '
-		}
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			continue
-		}
-		if n == limit {
-			break
-		}
-		b.WriteRune(r)
-		n++
-	}
-	return strings.TrimSpace(b.String())
-}
+// clean makes a text that came from outside fit for an error; see secret.Quote.
+func clean(s string, limit int) string { return secret.Quote(s, limit) }
 
 // NewError returns the Error for an error response at the authorization endpoint
 // (RFC 6749 section 4.1.2.1), which has no status.

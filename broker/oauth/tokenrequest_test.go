@@ -81,7 +81,7 @@ func TestTokenErrorsSayWhatTheServerSaidAndNoMore(t *testing.T) {
 		{"with 200, as GitHub", 200, `error=bad_verification_code&error_description=The+code&x=SECRETWORD`, &Error{"bad_verification_code", "The code", 200, 0}},
 		{"with an access token beside it", 200, `{"error":"x","access_token":"SECRETWORD"}`, &Error{"x", "", 200, 0}},
 		{"control characters", 401, `{"error":"invalid_client\u0000\u001b[31m","error_description":"a\nb\u202e` + strings.Repeat("ж", 300) + `"}`,
-			&Error{"invalid_client[31m", "a b" + strings.Repeat("ж", 197), 401, 0}},
+			&Error{"invalid_client[31m", "a b" + strings.Repeat("ж", 196) + "…", 401, 0}},
 		{"a page", 502, `<html>SECRETWORD</html>`, &Error{"", "", 502, 0}},
 		{"nothing", 500, ``, &Error{"", "", 500, 0}},
 		{"error of another shape", 400, `{"error":{"message":"SECRETWORD"}}`, &Error{"", "", 400, 0}},

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Removed stands where Remove has taken a secret out.
@@ -34,6 +36,39 @@ func Remove(text string, values ...string) string {
 		text = strings.ReplaceAll(text, s, Removed)
 	}
 	return text
+}
+
+// Quote makes a text from outside fit for a sentence, an error or a log: on one line,
+// without what does not show and without the values, and cut to limit characters; 0
+// means that nothing is cut. What does not show goes first, and the cut comes last, so
+// that neither keeps a value from being found.
+func Quote(text string, limit int, values ...string) string {
+	for _, v := range values {
+		if seen := visible(v); seen != v {
+			values = append(slices.Clip(values), seen)
+		}
+	}
+	text = Remove(visible(text), values...)
+	if limit > 0 && utf8.RuneCountInString(text) > limit {
+		text = string([]rune(text)[:limit-1]) + "…"
+	}
+	return text
+}
+
+// visible puts a text on one line and leaves out what does not show.
+func visible(text string) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r > ' ' && r < unicode.MaxASCII:
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError, !unicode.IsPrint(r), unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+			return -1
+		}
+		return r
+	}, text)
+	return strings.Join(strings.Fields(text), " ")
 }
 
 func spellings(v string) (all []string) {
@@ -92,6 +127,13 @@ func (s *Sent) Remove(text string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Remove(text, s.values...)
+}
+
+// Quote is Quote without any of them.
+func (s *Sent) Quote(text string, limit int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Quote(text, limit, s.values...)
 }
 
 func (s *Sent) String() string               { return redacted }

@@ -58,3 +58,21 @@ func TestWhatWasSentNeverPrints(t *testing.T) {
 		t.Errorf("it prints as %s", got)
 	}
 }
+
+func TestAQuoteHidesNothingInWhatDoesNotShow(t *testing.T) {
+	for text, want := range map[string]string{
+		"you sent SECRET\u200bWO\ufe0fR\u00adD-to\x00k\u034fe\xffn.": "you sent [removed].",
+		"one\r\n\tline  \u2028of \x1b[31mtext":                       "one line of [31mtext",
+		"SECRETWORD  in\ttwo words":                                  "[removed]",
+		strings.Repeat("é", 25):                                      strings.Repeat("é", 19) + "…",
+		strings.Repeat("é", 20):                                      strings.Repeat("é", 20),
+		"0123456789abcSECRETWORD-token":                              "0123456789abc[remov…",
+	} {
+		if got := Quote(text, 20, "SECRETWORD-token", "SECRETWORD  in\ttwo words"); got != want {
+			t.Errorf("Quote(%q) = %q, want %q", text, got, want)
+		}
+	}
+	if long := strings.Repeat("a", 5000); Quote(long, 0) != long {
+		t.Error("a quote without a limit is cut")
+	}
+}

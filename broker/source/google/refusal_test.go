@@ -154,7 +154,7 @@ func TestARefusalThatRepeatsTheAssertionIsQuotedWithoutIt(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sent = r.FormValue("assertion")
 		w.WriteHeader(http.StatusBadRequest)
-		b, _ := json.Marshal(map[string]string{"error": "invalid_scope", "error_description": "got " + sent})
+		b, _ := json.Marshal(map[string]string{"error": "invalid_scope", "error_description": "got " + sent[:20] + "\u200b" + sent[20:]})
 		_, _ = w.Write(b)
 	}))
 	t.Cleanup(s.Close)

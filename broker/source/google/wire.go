@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"keyporter/broker/oauth"
 	"keyporter/broker/secret"
@@ -93,9 +92,7 @@ func (w *wire) form(ctx context.Context, endpoint string, client *url.Userinfo, 
 	readable := json.Unmarshal(r.body, &ans) == nil
 	if r.status != http.StatusOK || ans.Error != "" {
 		sent := oauth.SentSecrets(form, id, password)
-		quote := func(text string, limit int) string {
-			return clean(secret.Remove(clean(text, len(text)), sent...), limit)
-		}
+		quote := func(text string, limit int) string { return secret.Quote(text, limit, sent...) }
 		e := &oauth.Error{Code: quote(string(ans.Error), 60), Description: quote(ans.Description, 200), Status: r.status}
 		return nil, &refusal{e, oauth.ClockAhead(w.now(), r.header.Get("Date"))}, nil
 	}
@@ -137,12 +134,5 @@ func visible(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// clean makes a text from outside fit for an error: at most limit printable
-// characters on one line.
-func clean(s string, limit int) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
-	if r := []rune(s); len(r) > limit {
-		s = string(r[:limit])
-	}
-	return s
-}
+// clean makes a text from outside fit for an error; see secret.Quote.
+func clean(s string, limit int) string { return secret.Quote(s, limit) }

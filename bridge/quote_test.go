@@ -1,0 +1,81 @@
+package bridge
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"keyporter/broker/local"
+)
+
+// inPieces is the token with characters between that do not show.
+const inPieces = "SECRET\u200bWO\ufe0fR\u00adD-o\x00n\xffe"
+
+// shown is a text as a person or a model reads it: without what does not show.
+func shown(text string) string {
+	text = strings.NewReplacer(`\u200b`, "", `\u0000`, "", `\x00`, "", `\ufffd`, "", `\xff`, "", `\u00ad`, "", `\ufe0f`, "", "\ufe0f", "", "\ufffd", "").Replace(text)
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// A server repeats what it was sent in each place from which its words may come to the
+// client's window and into the log.
+func TestATokenInPiecesDoesNotComeBackTogether(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer func(w http.ResponseWriter)
+		want   string // in what the client gets
+	}{
+		"the body": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(500)
+			fmt.Fprintf(w, "no: %s (end)", inPieces)
+		}, `"excerpt":"no: [removed] (end)"`},
+		"the body, behind much space": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(500)
+			fmt.Fprintf(w, "%snot %s-one", strings.Repeat(" \n", 2<<10-5), marker)
+		}, `"excerpt":"not [removed]"`},
+		"the scope that is missing": {func(w http.ResponseWriter) {
+			w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+marker+`-one"`)
+			w.WriteHeader(403)
+		}, "a permission is missing ([removed])"},
+		"when to come back": {func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "after "+marker+"-one")
+			w.WriteHeader(503)
+		}, `"retryAfter":"after [removed]"`},
+		"where it sends requests": {func(w http.ResponseWriter) {
+			w.Header().Set("Location", "/other/"+marker+"-one")
+			w.WriteHeader(307)
+		}, "/other/[removed]"},
+		"which versions it speaks": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32022,"message":"","data":{"supported":["2027 %s-one"]}}}`, marker)
+		}, "Keyporter does not know: 2027 [removed]."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { test.answer(w) })))
+			a.stepUp = func(local.StepUpRequest) (*local.Token, error) { return token("one", time.Time{}, time.Time{}), nil }
+			h := start(t, a)
+			if strings.Contains(name, "versions") {
+				h.send(initialize)
+			} else {
+				h.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}`)
+			}
+			h.wantHas(test.want)
+			h.end()
+			for where, text := range map[string]string{"stdout": h.out.String(), "log": h.log.String()} {
+				if strings.Contains(shown(text), marker) {
+					t.Errorf("secret on %s:\n%q", where, text)
+				}
+			}
+		})
+	}
+}

@@ -2,7 +2,7 @@ package broker
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"keyporter/broker/account"
 	"keyporter/broker/config"
@@ -32,14 +32,17 @@ func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) er
 	if err != nil {
 		return err
 	}
+	var staged config.Staged
 	noted := false
 	err = v.Update(ctx, func(tx *vault.Tx) error {
 		if err := f(cfg, tx); err != nil {
 			return err
 		}
-		staged, err := b.file.Stage(cfg)
-		if noted = tx.Changed(); err != nil || !noted {
+		if staged, err = b.file.Stage(cfg); err != nil {
 			return err
+		}
+		if noted = tx.Changed(); !noted {
+			return nil
 		}
 		return tx.Put(editKey, staged)
 	})
@@ -47,24 +50,28 @@ func (b *Broker) edit(ctx context.Context, f func(*account.Config, *vault.Tx) er
 		b.file.Drop()
 		return err
 	}
-	return b.commit(cfg, noted)
+	return b.commit(cfg, staged, noted)
 }
 
 // commit writes config.json after the vault, which has noted what waits if it has a
 // half of the edit. The caller holds b.edits.
-func (b *Broker) commit(cfg *account.Config, noted bool) error {
+func (b *Broker) commit(cfg *account.Config, staged config.Staged, noted bool) error {
+	var err error
 	if b.file.Changed() { // by hand, while the vault was written
-		merged, err := b.file.Merge(cfg)
-		if err != nil {
-			return err
+		if cfg, err = b.file.Finish(staged); cfg == nil && err == nil {
+			err = errors.New("what waited beside config.json is gone")
 		}
-		cfg = merged
-	} else if err := b.file.Commit(); err != nil && !noted {
+	} else {
+		err = b.file.Commit()
+	}
+	switch {
+	case err != nil && !noted:
 		b.file.Drop()
 		return err
-	} else if err != nil {
-		return hint.Wrap(err, hint.CodeOf(err), fmt.Sprintf("The change is in the vault, but the file %s could not be written yet.", b.file.Path),
-			"Check that its disk has room and can be written to; the next change, or the next start of Keyporter, then finishes this one.")
+	case err != nil:
+		h := hint.Of(err)
+		return hint.Wrap(err, h.Code, "The change is in the vault, but not in config.json yet. "+h.What,
+			"Mend the file, or make room on its disk; Keyporter then finishes the change.")
 	}
 	b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
 	return nil
@@ -102,27 +109,23 @@ func (b *Broker) editConfig(ctx context.Context, f func(*account.Config) error) 
 }
 
 // finishEdit does the second half of an edit that was interrupted after the vault
-// was written, and reports whether there was one. The caller holds b.edits.
-func (b *Broker) finishEdit(v *vault.File) (bool, error) {
+// was written, and returns what config.json holds then, or nil where there was none.
+// The caller holds b.edits.
+func (b *Broker) finishEdit(v *vault.File) (*account.Config, error) {
 	var staged config.Staged
 	_ = readRecord(v, editKey, &staged) // without one, nothing is finished
 	return b.file.Finish(staged)
 }
 
-// catchUp is finishEdit for a vault that was just opened.
-func (b *Broker) catchUp(ctx context.Context, v *vault.File) {
-	select {
-	case b.edits <- struct{}{}:
-		defer func() { <-b.edits }()
-	case <-ctx.Done():
-		return
-	}
-	done, err := b.finishEdit(v)
-	if err != nil {
+// catchUp is finishEdit for a vault that was just opened, or a config.json that a
+// person may have mended. The caller holds b.edits.
+func (b *Broker) catchUp(v *vault.File) {
+	cfg, err := b.finishEdit(v)
+	switch {
+	case err != nil:
 		b.opt.Log.Warn("config.json not brought up to the vault", "err", err)
-	}
-	if done {
+	case cfg != nil:
 		b.opt.Log.Info("config.json brought up to the vault, after an edit that was interrupted")
-		b.loadConfig()
+		b.update(func() { b.cfg, b.cfgProblem = cfg, nil })
 	}
 }

@@ -3,10 +3,12 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyporter/broker/account"
 	"keyporter/broker/config"
@@ -25,7 +27,7 @@ func (w *world) alone(f func()) {
 
 // halfAnEdit does what an edit does before the vault is written, and that: the power
 // is cut then.
-func (w *world) halfAnEdit(name string) *account.Config {
+func (w *world) halfAnEdit(name string) (*account.Config, config.Staged) {
 	w.t.Helper()
 	cfg, err := w.file.Load()
 	if err != nil {
@@ -39,7 +41,7 @@ func (w *world) halfAnEdit(name string) *account.Config {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return cfg
+	return cfg, staged
 }
 
 // Settings need no vault; an edit that waits for it must not be lost to one.
@@ -106,6 +108,58 @@ func TestAHandEditDuringAnEditIsKept(t *testing.T) {
 	}
 }
 
+// The vault has the change by then. It comes into the file when that is mended, with
+// what the person wrote, also if Keyporter was started anew meanwhile.
+func TestAHandEditThatBreaksTheFileDuringAnEditCostsNoServer(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %t", restart), func(t *testing.T) {
+			w := newWorldWith(t, func(o *Options) { o.Poll = true })
+			w.addStatic("desk")
+			var mended string
+			err := w.edit(t.Context(), func(cfg *account.Config, tx *vault.Tx) error {
+				b, err := os.ReadFile(w.paths.ConfigFile())
+				if err != nil {
+					return err
+				}
+				mended = strings.Replace(string(b), `"servers": {`, `"servers": {"hand": {"url": "https://hand.example/mcp"}`, 1)
+				writeText(t, w.paths.ConfigFile(), strings.Replace(mended, `"}`, `"`, 1))
+				cfg.Servers["ours"] = &account.Server{Name: "ours", URL: "https://ours.example/mcp"}
+				return tx.Put(serverKey("ours"), serverRecord{})
+			})
+			if h := hint.Of(err); err == nil || !strings.Contains(h.What, "in the vault") || !strings.Contains(h.What, "at line 12") || !strings.Contains(h.Do, "finishes") {
+				t.Fatalf("words: %v", err)
+			}
+			if _, err := w.SetSettings(t.Context(), local.SetSettings{Values: map[string]string{"language": "ja"}}); err == nil || !strings.Contains(err.Error(), "at line 12") {
+				t.Errorf("a change of a broken file: %v", err)
+			}
+			if restart {
+				w.stop()
+			}
+			writeText(t, w.paths.ConfigFile(), mended)
+			if restart {
+				w.start()
+			}
+			for {
+				news := w.news()
+				if got := w.config().ServerNames(); slices.Equal(got, []string{"hand", "ours"}) {
+					break
+				}
+				select {
+				case <-news:
+				case <-t.Context().Done():
+				case <-time.After(time.Minute):
+					t.Fatalf("servers = %q", w.config().ServerNames())
+				}
+			}
+			var read *account.Config
+			w.alone(func() { read, err = w.file.Load() })
+			if err != nil || !slices.Equal(read.ServerNames(), []string{"hand", "ours"}) || w.file.Waits() {
+				t.Errorf("config.json has %q, error %v", read.ServerNames(), err)
+			}
+		})
+	}
+}
+
 // The vault has the change then, so it is not lost, and is not said to be.
 func TestAnEditWhoseSecondHalfFailsIsFinishedAtTheNext(t *testing.T) {
 	w := newWorld(t)
@@ -113,9 +167,9 @@ func TestAnEditWhoseSecondHalfFailsIsFinishedAtTheNext(t *testing.T) {
 	next, aside := w.paths.ConfigFile()+".next", w.paths.ConfigFile()+".aside"
 	var err error
 	w.alone(func() {
-		cfg := w.halfAnEdit("notes")
+		cfg, staged := w.halfAnEdit("notes")
 		if err = errors.Join(os.Rename(next, aside), os.Mkdir(next, 0o700)); err == nil {
-			err = w.commit(cfg, true)
+			err = w.commit(cfg, staged, true)
 		}
 	})
 	wantCode(t, err, hint.Failed)

@@ -70,7 +70,12 @@ func (b *Broker) openVault() *opening {
 
 // takeUp does what a vault that was just opened needs before it is used.
 func (b *Broker) takeUp(ctx context.Context, v *vault.File) {
-	b.catchUp(ctx, v)
+	select {
+	case b.edits <- struct{}{}:
+		b.catchUp(v)
+		<-b.edits
+	case <-ctx.Done():
+	}
 	b.finishMoves(ctx, v)
 	b.sealLog(ctx, v)
 }

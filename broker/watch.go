@@ -54,7 +54,8 @@ func (b *Broker) watchConfig(ctx context.Context) {
 	}
 }
 
-// rereadConfig reads config.json if it differs from what was last read.
+// rereadConfig reads config.json if it differs from what was last read, and finishes
+// an edit that waits for it.
 func (b *Broker) rereadConfig(ctx context.Context) {
 	select {
 	case b.edits <- struct{}{}:
@@ -63,8 +64,11 @@ func (b *Broker) rereadConfig(ctx context.Context) {
 		return
 	}
 	b.mu.Lock()
-	broken := b.cfgProblem != nil
+	broken, v := b.cfgProblem != nil, b.vault
 	b.mu.Unlock()
+	if v != nil && b.file.Waits() {
+		b.catchUp(v)
+	}
 	if !broken && !b.file.Changed() {
 		return
 	}

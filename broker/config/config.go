@@ -67,9 +67,9 @@ func (f *File) Load() (*account.Config, error) {
 
 // backup keeps a copy of what was last read or written. One that cannot be kept
 // (a full or read-only disk) makes config.json itself no worse; the next call
-// tries again.
+// tries again. While a version waits, the copy stays the one before it.
 func (f *File) backup() {
-	if !bytes.Equal(f.content, f.copied) && atomicfile.WriteFile(f.Backup(), f.content) == nil {
+	if !bytes.Equal(f.content, f.copied) && !f.Waits() && atomicfile.WriteFile(f.Backup(), f.content) == nil {
 		f.copied = f.content
 	}
 }

@@ -58,31 +58,86 @@ func (f *File) Commit() error {
 	return nil
 }
 
-// Merge is Commit for a config.json that a person has changed since it was loaded:
-// what c changes is done to that.
-func (f *File) Merge(c *account.Config) (*account.Config, error) {
-	before := empty()
-	if f.content != nil {
-		var err error
-		if before, err = parse(f.content); err != nil {
+// Waits reports whether a version may wait. It is safe from any goroutine at any time.
+func (f *File) Waits() bool {
+	_, err := os.Lstat(f.staged())
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// Finish commits what waits if it is s, and returns what config.json holds then.
+// Where a person has changed the file since, what s changes is done to that. It
+// returns nil where anything else waited, which was given up. While that cannot be
+// known, or the file cannot be understood, it goes on waiting: the vault may hold
+// the other half.
+func (f *File) Finish(s Staged) (*account.Config, error) {
+	waits, err := readFile(f.staged())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, unreadable(f.staged(), err)
+	}
+	now, err := readFile(f.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, unreadable(f.Path, err)
+	}
+	before, known := f.before(s)
+	switch {
+	case sum(waits) == s.After && sum(now) == s.Before:
+		if err := f.Commit(); err != nil {
 			return nil, err
 		}
+		return f.Load()
+	case sum(waits) != s.After || !known:
+		f.Drop()
+		return nil, nil
 	}
+	after, err := parse(waits)
+	if err != nil {
+		return nil, unreadable(f.staged(), err)
+	}
+	return f.merge(before, after)
+}
+
+// before returns the version that s was made from, if there still is one: while
+// another waits, the copy is left as it was. It is what parse makes of it as written
+// by encode, as what waits was.
+func (f *File) before(s Staged) (*account.Config, bool) {
+	if s.Before == "" {
+		return empty(), true
+	}
+	b := f.content
+	if sum(b) != s.Before {
+		b, _ = readFile(f.Backup()) // without one, nothing has that hash
+	}
+	c, err := parse(b)
+	if err != nil || sum(b) != s.Before {
+		return nil, false
+	}
+	if b, err = encode(c); err == nil {
+		c, err = parse(b)
+	}
+	return c, err == nil
+}
+
+// merge does to config.json what was done to before to make it after.
+func (f *File) merge(before, after *account.Config) (*account.Config, error) {
 	now, err := f.Load()
 	if err != nil {
 		return nil, err
 	}
-	merge(now.Servers, before.Servers, c.Servers)
-	merge(now.Accounts, before.Accounts, c.Accounts)
+	change(now.Servers, before.Servers, after.Servers)
+	change(now.Accounts, before.Accounts, after.Accounts)
 	if err := f.save(now); err != nil {
 		return nil, err
 	}
 	f.Drop()
+	f.backup()
 	return now, nil
 }
 
-// merge does to now what was done to before to make it after.
-func merge[V any](now, before, after map[string]V) {
+// change does to now what was done to before to make it after.
+func change[V any](now, before, after map[string]V) {
 	for name, v := range after {
 		if old, known := before[name]; !known || !reflect.DeepEqual(old, v) {
 			now[name] = v
@@ -93,34 +148,6 @@ func merge[V any](now, before, after map[string]V) {
 			delete(now, name)
 		}
 	}
-}
-
-// Waits reports whether a version may wait. It can be called by anybody.
-func (f *File) Waits() bool {
-	_, err := os.Lstat(f.staged())
-	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// Finish commits what waits if it is s and config.json is still the one before it,
-// and reports whether it did. Anything else that waits was given up. While that
-// cannot be known, it goes on waiting: the vault may hold the other half.
-func (f *File) Finish(s Staged) (bool, error) {
-	waits, err := readFile(f.staged())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, unreadable(f.staged(), err)
-	}
-	now, err := readFile(f.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, unreadable(f.Path, err)
-	}
-	if sum(waits) == s.After && sum(now) == s.Before {
-		return true, f.Commit()
-	}
-	f.Drop()
-	return false, nil
 }
 
 // Drop gives up what waits. Where it cannot be removed, Finish leaves it alone all

@@ -42,7 +42,7 @@ type File struct {
 // Backup returns the path of the last version that could be read.
 func (f *File) Backup() string { return f.Path + ".bak" }
 
-// Written returns the files that are written.
+// Written returns all paths that File writes, for atomicfile.Leftovers.
 func (f *File) Written() []string { return []string{f.real(), f.Schema, f.Backup(), f.staged()} }
 
 // Load reads the file. A file that is not there is an empty list. The error for

@@ -47,7 +47,7 @@ func (a *access) halted() bool { return a.status == local.Paused || a.status == 
 // access is standing, with a sign-in under way shown. b.mu is held.
 func (b *Broker) access(s *account.Server) *access {
 	a, _ := b.whole(s)
-	if b.attempts[b.attemptName(s.Name)] != nil && !a.halted() {
+	if b.underWay(b.attemptName(s.Name)) != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(s.Name))
 	}
 	return a

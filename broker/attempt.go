@@ -49,7 +49,7 @@ type attempt struct {
 	flow    *authcode.Flow
 	events  []*local.SignInEvent
 	waiters int
-	kept    bool // what it brought is at work; whoever wants more needs another attempt
+	kept    bool // what it brought is at work; see underWay
 	over    bool
 
 	deserted bool // it ended because nobody was left who wanted it
@@ -69,7 +69,7 @@ type signInHistory struct {
 func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at *attempt, joined bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at := b.attempts[s.Name]; at != nil && !at.kept {
+	if at := b.underWay(s.Name); at != nil {
 		if who == person {
 			at.asker = person
 		}
@@ -98,6 +98,16 @@ func (b *Broker) begin(s *account.Server, r local.SignInRequest, who asker) (at 
 		b.dropNotice(s.Name)
 	}
 	return at, false, nil
+}
+
+// underWay returns the sign-in of that name (see attemptName) for which somebody may
+// still wait, or nil. One that has only its end to note is over for everybody: what
+// it brought shows, and the rules for the next one hold. b.mu is held.
+func (b *Broker) underWay(name string) *attempt {
+	if at := b.attempts[name]; at != nil && !at.kept {
+		return at
+	}
+	return nil
 }
 
 // abandon ends an attempt that began for a bridge, and not because a person asked,
@@ -221,7 +231,7 @@ func (b *Broker) PasteRedirect(_ context.Context, p local.PastedRedirect) error 
 		return err
 	}
 	b.mu.Lock()
-	at := b.attempts[s.Name]
+	at := b.underWay(s.Name)
 	var flow *authcode.Flow
 	if at != nil {
 		flow = at.flow
@@ -242,7 +252,7 @@ func (b *Broker) CancelSignIn(_ context.Context, n local.Name) error {
 func (b *Broker) cancelAttempt(server string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if at := b.attempts[b.attemptName(server)]; at != nil {
+	if at := b.underWay(b.attemptName(server)); at != nil {
 		at.cancel()
 	}
 }
@@ -253,7 +263,7 @@ func (b *Broker) cancelAttempt(server string) {
 func (b *Broker) mayBegin(server string, who asker) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if server = b.attemptName(server); b.attempts[server] != nil {
+	if server = b.attemptName(server); b.underWay(server) != nil {
 		return true
 	}
 	h := b.historyOf(server)

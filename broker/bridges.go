@@ -96,7 +96,7 @@ func (b *Broker) bridgeState(name string) (*local.BridgeState, error) {
 		return nil, hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed or renamed.", name), "Take it out of the MCP client's configuration, or put in its new name.")
 	}
 	a, further := b.whole(s)
-	if !a.ready() && b.attempts[b.attemptName(name)] != nil && !a.halted() {
+	if !a.ready() && b.underWay(b.attemptName(name)) != nil && !a.halted() {
 		a.is(local.SigningIn, signingIn(name))
 	}
 	st := &local.BridgeState{

@@ -130,7 +130,7 @@ type Broker struct {
 	settling     map[string]bool           // by lineage: grants in the vault that serve nobody yet
 	live         map[string]*liveGrant     // by grant: those that were renewed since the agent started
 	metadata     map[string]keptMetadata   // by issuer
-	attempts     map[string]*attempt       // by server or account: sign-ins under way
+	attempts     map[string]*attempt       // by server or account: sign-ins that have not noted their end
 	history      map[string]*signInHistory // by server
 	moveChecked  map[string]string         // by server: the hash of the refused token for which its issuer was looked up
 	stepUps      map[string]stepUp         // by server: sign-ins for more permissions that calls wait for

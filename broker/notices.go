@@ -38,7 +38,7 @@ func (b *Broker) signedOut(s *account.Server) {
 func (b *Broker) raiseSignIn(server, program string, signedOut bool) {
 	var show *local.Notice // a copy
 	b.update(func() {
-		if b.attempts[b.attemptName(server)] != nil {
+		if b.underWay(b.attemptName(server)) != nil {
 			return
 		}
 		i := slices.IndexFunc(b.notices, func(n *notice) bool { return n.Kind == local.NoticeSignIn && n.Server == server })

@@ -128,18 +128,75 @@ func TestRememberedScopesThatAreNotOnOfferAnyMoreAreForgotten(t *testing.T) {
 	}
 }
 
+// endingSignIn leaves a sign-in where what it brought is at work, and its end is not
+// noted yet.
+func (w *world) endingSignIn(server string) {
+	w.update(func() { w.attempts[server] = &attempt{server: server, opens: true, cancel: func() {}, kept: true} })
+}
+
 // The first call after a sign-in may want more before that sign-in has noted its
 // end: the browser opens again.
 func TestAStepUpRightBehindASignInOpensTheBrowser(t *testing.T) {
 	w, tok := narrow(t, account.SignInBrowser)
-	ending := &attempt{server: "notes", opens: true, cancel: func() {}, kept: true}
-	w.update(func() { w.attempts["notes"] = ending })
+	w.endingSignIn("notes")
 	if _, err := w.StepUp(t.Context(), local.StepUpRequest{Server: "notes", Refused: tok.Hash, Challenge: []string{wantsWrite}, Wait: 30 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	if opened, _ := w.seen(); opened != 1 {
 		t.Errorf("%d browsers, want 1", opened)
 	}
+}
+
+// The rules for browsers that no person asked for hold then too: none within ten
+// minutes for a model, and no fourth one for a bridge. The person is asked instead.
+func TestNoBrowserTooManyOpensRightBehindASignIn(t *testing.T) {
+	t.Run("model", func(t *testing.T) {
+		w, _ := narrow(t, account.SignInNotify)
+		if err := w.SignOut(t.Context(), local.SignOutRequest{Name: "notes"}); err != nil {
+			t.Fatal(err)
+		}
+		w.endingSignIn("notes")
+		if st := w.status("notes"); st.State != local.SignInNeeded {
+			t.Errorf("state = %s", st.State)
+		}
+		out, err := w.RequestSignIn(t.Context(), local.AwaitRequest{Server: "notes", Wait: time.Millisecond})
+		if err != nil || out.Ready {
+			t.Errorf("the sign_in tool: %+v, %v", out, err)
+		}
+		w.askedInsteadOfABrowser()
+	})
+	t.Run("bridge", func(t *testing.T) {
+		w, tok := narrow(t, account.SignInBrowser)
+		w.endingSignIn("notes")
+		w.update(func() {
+			for range maxUnasked {
+				w.historyOf("notes").unasked = append(w.historyOf("notes").unasked, time.Now())
+			}
+		})
+		_, err := w.StepUp(t.Context(), local.StepUpRequest{Server: "notes", Refused: tok.Hash, Challenge: []string{wantsWrite}, Wait: time.Millisecond})
+		wantCode(t, err, hint.SignInNeeded)
+		w.askedInsteadOfABrowser()
+	})
+}
+
+func (w *world) askedInsteadOfABrowser() {
+	w.t.Helper()
+	w.mu.Lock()
+	opened := len(w.opened)
+	w.mu.Unlock()
+	if st := w.snapshot(); opened != 0 || len(st.Notices) != 1 {
+		w.t.Errorf("%d browsers and %d notices, want a notice", opened, len(st.Notices))
+	}
+}
+
+// A server that is ready is shown as that, and not as waiting for the browser.
+func TestASignInThatIsAtWorkIsNotShownAsUnderWay(t *testing.T) {
+	w, _ := narrow(t, account.SignInNotify)
+	w.endingSignIn("notes")
+	if st := w.status("notes"); st.State != local.Ready {
+		t.Errorf("state = %s", st.State)
+	}
+	wantCode(t, w.PasteRedirect(t.Context(), local.PastedRedirect{Name: "notes", URL: plain("http://127.0.0.1/")}), hint.Usage)
 }
 
 func TestAStepUpWaitsForThePerson(t *testing.T) {

@@ -3,31 +3,24 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
 	"keyporter/internal/peer"
+	"keyporter/internal/peer/peertest"
 )
 
-// nobody is a user id that is not the one of the tests.
-func nobody() int {
-	if os.Getuid() == 65534 {
-		return 65533
-	}
-	return 65534
-}
+func init() { peertest.Main() }
+
+// request is one that the agent answers.
+const request = "GET /ping HTTP/1.1\r\nHost: keyporter\r\nConnection: close\r\n\r\n"
 
 func TestConnectionThatIsNoUnixSocketIsRefused(t *testing.T) {
 	a, b := net.Pipe()
@@ -48,10 +41,10 @@ func TestServerClosesARefusedConnectionWithoutAWord(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- Serve(ctx, l, new(fake), ServeOptions{Version: "1", peerOf: func(c net.Conn) (Peer, error) {
-			return Peer{UID: nobody()}, peer.ErrOtherUser
+			return Peer{UID: peertest.Nobody}, peer.ErrOtherUser
 		}})
 	}()
-	if got := knock(p.Socket()); got != "" {
+	if got := peertest.Say(p.Socket(), request); got != "" {
 		t.Errorf("the server said %q", got)
 	}
 	cancel()
@@ -60,79 +53,11 @@ func TestServerClosesARefusedConnectionWithoutAWord(t *testing.T) {
 	}
 }
 
-// knock sends a request and returns all that comes back.
-func knock(socket string) string {
-	c, err := net.Dial("unix", socket)
-	if err != nil {
-		return "cannot connect: " + err.Error()
-	}
-	defer c.Close()
-	io.WriteString(c, "GET /ping HTTP/1.1\r\nHost: keyporter\r\nConnection: close\r\n\r\n") // may be too late
-	b, _ := io.ReadAll(c)                                                                   // a reset is as good as an end
-	return string(b)
-}
-
 // childRoles are what the test binary does when a test starts it with the
 // role's name as its first argument.
 var childRoles = map[string]func() int{
-	"agent":    agentRole,
-	"starter":  starterRole,
-	"intruder": func() int { fmt.Printf("%q\n", knock(os.Args[2])); return 0 },
-	"squatter": squatterRole,
-}
-
-// squatterRole listens until its standard input ends, and then says how many
-// bytes it was told.
-func squatterRole() int {
-	l, err := net.Listen("unix", os.Args[2])
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	os.Chmod(os.Args[2], 0o777)
-	told := make(chan int64)
-	go func() {
-		total := int64(0)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				told <- total
-				return
-			}
-			n, _ := io.Copy(io.Discard, c)
-			total += n
-			c.Close()
-		}
-	}()
-	fmt.Println("listening")
-	io.Copy(io.Discard, os.Stdin)
-	l.Close()
-	fmt.Println(<-told)
-	return 0
-}
-
-// asNobody makes a command that runs a copy of the test binary as another user.
-// Only root can; the fabricated peers above stand for it elsewhere.
-func asNobody(t *testing.T, dir string, args ...string) *exec.Cmd {
-	t.Helper()
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(dir, "child")
-	if err := os.WriteFile(program, self, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, args...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(nobody()), Gid: uint32(nobody())}}
-	cmd.Dir = "/"
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-func canBeNobody() bool {
-	_, err := os.Stat("/proc/self/exe")
-	return os.Getuid() == 0 && err == nil
+	"agent":   agentRole,
+	"starter": starterRole,
 }
 
 func TestAnotherUsersClientGetsNoAnswer(t *testing.T) {
@@ -145,23 +70,19 @@ func TestAnotherUsersClientGetsNoAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := knock(p.Socket()); !strings.Contains(got, "1.2.3") {
+	if got := peertest.Say(p.Socket(), request); !strings.Contains(got, "1.2.3") {
 		t.Fatalf("own user: got %q, want an answer", got)
 	}
-	if !canBeNobody() {
-		return
+	if !peertest.Possible() {
+		return // TestServerClosesARefusedConnectionWithoutAWord stands for it
 	}
-	out, err := asNobody(t, p.Runtime, "intruder", p.Socket()).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.TrimSpace(string(out)); got != `""` {
-		t.Errorf("another user got %s", got)
+	if got, err := peertest.Knock(t.Context(), p.Runtime, p.Socket(), request); err != nil || got != "" {
+		t.Errorf("another user got %q (%v)", got, err)
 	}
 }
 
 func TestAnotherUsersSquatterIsToldNothing(t *testing.T) {
-	if !canBeNobody() {
+	if !peertest.Possible() {
 		if err := broken(t.Context(), peer.ErrOtherUser); errors.Is(err, ErrAgentGone) || !strings.Contains(hint.Of(err).What, "Another user") {
 			t.Errorf("got %v", err)
 		}
@@ -173,22 +94,9 @@ func TestAnotherUsersSquatterIsToldNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := paths.Paths{Config: dir, State: dir, Runtime: squat}
-	cmd := asNobody(t, dir, "squatter", p.Socket())
-	in, err := cmd.StdinPipe()
+	told, err := peertest.Squat(t.Context(), dir, p.Socket(), "")
 	if err != nil {
 		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(out)
-	lines.Scan()
-	if lines.Text() != "listening" {
-		t.Fatalf("squatter: %q", lines.Text())
 	}
 	for _, start := range []Start{Never, UnlessStopped, Always} {
 		_, err := Dial(t.Context(), DialOptions{Paths: p, Start: start, Program: "/nonexistent"})
@@ -196,12 +104,7 @@ func TestAnotherUsersSquatterIsToldNothing(t *testing.T) {
 			t.Errorf("start %d: got %v, want a refusal", start, err)
 		}
 	}
-	in.Close()
-	lines.Scan()
-	if lines.Text() != "0" {
-		t.Errorf("the squatter was told %s bytes", lines.Text())
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+	if got, err := told(); err != nil || got != "" {
+		t.Errorf("the squatter was told %q (%v)", got, err)
 	}
 }

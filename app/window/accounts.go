@@ -2,7 +2,6 @@ package window
 
 import (
 	"context"
-	"reflect"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -17,12 +16,9 @@ import (
 
 // accountsPage is the list of accounts.
 type accountsPage struct {
+	roll[view.AccountRow]
 	w     *Window
-	rows  []view.AccountRow
-	list  *list
 	stack *fyne.Container
-	ready bool
-	fresh map[string]bool // rows whose new text was not shown yet
 	high  map[shape]float32
 }
 
@@ -57,24 +53,12 @@ func (p *accountsPage) arrange() {
 }
 
 func (p *accountsPage) update(in view.Input) {
-	rows, ready := view.AccountRows(in), in.State != nil
-	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
-		return
-	}
-	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
-	name := func(r *view.AccountRow) string { return r.Name }
-	p.fresh = changes(p.rows, rows, name, func(a, b *view.AccountRow) bool { return reflect.DeepEqual(a, b) })
-	inPlace := sameOrder(p.rows, rows, name)
-	p.rows, p.ready = rows, ready
-	p.heights()
-	if rearrange {
-		p.arrange()
-	}
-	if inPlace {
-		p.list.redraw(func(id int) bool { return p.fresh[rows[id].Name] })
-		return
-	}
-	p.list.Refresh()
+	p.take(view.AccountRows(in), in.State != nil, func(r *view.AccountRow) string { return r.Name }, func(anew bool) {
+		p.heights()
+		if anew {
+			p.arrange()
+		}
+	})
 }
 
 // An accountItem is the widgets of one row: a name, what it is, lines, and

@@ -55,32 +55,3 @@ func (f *fade) stop() {
 	f.veil.FillColor = color.Transparent
 	f.veil.Refresh()
 }
-
-// changes returns the names of the rows of now that were in before with another
-// content.
-func changes[R any](before, now []R, name func(*R) string, same func(a, b *R) bool) map[string]bool {
-	was := make(map[string]*R, len(before))
-	for i := range before {
-		was[name(&before[i])] = &before[i]
-	}
-	changed := map[string]bool{}
-	for i := range now {
-		if b := was[name(&now[i])]; b != nil && !same(b, &now[i]) {
-			changed[name(&now[i])] = true
-		}
-	}
-	return changed
-}
-
-// sameOrder reports whether the same rows stand in the same order.
-func sameOrder[R any](before, now []R, name func(*R) string) bool {
-	if len(before) != len(now) {
-		return false
-	}
-	for i := range now {
-		if name(&before[i]) != name(&now[i]) {
-			return false
-		}
-	}
-	return true
-}

@@ -2,7 +2,6 @@ package window
 
 import (
 	"context"
-	"reflect"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -15,12 +14,9 @@ import (
 
 // serversPage is the list of servers.
 type serversPage struct {
+	roll[view.ServerRow]
 	w     *Window
-	rows  []view.ServerRow
-	list  *list
 	stack *fyne.Container // the list, or what an empty page teaches
-	ready bool            // a state has come
-	fresh map[string]bool // rows whose new text was not shown yet
 }
 
 func (p *serversPage) of() view.Page { return view.PageServers }
@@ -71,23 +67,11 @@ func (p *serversPage) empty() fyne.CanvasObject {
 }
 
 func (p *serversPage) update(in view.Input) {
-	rows, ready := view.ServerRows(in), in.State != nil
-	if reflect.DeepEqual(rows, p.rows) && ready == p.ready {
-		return
-	}
-	rearrange := (len(rows) == 0) != (len(p.rows) == 0) || len(rows) == 0
-	name := func(r *view.ServerRow) string { return r.Name }
-	p.fresh = changes(p.rows, rows, name, func(a, b *view.ServerRow) bool { return *a == *b })
-	inPlace := sameOrder(p.rows, rows, name)
-	p.rows, p.ready = rows, ready
-	if rearrange {
-		p.arrange()
-	}
-	if inPlace {
-		p.list.redraw(func(id int) bool { return p.fresh[rows[id].Name] })
-		return
-	}
-	p.list.Refresh() // keeps its place
+	p.take(view.ServerRows(in), in.State != nil, func(r *view.ServerRow) string { return r.Name }, func(anew bool) {
+		if anew {
+			p.arrange()
+		}
+	})
 }
 
 // rightWidth is the most room for what stands at the right of a row: its button and

@@ -229,15 +229,6 @@ func (c *Client) send(ctx context.Context, cred *Credentials, target *url.URL, m
 	return resp, nil
 }
 
-// drop reads a little of a body that nobody wants, so that the connection can be
-// used again, and closes it. An event stream may have no end.
-func drop(resp *http.Response) {
-	if mediaType(resp) != "text/event-stream" {
-		_, _ = some(resp.Body, 16<<10, linger)
-	}
-	resp.Body.Close()
-}
-
 // sameOrigin compares origins (RFC 6454 section 5).
 func sameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
@@ -277,54 +268,6 @@ func (e *RedirectError) Error() string {
 		return fmt.Sprintf("redirect %s", e.Reason)
 	}
 	return fmt.Sprintf("redirect %s: %s://%s%s", e.Reason, e.To.Scheme, e.To.Host, e.To.EscapedPath())
-}
-
-// How much is read of the body of an HTTP error, and for how long at a time: nobody
-// waits for it as for an answer, and a server may let it drip for ever.
-const (
-	maxErrorBody = 1 << 20
-	errorTime    = 5 * time.Second
-)
-
-// A StatusError is an HTTP answer that carries no messages.
-type StatusError struct {
-	Status      int
-	ContentType string
-	Body        []byte   // at most 1 MiB; it comes from the server
-	Challenge   []string // WWW-Authenticate fields
-	RetryAfter  string
-	Gate        bool // a gate in front of the server said so, not the server
-}
-
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("server answered with HTTP status %d", e.Status)
-}
-
-// statusError reads what the server says about it. What it takes of the budget is
-// given back when ctx, the life of the request, ends.
-func (c *Client) statusError(ctx context.Context, resp *http.Response) error {
-	defer resp.Body.Close()
-	body, err := some(resp.Body, smallAnswer, errorTime)
-	if err == nil && len(body) == smallAnswer {
-		room := &share{of: &c.answers}
-		if err = room.resize(ctx, maxErrorBody); err == nil {
-			var rest []byte
-			rest, err = some(resp.Body, maxErrorBody-smallAnswer, errorTime)
-			body = append(body, rest...)
-		}
-		context.AfterFunc(ctx, room.free)
-	}
-	if err != nil {
-		body = nil
-	}
-	return &StatusError{Status: resp.StatusCode, ContentType: mediaType(resp), Body: body,
-		Challenge: resp.Header.Values("Www-Authenticate"), RetryAfter: resp.Header.Get("Retry-After"), Gate: byGate(resp, body)}
-}
-
-// some reads the first n bytes of a body, for a limited time.
-func some(body io.ReadCloser, n int64, limit time.Duration) ([]byte, error) {
-	defer time.AfterFunc(limit, func() { body.Close() }).Stop()
-	return io.ReadAll(io.LimitReader(body, n))
 }
 
 // mediaType returns the Content-Type without parameters, in lower case.

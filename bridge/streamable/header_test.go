@@ -2,10 +2,14 @@ package streamable
 
 import (
 	"encoding/base64"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 func TestValuesTravelAsTheSpecificationSays(t *testing.T) {
@@ -86,5 +90,37 @@ func TestPathsBelowTheServersAddress(t *testing.T) {
 		if got := within(base, u); got != want {
 			t.Errorf("within(%s) = %v", path, got)
 		}
+	}
+}
+
+// breaking answers a POST with a stream that breaks off behind an event id, and
+// counts the GETs that come for the rest.
+type breaking struct {
+	id   string
+	gets atomic.Int32
+}
+
+func (b *breaking) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Request: req, ContentLength: -1}
+	text := "id: " + b.id + "\ndata:\n\n"
+	if req.Method == http.MethodGet {
+		b.gets.Add(1)
+		text = "data: {}\n\n"
+	}
+	resp.Body = io.NopCloser(strings.NewReader(text))
+	return resp, nil
+}
+
+func TestNoStreamIsResumedAtAnIdThatNoRequestCanCarry(t *testing.T) {
+	for id, resumed := range map[string]bool{"e1": true, "été": true, "a\x1b[31mb": false, "a\tb": false, "a\u009bb": false, strings.Repeat("a", 1<<20): false} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &breaking{id: id}
+			c := New(Options{Access: open{&Credentials{URL: &url.URL{Scheme: "http", Host: "127.0.0.1"}}}, Transport: server,
+				UserAgent: "test", Log: slog.New(slog.DiscardHandler)})
+			err := c.Exchange(t.Context(), &Message{Body: []byte(`{}`), Resume: true}, func([]byte) (bool, error) { return true, nil })
+			if got := server.gets.Load() > 0; got != resumed || (err == nil) != resumed {
+				t.Errorf("%.20q: resumed is %v, %v", id, got, err)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"keyporter/bridge/frame"
+	"keyporter/bridge/streamable"
 )
 
 // errCancelled is the cause when the client took a request back.
@@ -39,11 +40,12 @@ type call struct {
 	answered  atomic.Bool // the client has its answer
 
 	// For the goroutine that serves the call.
-	touched  bool   // something came back
-	acked    bool   // the acknowledgement of a subscription has been sent by us
-	outcome  string // for the audit log; empty means ok
-	received int64  // bytes
-	odd      oddity // about the messages that came
+	touched  bool                    // something came back
+	acked    bool                    // the acknowledgement of a subscription has been sent by us
+	outcome  string                  // for the audit log; empty means ok
+	received int64                   // bytes
+	odd      oddity                  // about the messages that came
+	refused  *streamable.StatusError // how the server refused it last; forgotten when it is sent again
 }
 
 // modern reports whether the call is of 2026-07-28 or later.

@@ -22,10 +22,16 @@ func (b *bridge) exchangeVia(c *call, via carrier, meta streamable.Meta) error {
 	b.wakeFirst()
 	c.sent.Store(true)
 	m := &streamable.Message{Body: c.f.Raw, Key: c.key, Meta: meta, Resume: !c.modern()}
-	sink := func(msg []byte) (bool, error) { return b.deliver(c, msg) }
-	err := via.Exchange(c.ctx, m, sink)
+	try := func() error {
+		c.refused.Forget()
+		c.refused = nil
+		err := via.Exchange(c.ctx, m, func(msg []byte) (bool, error) { return b.deliver(c, msg) })
+		errors.As(err, &c.refused)
+		return err
+	}
+	err := try()
 	if err != nil && !c.touched && c.ctx.Err() == nil && onlyReads(c.f.Method) && ofNetwork(err) {
-		err = via.Exchange(c.ctx, m, sink)
+		err = try()
 	}
 	for n := 0; n < maxPostponed && !c.touched; n++ {
 		wait, ok := postponed(c, err, b.opts.Now())
@@ -35,7 +41,7 @@ func (b *bridge) exchangeVia(c *call, via carrier, meta streamable.Meta) error {
 		t := time.NewTimer(wait)
 		select {
 		case <-t.C:
-			err = via.Exchange(c.ctx, m, sink)
+			err = try()
 		case <-c.ctx.Done():
 			t.Stop()
 			return context.Cause(c.ctx)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -206,5 +207,47 @@ func TestAClientThatSendsWithoutEndIsNotReadAnyMore(t *testing.T) {
 		h.in.CloseWithError(io.ErrClosedPipe)
 		<-stopped
 		h.done <- nil
+	})
+}
+
+// A refusal that a call gets over takes no more room, however long the call then takes:
+// others that were refused at length wait for that room.
+func TestCallsThatWereRefusedAtLengthOnceAreAllSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const many = 40 // of a megabyte, more than all answers may take
+		var mu sync.Mutex
+		seen, again := map[string]bool{}, 0
+		all := make(chan struct{})
+		h := start(t, newAgent(address), inMemory(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			raw, _ := io.ReadAll(r.Body)
+			body := string(raw)
+			mu.Lock()
+			first := !seen[body]
+			if seen[body] = true; !first {
+				if again++; again == many {
+					close(all)
+				}
+			}
+			mu.Unlock()
+			if first {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusServiceUnavailable)
+				w.Write(make([]byte, 1<<20))
+				return
+			}
+			select {
+			case <-all:
+			case <-time.After(time.Minute):
+				t.Error("some calls are not sent again")
+			}
+			answer(w, body, `{"tools":[]}`)
+		})))
+		for id := range many {
+			h.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/list"}`, id))
+		}
+		for range many {
+			h.wantHas(`"result":{"tools":[]}`)
+		}
+		h.end()
 	})
 }

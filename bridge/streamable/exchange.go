@@ -165,11 +165,11 @@ func (c *Client) stream(ctx context.Context, m *Message, resp *http.Response, si
 			continue
 		}
 		if resp.StatusCode != http.StatusOK || mediaType(resp) != "text/event-stream" {
-			err := c.statusError(ctx, resp)
 			if temporary(resp.StatusCode) {
+				drop(resp)
 				continue
 			}
-			return err
+			return c.statusError(ctx, resp)
 		}
 		before := at.id
 		done, err := c.events(ctx, resp, &at, sink)

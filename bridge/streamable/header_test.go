@@ -3,7 +3,6 @@ package streamable
 import (
 	"encoding/base64"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -115,9 +114,7 @@ func TestNoStreamIsResumedAtAnIdThatNoRequestCanCarry(t *testing.T) {
 	for id, resumed := range map[string]bool{"e1": true, "été": true, "a\x1b[31mb": false, "a\tb": false, "a\u009bb": false, strings.Repeat("a", 1<<20): false} {
 		synctest.Test(t, func(t *testing.T) {
 			server := &breaking{id: id}
-			c := New(Options{Access: open{&Credentials{URL: &url.URL{Scheme: "http", Host: "127.0.0.1"}}}, Transport: server,
-				UserAgent: "test", Log: slog.New(slog.DiscardHandler)})
-			err := c.Exchange(t.Context(), &Message{Body: []byte(`{}`), Resume: true}, func([]byte) (bool, error) { return true, nil })
+			err := clientOf(server).Exchange(t.Context(), &Message{Body: []byte(`{}`), Resume: true}, func([]byte) (bool, error) { return true, nil })
 			if got := server.gets.Load() > 0; got != resumed || (err == nil) != resumed {
 				t.Errorf("%.20q: resumed is %v, %v", id, got, err)
 			}

@@ -23,31 +23,56 @@ type StatusError struct {
 	Challenge   []string // WWW-Authenticate fields
 	RetryAfter  string
 	Gate        bool // a gate in front of the server said so, not the server
+
+	back func() // gives back what Body takes of the budget; nil if that is nothing
 }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("server answered with HTTP status %d", e.Status)
 }
 
-// statusError reads what the server says about it. What it takes of the budget is
-// given back when ctx, the life of the request, ends.
+// Forget gives up the body, and what it takes of the client's memory, before the
+// request ends: the error is passed on to nobody. e may be nil.
+func (e *StatusError) Forget() {
+	if e != nil && e.back != nil {
+		e.Body = nil
+		e.back()
+	}
+}
+
+// statusError reads what the server says about it. What that takes of the budget is
+// given back by Forget, or when ctx, the life of the request, ends.
 func (c *Client) statusError(ctx context.Context, resp *http.Response) error {
 	defer resp.Body.Close()
-	body, err := some(resp.Body, smallAnswer, errorTime)
-	if err == nil && len(body) == smallAnswer {
-		room := &share{of: &c.answers}
-		if err = room.resize(ctx, maxErrorBody); err == nil {
-			var rest []byte
-			rest, err = some(resp.Body, maxErrorBody-smallAnswer, errorTime)
-			body = append(body, rest...)
-		}
-		context.AfterFunc(ctx, room.free)
-	}
+	room := &share{of: &c.answers}
+	body, err := refusalBody(ctx, resp, room)
 	if err != nil {
 		body = nil
 	}
-	return &StatusError{Status: resp.StatusCode, ContentType: mediaType(resp), Body: body,
+	e := &StatusError{Status: resp.StatusCode, ContentType: mediaType(resp), Body: body,
 		Challenge: resp.Header.Values("Www-Authenticate"), RetryAfter: resp.Header.Get("Retry-After"), Gate: byGate(resp, body)}
+	if _ = room.resize(ctx, len(body)); room.held > 0 { // it never grows here
+		stop := context.AfterFunc(ctx, room.free)
+		e.back = func() {
+			if stop() {
+				room.free()
+			}
+		}
+	}
+	return e
+}
+
+// refusalBody reads the body of an HTTP error, as much as is kept of it.
+func refusalBody(ctx context.Context, resp *http.Response, room *share) ([]byte, error) {
+	body, err := some(resp.Body, smallAnswer, errorTime)
+	if err != nil || len(body) < smallAnswer {
+		return body, err
+	}
+	if err := room.resize(ctx, maxErrorBody); err != nil {
+		return nil, err
+	}
+	rest, err := some(resp.Body, maxErrorBody-smallAnswer, errorTime)
+	return append(body, rest...), err
 }
 
 // some reads the first n bytes of a body, for a limited time.

@@ -181,7 +181,7 @@ func Run(ctx context.Context, opts Options) error {
 		UserAgent: "keyporter/" + opts.Version, MaxMessage: opts.MaxLine, Log: opts.Log})
 	b.keep = newKeeper(b.link)
 	b.audit = newAuditor(b.link, opts.Now)
-	b.link.parting, b.link.joined = b.part, b.audit.again
+	b.link.parting, b.link.joined, b.link.resting = b.part, b.audit.again, b.http.CloseIdle
 
 	var side group
 	side.Go(b.link.run)

@@ -29,9 +29,11 @@ type link struct {
 	sent    *secret.Sent
 
 	// Set before run: what to do while an agent that is being stopped still
-	// answers, and when an agent has been joined. Either may be nil.
+	// answers, when an agent has been joined, and when requests may not go out any
+	// more. Each may be nil.
 	parting func(context.Context)
 	joined  func()
+	resting func()
 
 	view  atomic.Pointer[view]
 	known chan struct{} // closed when view is set for the first time
@@ -146,7 +148,7 @@ func (l *link) lost(err error) {
 		v := &view{err: hint.Of(err)}
 		if old != nil && old.state != nil {
 			s := *old.state
-			s.Token, s.Further, s.SecretHeaders, s.SecretQuery = nil, nil, nil, nil
+			s.Token, s.Further, s.SecretHeaders, s.SecretQuery, s.ProxyLogins = nil, nil, nil, nil, nil
 			v.state = &s
 		}
 		l.show(v)
@@ -238,8 +240,11 @@ func (l *link) gone(a Agent, err error) bool {
 // show puts v in place.
 func (l *link) show(v *view) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.put(v)
+	l.mu.Unlock()
+	if !v.ready() && l.resting != nil {
+		l.resting()
+	}
 }
 
 // put is show with the lock held.

@@ -102,13 +102,13 @@ func (r *road) certificate(st *local.BridgeState) (*tls.Certificate, error) {
 	})
 }
 
-// CloseIdleConnections closes connections that are not in use. The others serve the
-// requests that are on them and no more: HTTP/2 would put the next one beside a
-// stream that is open.
+// CloseIdleConnections closes connections that are not in use, and forgets the way,
+// which may hold a proxy's login. The others serve the requests that are on them and
+// no more: HTTP/2 would put the next one beside a stream that is open.
 func (r *road) CloseIdleConnections() {
 	r.mu.Lock()
 	old := r.by
-	r.by = nil
+	r.by, r.of = nil, nil
 	r.mu.Unlock()
 	if old != nil {
 		old.CloseIdleConnections()

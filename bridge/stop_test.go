@@ -134,16 +134,26 @@ func TestNothingSecretIsKeptAfterAStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newAgent(address)
 		a.state.SecretHeaders = map[string]secret.Plain{"X-Key": {Value: secret.New(marker + "-key")}}
+		a.state.Proxy = "http://proxy.example:3128"
+		a.state.ProxyLogins = map[string]secret.Plain{a.state.Proxy: {Value: secret.New("user:" + marker + "-login")}}
 		o := Options{Connect: a.connect, Server: "acme", Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 		l := newLink(t.Context(), &o)
+		way := &road{link: l}
+		l.resting = way.CloseIdleConnections
 		go l.run()
 		if v, err := l.current(t.Context()); err != nil || v.state.Token == nil || v.cred == nil {
 			t.Fatalf("no credentials to begin with: %v", err)
 		}
+		if _, err := way.transport(); err != nil || way.of.ProxyLogins == nil {
+			t.Fatalf("no way to begin with: %v", err)
+		}
 		a.die(errStopped)
 		v, err := l.await(t.Context(), func(v *view) bool { return !v.ready() })
-		if err != nil || v.cred != nil || v.state.Token != nil || v.state.SecretHeaders != nil {
+		if err != nil || v.cred != nil || v.state.Token != nil || v.state.SecretHeaders != nil || v.state.ProxyLogins != nil {
 			t.Errorf("after the stop the bridge knows %+v, credentials %v", v.state, v.cred)
+		}
+		if synctest.Wait(); way.by != nil || way.of != nil {
+			t.Error("the way to the server is remembered after the stop, with the proxy's login")
 		}
 		if l.sent.Remove(marker+"-key") != marker+"-key" {
 			t.Error("what was sent is remembered after the stop")

@@ -187,8 +187,8 @@ func Run(ctx context.Context, opts Options) error {
 	side.Go(b.link.run)
 	side.Go(func() { b.keep.run(rest) })
 	side.Go(func() { b.audit.run(rest) })
+	b.seen.at.Store(opts.Now().UnixNano()) // before any request goes out
 	b.spawn(b.followState)
-	b.seen.at.Store(opts.Now().UnixNano())
 	b.spawn(b.watchClock)
 
 	read := make(chan error, 1)

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -71,6 +72,25 @@ func TestEachHintOfTheDoctorHasWords(t *testing.T) {
 		if found < from.least {
 			t.Errorf("only %d hints were found in %s/%s: the test looks for them in the wrong places", found, from.folder, from.files)
 		}
+	}
+}
+
+// What the doctor says of broken worlds, with real values in it, is in a file that
+// broker's tests keep.
+func TestProblemsOfBrokenWorldsAreToldInJapanese(t *testing.T) {
+	b, err := os.ReadFile("../../broker/testdata/problems.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ja, japanese := TextsIn(Japanese), regexp.MustCompile(`\p{Hiragana}`)
+	said := strings.Split(strings.TrimSpace(string(b)), "\n")
+	for _, text := range said {
+		if says, ok := ja.told(text); !ok || !japanese.MatchString(says) {
+			t.Errorf("%q is told as %q", text, says)
+		}
+	}
+	if len(said) < 90 {
+		t.Errorf("the file has only %d texts", len(said))
 	}
 }
 

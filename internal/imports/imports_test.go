@@ -20,11 +20,13 @@ import (
 
 // A pkg is what go list says about a package.
 type pkg struct {
-	ImportPath string
-	Standard   bool
-	Imports    []string // its own import lines, without those of test files
-	Deps       []string // all that it needs
-	CgoFiles   []string
+	ImportPath   string
+	Standard     bool
+	Imports      []string // its own import lines, without those of test files
+	TestImports  []string
+	XTestImports []string
+	Deps         []string // all that it needs, without test files
+	CgoFiles     []string
 }
 
 // A graph is the packages of the module and all that they need, by import path.
@@ -35,7 +37,7 @@ type graph map[string]*pkg
 func list(t *testing.T, goos string) graph {
 	t.Helper()
 	noteSources(t)
-	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Standard,Imports,Deps,CgoFiles", "./...")
+	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Standard,Imports,TestImports,XTestImports,Deps,CgoFiles", "./...")
 	cmd.Dir = "../.." // the module's root
 	cmd.Env = append(os.Environ(), "GOOS="+goos, "GOARCH=amd64", "CGO_ENABLED=1")
 	var out, problems bytes.Buffer
@@ -103,6 +105,9 @@ func (r rule) check(g graph) []string {
 		reached := p.Deps
 		if r.direct {
 			reached = p.Imports
+		}
+		if r.tests {
+			reached = slices.Concat(reached, p.TestImports, p.XTestImports)
 		}
 		for _, dep := range reached {
 			if matches(dep, r.not) {
@@ -235,6 +240,8 @@ func made(chain ...string) graph {
 }
 
 func TestBreachesAreFound(t *testing.T) {
+	tested := made("keyporter/broker")
+	tested["keyporter/broker"].TestImports = []string{"keyporter/app/view"}
 	needsC := made("keyporter/cmd/keyporter", "example.com/c")
 	needsC["example.com/c"].CgoFiles = []string{"c.go"}
 	for name, c := range map[string]struct {
@@ -248,6 +255,7 @@ func TestBreachesAreFound(t *testing.T) {
 		"one source in another":   {made("keyporter/broker/source/google", "keyporter/broker/source/static"), "do not know each other"},
 		"C in the command line":   {needsC, "needs C for example.com/c"},
 		"testing outside tests":   {made("keyporter/broker/token", "testing/synctest"), "stays in test files"},
+		"upwards in a test":       {tested, "imports point one way"},
 		"beyond an allowlist":     {made("keyporter/internal/hint", "example.com/x"), "imports example.com/x"},
 	} {
 		t.Run(name, func(t *testing.T) {

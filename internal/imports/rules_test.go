@@ -6,6 +6,7 @@ type rule struct {
 	except []string // packages of these that it does not bind
 	not    []string // what they must not reach
 	direct bool     // only their own import lines count, not what those bring along
+	tests  bool     // the import lines of their tests count too
 	reason string
 }
 
@@ -74,6 +75,7 @@ var rules = []rule{
 	{
 		of:     []string{"keyporter/broker/...", "keyporter/bridge/..."},
 		not:    []string{"keyporter/cmd/...", "keyporter/app/..."},
+		tests:  true,
 		reason: "imports point one way: programs know packages",
 	},
 	{

@@ -1,26 +1,14 @@
 package tray
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
+	"keyporter/app/apptest"
 	"keyporter/app/view"
-	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
 )
-
-// thousand returns a state of a thousand servers.
-func thousand(state local.Status) *local.State {
-	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	s := &local.State{Vault: local.VaultState{Open: true}}
-	for i := range 1000 {
-		s.Servers = append(s.Servers, local.ServerState{Name: fmt.Sprintf("server-%04d", i), URL: fmt.Sprintf("https://s%d.example.com/mcp", i),
-			Kind: account.OAuth, Identity: "name@example.com", State: state, LastUsed: now.Add(-time.Duration(i) * time.Minute), ExpiresAt: now.Add(time.Hour)})
-	}
-	return s
-}
 
 // TestAThousandServersInTheMenu prints what each takes, and judges how many rows a
 // panel reads.
@@ -37,7 +25,7 @@ func TestAThousandServersInTheMenu(t *testing.T) {
 		set := func(s *local.State) {
 			m.set(view.Build(view.Input{Texts: view.TextsIn(view.English), Now: now, State: s}))
 		}
-		figure("made", func() { set(thousand(state)) })
+		figure("made", func() { set(apptest.Thousand(state, now)) })
 		figure("read by a panel", func() {
 			if all, err := (calls{m}).GetGroupProperties(nil, nil); err != nil || len(all) > 150 {
 				t.Errorf("a panel reads %d rows (%v)", len(all), err)
@@ -45,7 +33,7 @@ func TestAThousandServersInTheMenu(t *testing.T) {
 		})
 		b.heard()
 		figure("one server changed", func() {
-			s := thousand(state)
+			s := apptest.Thousand(state, now)
 			s.Servers[3].Problem = hint.New(hint.Failed, "It is odd.", "")
 			s.Servers[3].State = local.Failed
 			set(s)
@@ -53,9 +41,9 @@ func TestAThousandServersInTheMenu(t *testing.T) {
 		if got := b.heard(); len(got) == 0 {
 			t.Error("nobody heard of the change")
 		}
-		figure("nothing changed", func() { set(thousand(state)) })
+		figure("nothing changed", func() { set(apptest.Thousand(state, now)) })
 		b.heard()
-		set(thousand(state))
+		set(apptest.Thousand(state, now))
 		if got := b.heard(); len(got) > 0 {
 			t.Errorf("for nothing a panel heard %.300q", got)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"keyporter/app/apptest"
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
@@ -202,11 +203,7 @@ func TestManyServersShowTheNeedyAndTheRecentOnes(t *testing.T) {
 }
 
 func TestAThousandServersAreAListInTheWindow(t *testing.T) {
-	s := open()
-	for i := range 1000 {
-		s.Servers = append(s.Servers, local.ServerState{Name: fmt.Sprintf("s%03d", i), Kind: account.OAuth, State: local.SignInNeeded})
-	}
-	m := Build(input(s))
+	m := Build(input(apptest.Thousand(local.SignInNeeded, now)))
 	needs, servers := 0, 0
 	for _, it := range m.Items {
 		switch {

@@ -1,31 +1,17 @@
 package window
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"fyne.io/fyne/v2"
 
+	"keyporter/app/apptest"
 	"keyporter/app/view"
-	"keyporter/broker/account"
 	"keyporter/broker/local"
 )
 
-// thousand returns a state of a thousand servers and two hundred accounts.
-func thousand() *local.State {
-	s := &local.State{Vault: local.VaultState{Open: true}}
-	for i := range 200 {
-		s.Accounts = append(s.Accounts, local.AccountState{Name: fmt.Sprintf("account-%03d", i), Kind: account.OAuth, State: local.Ready,
-			Identity: fmt.Sprintf("person-%d@example.com", i), Origins: []string{"https://a.example.com"}, AddedAt: now})
-	}
-	for i := range 1000 {
-		a := s.Accounts[i%200]
-		s.Servers = append(s.Servers, local.ServerState{Name: fmt.Sprintf("server-%04d", i), URL: fmt.Sprintf("https://s%d.example.com/mcp", i),
-			Account: a.Name, Kind: a.Kind, Identity: a.Identity, State: local.Ready, LastUsed: now, ExpiresAt: now.Add(time.Hour)})
-	}
-	return s
-}
+func thousand() *local.State { return apptest.Thousand(local.Ready, now) }
 
 // oneChanged returns thousand with another text in one server's row, and in one account's.
 func oneChanged(server, acc int) *local.State {

@@ -24,8 +24,8 @@ var engine = []string{
 	"filippo.io/age/...", "github.com/zalando/go-keyring",
 }
 
-// fakes are servers that answer as tests want, and other users.
-var fakes = []string{"keyporter/internal/fakeas/...", "keyporter/internal/fakemcp/...", "keyporter/internal/fakegoogle/...", "keyporter/internal/fakevault/...", "keyporter/internal/peers/...", "keyporter/internal/peer/peertest"}
+// fakes are servers that answer as tests want, other users, and made-up states.
+var fakes = []string{"keyporter/internal/fakeas/...", "keyporter/internal/fakemcp/...", "keyporter/internal/fakegoogle/...", "keyporter/internal/fakevault/...", "keyporter/internal/peers/...", "keyporter/internal/peer/peertest", "keyporter/app/apptest"}
 
 // pure are the packages that build without a C compiler and a display.
 var pure = []string{"keyporter/broker/...", "keyporter/bridge/...", "keyporter/cmd/keyporter", "keyporter/cmd/keyporter-demo", "keyporter/internal/...", "keyporter/assets/..."}

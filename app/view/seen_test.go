@@ -86,7 +86,7 @@ func TestALongTextOfAServerDoesNotFreezeTheWindow(t *testing.T) {
 			tried := 0
 			_, _ = bySentence(said, func(s string) (string, bool) {
 				tried++
-				return hintJA()(s)
+				return "x", !strings.HasSuffix(s, "exist.") // words for all but the end
 			})
 			if most := maxSentences * (maxSentences + 1) / 2; tried > most {
 				t.Errorf("words for %d times %q were looked for %d times, want at most %d", times, its, tried, most)

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -188,117 +187,6 @@ func keyOf(st *local.BridgeState) bridgeKey {
 		k.problem = st.Problem.Text()
 	}
 	return k
-}
-
-// AwaitReady waits until a server is ready, for a bridge that holds a call.
-func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
-	s, err := lookupServer(b.config(), r.Server)
-	if err != nil {
-		return err
-	}
-	if err := b.awaitApproval(ctx, s, r.Wait); err != nil {
-		return err
-	}
-	if s.SignIn == account.SignInNever {
-		return b.missing(s.Name)
-	}
-	if err := b.missing(s.Name); err == nil {
-		return nil
-	}
-	if _, err := b.openedVault(ctx); err != nil && ctx.Err() == nil {
-		b.opt.Log.Debug("call waits for the vault", "err", err)
-	}
-	if needsSignIn(b.missing(s.Name)) {
-		if err := b.callForSignIn(s, b.programOf(ctx)); err != nil {
-			return err
-		}
-	}
-	return b.await(ctx, s.Name, r.Wait)
-}
-
-// callForSignIn does what a server's way of signing in says about a call that
-// needs one, which program made: a notice, or a browser at once. A browser that was opened for a call
-// before and was refused is not opened again; the error says why it was.
-func (b *Broker) callForSignIn(s *account.Server, program string) error {
-	if s.SignIn == account.SignInBrowser {
-		if err := b.refusedLately(s.Name); err != nil {
-			b.raiseNotice(s.Name, program)
-			return err
-		}
-		if b.mayBegin(s.Name, bridge) && b.startSignIn(s, bridge) == nil {
-			return nil
-		}
-	}
-	b.raiseNotice(s.Name, program)
-	return nil
-}
-
-func needsSignIn(err error) bool {
-	return err != nil && hint.CodeOf(err) == hint.SignInNeeded
-}
-
-// missing returns what keeps a server from being ready, or nil.
-func (b *Broker) missing(name string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.cfg.Servers[name]
-	if s == nil {
-		return hint.New(hint.NotFound, fmt.Sprintf("The server %q was removed.", name), "")
-	}
-	a, _ := b.whole(s)
-	if a.ready() {
-		return nil
-	}
-	if a.problem == nil {
-		return hint.New(hint.Failed, fmt.Sprintf("%s is not ready.", name), "See keyporter status.")
-	}
-	return a.problem
-}
-
-// await waits until a server is ready, at most for limit.
-func (b *Broker) await(ctx context.Context, name string, limit time.Duration) error {
-	return b.awaitUntil(ctx, name, limit, func() error { return b.missing(name) })
-}
-
-// errStillWaiting says that nothing has changed.
-var errStillWaiting = errors.New("still waiting")
-
-// awaitUntil waits until missing returns nil, looking again at each change, at
-// most for limit. A sign-in of the server that fails meanwhile ends the wait with
-// its error.
-func (b *Broker) awaitUntil(ctx context.Context, server string, limit time.Duration, missing func() error) error {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	failures, _ := b.failuresOf(server)
-	for {
-		news := b.news()
-		err := missing()
-		if err == nil {
-			return nil
-		}
-		if hint.CodeOf(err) == hint.Stopped {
-			return err
-		}
-		if n, failure := b.failuresOf(server); n > failures {
-			return failure
-		}
-		select {
-		case <-news:
-		case <-timer.C:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// failuresOf returns how many sign-ins of a server have failed, and why the last
-// one did.
-func (b *Broker) failuresOf(server string) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	h := b.historyOf(b.attemptName(server))
-	return h.failures, h.failure
 }
 
 // RequestSignIn is the sign_in tool. A model may call it, so it is no proof of a

@@ -166,7 +166,7 @@ func (e *entry) endPause() {
 // fail notes a failed renewal and when the next one may be tried.
 func (e *entry) fail(err error, now instant) {
 	wait := retryFirst
-	if !temporary(err) && !needsPerson(err) {
+	if !Temporary(err) && !needsPerson(err) {
 		wait = refusedHold
 	}
 	for range min(e.fails, 6) {

@@ -23,7 +23,7 @@ func (c *Cache) token(ctx context.Context, src Source, req Request, afterRefusal
 // passes waits until the second try is due if err is the first one in a row and
 // passes by itself, and reports whether it was.
 func (c *Cache) passes(ctx context.Context, req Request, err error) bool {
-	if ctx.Err() != nil || !temporary(err) {
+	if ctx.Err() != nil || !Temporary(err) {
 		return false
 	}
 	c.mu.Lock()

@@ -150,8 +150,8 @@ func (c *Cache) lock(name string) (unlock func(), err error) {
 	}
 }
 
-// temporary reports whether err passes by itself: the network, a 5xx, a limit.
-func temporary(err error) bool {
+// Temporary reports whether err passes by itself: the network, a 5xx, a limit.
+func Temporary(err error) bool {
 	var marked interface{ Temporary() bool }
 	if errors.As(err, &marked) && marked.Temporary() {
 		return true

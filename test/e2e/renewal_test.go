@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"keyporter/broker/local"
 	"keyporter/internal/fakeas"
 	"keyporter/internal/fakemcp"
 	"keyporter/internal/peers"
@@ -104,6 +105,26 @@ func TestFiftyBridgesShareOneRotatingGrant(t *testing.T) {
 	}
 	if most.Load() != 1 {
 		t.Errorf("%d token requests at once, want 1", most.Load())
+	}
+	h.wantBrowsers(1)
+}
+
+// As a laptop that wakes before its network, or a provider that is restarted.
+func TestBridgeGoesOnAfterAnOutageOverItsTokensEnd(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	w := newWorldWithin(h, fakeas.Options{AccessLife: 2 * time.Second}, time.Minute).signedIn(h)
+	c := settled(h, w)
+	w.as.Fail(fakeas.Token, 1_000_000, http.StatusServiceUnavailable)
+	until(t, "a call without a token", func() bool {
+		return c.take("an answer", c.add(2, 3)).Error != nil
+	})
+	w.as.Fail(fakeas.Token, 0, 0)
+	until(t, "a call with a new token", func() bool {
+		return c.take("an answer", c.add(2, 2)).Error == nil
+	})
+	if st := h.state().Servers[0]; st.State != local.Ready {
+		t.Errorf("acme is %s: %v", st.State, st.Problem)
 	}
 	h.wantBrowsers(1)
 }

@@ -94,5 +94,7 @@ var hintsOfNetworkJA = []phrase{
 	{"Make it writable if Keyporter may edit it, then try again.", "Keyporterが編集してよい場合は、書き込めるようにしてからもう一度試してください。"},
 	{"The file %s is written in a form that Keyporter cannot edit without touching more than its own entry.", "ファイル $1は、Keyporterの項目だけを編集することができない形で書かれています。"},
 	{"Write the servers in it one below the other, as its program does, and try again; nothing was changed.", "そのプログラムが書くように、サーバーを1行ずつ縦に並べて書き、もう一度試してください。何も変更していません。"},
+	{"The program that asks is not the one that connected to the Keyporter agent.", "要求したプログラムが、Keyporterのエージェントに接続したプログラムと異なります。"},
+	{"Start it anew.", "そのプログラムを起動し直してください。"},
 	{"The Keyporter agent does not answer.", "Keyporterのエージェントが応答しません。"},
 }

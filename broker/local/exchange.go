@@ -39,7 +39,12 @@ func (s *server) handler() http.Handler {
 		x := &exchange{server: s, w: w, r: r}
 		version, name, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 		m, known := byName[name]
+		p, _ := PeerFrom(r.Context())
+		_, err := p.Process()
 		switch {
+		case errors.Is(err, ErrOther):
+			s.options.Log.Warn("request refused", "pid", p.PID, "err", err)
+			x.refuse(http.StatusForbidden, hint.New(hint.Refused, "The program that asks is not the one that connected to the Keyporter agent.", "Start it anew."))
 		case r.URL.Path == "/ping" && r.Method == http.MethodGet:
 			x.answer(pong{API: APIVersion, Version: s.options.Version})
 		case !known || version != APIVersion && name != stop.name:

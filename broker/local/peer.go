@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 
@@ -18,6 +19,24 @@ type Peer struct {
 	// Seen is when the connection was accepted, on process.Now's clock. A process
 	// that started later only has the same number.
 	Seen int64
+
+	process process.Process // as it was then; the zero value if it could not be found
+}
+
+// ErrOther is what Process returns for a process that runs another program than when
+// it connected: whoever has a copy of its end of the connection would speak as that.
+var ErrOther = errors.New("the process at the other end runs another program than when it connected")
+
+// Process finds the peer's process, which is the one that connected or none.
+func (p Peer) Process() (process.Process, error) {
+	now, err := process.Find(p.PID)
+	switch {
+	case err != nil && p.process.PID == 0:
+		return process.Process{}, err // as at the beginning
+	case err != nil || !now.Same(p.process):
+		return process.Process{}, ErrOther
+	}
+	return now, nil
 }
 
 // verifiedPeer returns who is at the other end of c, a connection that either
@@ -25,7 +44,14 @@ type Peer struct {
 func verifiedPeer(c net.Conn) (Peer, error) {
 	seen := process.Now()
 	p, err := peer.Verify(c)
-	return Peer{UID: p.UID, PID: p.PID, Seen: seen}, err
+	if err != nil {
+		return Peer{UID: p.UID, PID: p.PID}, err
+	}
+	is, err := process.Find(p.PID)
+	if err != nil || is.Started > seen { // it has ended, and its number may be another's
+		is = process.Process{}
+	}
+	return Peer{UID: p.UID, PID: p.PID, Seen: seen, process: is}, nil
 }
 
 type peerKey struct{}
@@ -47,8 +73,9 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 // A peerListener accepts connections of this user and closes all others.
 type peerListener struct {
 	net.Listener
-	peerOf func(net.Conn) (Peer, error)
-	log    *slog.Logger
+	peerOf  func(net.Conn) (Peer, error)
+	senders bool // connections name who has written what comes over them
+	log     *slog.Logger
 }
 
 type peerConn struct {
@@ -64,6 +91,9 @@ func (l *peerListener) Accept() (net.Conn, error) {
 		}
 		p, err := l.peerOf(c)
 		if err == nil {
+			if l.senders {
+				c = peer.Only(c, p.PID)
+			}
 			return &peerConn{Conn: c, peer: p}, nil
 		}
 		c.Close()

@@ -62,6 +62,8 @@ func Serve(ctx context.Context, l net.Listener, b Broker, o ServeOptions) error 
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	_, own := l.(*Listener)
+	senders := own && o.peerOf == nil
 	if o.peerOf == nil {
 		o.peerOf = verifiedPeer
 	}
@@ -80,7 +82,7 @@ func Serve(ctx context.Context, l net.Listener, b Broker, o ServeOptions) error 
 	}
 
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(&peerListener{Listener: l, peerOf: o.peerOf, log: o.Log}) }()
+	go func() { served <- hs.Serve(&peerListener{Listener: l, peerOf: o.peerOf, senders: senders, log: o.Log}) }()
 	err, returned := s.wait(ctx, served)
 
 	closeSocket(l)

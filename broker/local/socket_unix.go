@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"keyporter/internal/hint"
+	"keyporter/internal/peer"
 )
 
 // checkAddress refuses a path that no system call would take, because those
@@ -32,7 +33,7 @@ func listen(ctx context.Context, path string) (net.Listener, error) {
 	if err := removeSocket(path); err != nil {
 		return nil, err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	l, err := (&net.ListenConfig{Control: peer.NameSenders}).Listen(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("listen on the local API: %w", err)
 	}

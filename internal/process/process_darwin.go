@@ -20,6 +20,8 @@ const (
 
 func now() int64 { return time.Now().UnixNano() }
 
+func fileAt(path string) (File, error) { return File{Path: path}, nil }
+
 func find(pid int) (Process, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {
@@ -41,5 +43,5 @@ func find(pid int) (Process, error) {
 	if again.Proc.P_starttime != info.Proc.P_starttime || len(path) == 0 {
 		return Process{}, unix.ESRCH
 	}
-	return Process{PID: pid, Parent: int(info.Eproc.Ppid), Path: string(path), Started: info.Proc.P_starttime.Nano()}, nil
+	return Process{PID: pid, Parent: int(info.Eproc.Ppid), Path: string(path), Program: File{Path: string(path)}, Started: info.Proc.P_starttime.Nano()}, nil
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +30,7 @@ func find(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	p.Path, err = program(pid)
+	p.Path, p.Program, err = program(pid)
 	if p.Login = errors.Is(err, os.ErrPermission) && isLogin(p); err != nil && !p.Login {
 		return Process{}, err
 	}
@@ -66,29 +65,35 @@ func anothers(pid int) bool {
 	return len(all) == 4 && !slices.Contains(all, strconv.Itoa(os.Getuid()))
 }
 
-// program returns the path of a process's program, if that is where this process too
+// program returns the path and the file of a process's program, if that is where this process too
 // finds it. Whoever has a file system of his own (user namespaces give one to
 // everybody, FUSE as well) can run anything under any name.
-func program(pid int) (string, error) {
+func program(pid int) (string, File, error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	path, err := os.Readlink(exe)
 	if err != nil {
-		return "", err
+		return "", File{}, err
 	}
-	is, err := os.Stat(exe) // the file itself, wherever it lies
+	is, err := fileAt(exe) // the file itself, wherever it lies
 	if err != nil {
-		return "", err
+		return "", File{}, err
 	}
-	if here, err := os.Stat(path); err == nil && os.SameFile(is, here) {
-		return path, nil
+	if here, err := fileAt(path); err == nil && is == here {
+		return path, is, nil
 	}
 	// A file that was replaced, by an update for example.
 	if old, gone := strings.CutSuffix(path, " (deleted)"); gone && sameMounts(pid) {
-		if dir, err := os.Stat(filepath.Dir(old)); err == nil && device(dir) == device(is) {
-			return old, nil
+		if dir, err := fileAt(filepath.Dir(old)); err == nil && dir.Device == is.Device {
+			return old, is, nil
 		}
 	}
-	return "", errors.New("its program is not where it seems to be")
+	return "", File{}, errors.New("its program is not where it seems to be")
+}
+
+func fileAt(path string) (File, error) {
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+	return File{Device: uint64(st.Dev), Number: st.Ino}, err
 }
 
 // sameMounts reports whether a process sees the same file systems as this one.
@@ -100,8 +105,6 @@ func sameMounts(pid int) bool {
 	ours, err := os.Stat("/proc/self/ns/mnt")
 	return err == nil && os.SameFile(theirs, ours)
 }
-
-func device(fi os.FileInfo) uint64 { return uint64(fi.Sys().(*syscall.Stat_t).Dev) }
 
 // status reads /proc/PID/stat. The name in parentheses may hold anything; fields
 // count from behind its end: the parent is the second, the start the twentieth.

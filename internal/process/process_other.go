@@ -9,4 +9,6 @@ import (
 
 func now() int64 { return time.Now().UnixNano() }
 
+func fileAt(string) (File, error) { return File{}, errors.ErrUnsupported }
+
 func find(int) (Process, error) { return Process{}, errors.ErrUnsupported }

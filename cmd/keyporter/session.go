@@ -83,11 +83,15 @@ func within(ctx context.Context, d time.Duration, server string) (context.Contex
 }
 
 // inWords gives an error that came as an answer its words: those of the bridge,
-// which stand in the error's data, or those of the server.
+// which stand in the error's data, or those of the server. Any error comes without
+// what the server was sent.
 func inWords(err error, sent *secret.Sent) error {
 	var answer *jsonrpc.Error
-	if !errors.As(err, &answer) {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &answer):
+		return &quotedError{sent.Quote(err.Error(), 0), err}
 	}
 	var own struct {
 		Keyporter hint.Code `json:"keyporter"`
@@ -96,14 +100,24 @@ func inWords(err error, sent *secret.Sent) error {
 		Detail    string    `json:"detail"`
 	}
 	if json.Unmarshal(answer.Data, &own) != nil || own.What == "" {
-		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(sent.Remove(answer.Message), ".")), "")
+		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(sent.Quote(answer.Message, 0), ".")), "")
 	}
-	h := hint.New(own.Keyporter, sent.Remove(own.What), sent.Remove(own.Do)) // a server can write the like
+	h := hint.New(own.Keyporter, sent.Quote(own.What, 0), sent.Quote(own.Do, 0)) // a server can write the like
 	if own.Detail != "" {
-		h.Cause = errors.New(sent.Remove(own.Detail))
+		h.Cause = errors.New(sent.Quote(own.Detail, 0))
 	}
 	return h
 }
+
+// A quotedError is an error that may repeat the server's words, such as one of the SDK
+// about an answer that it does not understand.
+type quotedError struct {
+	text string
+	err  error
+}
+
+func (e *quotedError) Error() string { return e.text }
+func (e *quotedError) Unwrap() error { return e.err }
 
 // ready returns why a server cannot be used now, after trying to get a token.
 func (p *program) ready(ctx context.Context, l *local.Client, name string) error {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -27,4 +30,36 @@ func TestASilentServerIsGivenUpWithASentence(t *testing.T) {
 			t.Errorf("error = %v", err)
 		}
 	})
+}
+
+// What tools, call and doctor say about a server holds none of what it was sent,
+// wherever the server repeats that.
+func TestAServersErrorsAreSaidWithoutWhatItWasSent(t *testing.T) {
+	const token = "SECRETWORD-token"
+	pieces := "SECRET\u200bWORD-to\u00adken"
+	var sent secret.Sent
+	sent.Add(secret.New(token))
+	for name, test := range map[string]struct{ answer, want string }{
+		"an error": {`"error":{"code":-32000,"message":"no: ` + pieces + `"}`, "The server answered: no: [removed]."},
+		"one like ours": {`"error":{"code":-32000,"message":"","data":{"keyporter":"failed","what":"It is ` + pieces + `.","do":"Use ` + pieces + `.","detail":"` + pieces + `"}}`,
+			"It is [removed]. Use [removed]. [removed]"},
+		"an unknown version": {`"result":{"protocolVersion":"` + token + `","capabilities":{},"serverInfo":{"name":"s","version":"1"}}`, "[removed]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			repeats := func(stdin io.Reader, stdout io.Writer) error {
+				for lines := bufio.NewScanner(stdin); lines.Scan(); {
+					var request struct{ ID json.RawMessage }
+					if json.Unmarshal(lines.Bytes(), &request) == nil && request.ID != nil {
+						fmt.Fprintf(stdout, `{"jsonrpc":"2.0","id":%s,%s}`+"\n", request.ID, test.answer)
+					}
+				}
+				return nil
+			}
+			err := converse(t.Context(), "sales", repeats, &sent, func(context.Context, *mcp.ClientSession) error { return nil })
+			h := hint.Of(err)
+			if text := fmt.Sprint(h.Text(), " ", h.Cause); !strings.Contains(text, test.want) || strings.Contains(fmt.Sprint(err, text), "SECRET") {
+				t.Errorf("%s: %v, which is said as %q", name, err, text)
+			}
+		})
+	}
 }

@@ -222,12 +222,12 @@ func (b *Broker) RequestSignIn(ctx context.Context, r local.AwaitRequest) (*loca
 }
 
 // Pause takes all tokens away from all bridges until Resume.
-func (b *Broker) Pause(context.Context) error  { return b.setPaused(true, "pause") }
-func (b *Broker) Resume(context.Context) error { return b.setPaused(false, "resume") }
+func (b *Broker) Pause(ctx context.Context) error  { return b.setPaused(ctx, true, "pause") }
+func (b *Broker) Resume(ctx context.Context) error { return b.setPaused(ctx, false, "resume") }
 
-func (b *Broker) setPaused(paused bool, event string) error {
+func (b *Broker) setPaused(ctx context.Context, paused bool, event string) error {
 	b.update(func() { b.mem.Paused = paused })
-	b.record(local.AuditRecord{Event: event, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: event, Outcome: "ok"})
 	err := b.saveMemory()
 	if err == nil {
 		return nil

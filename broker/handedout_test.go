@@ -81,7 +81,7 @@ func TestEachTokenThatIsGivenOutIsRecorded(t *testing.T) {
 	}()
 	(<-shown).Token.Value.Reveal()
 	for _, paused := range []bool{true, false} { // two more states, one of them with the token again
-		if err := w.setPaused(paused, "test"); err != nil {
+		if err := w.setPaused(t.Context(), paused, "test"); err != nil {
 			t.Fatal(err)
 		}
 		<-shown

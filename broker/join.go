@@ -43,7 +43,7 @@ func (b *Broker) JoinProfile(ctx context.Context, r local.JoinRequest) (*local.J
 	if err != nil {
 		return nil, err
 	}
-	b.afterJoin(j)
+	b.afterJoin(ctx, j)
 	return &local.JoinedProfile{Name: j.profile.Name, Changes: j.review.Changes}, b.saveMemory()
 }
 
@@ -109,7 +109,7 @@ func (b *Broker) joinAccount(cfg *account.Config, tx *vault.Tx, j *joinWork, nam
 }
 
 // afterJoin lets go of what is in memory of entries that changed.
-func (b *Broker) afterJoin(j *joinWork) {
+func (b *Broker) afterJoin(ctx context.Context, j *joinWork) {
 	for name, a := range j.plan.Accounts {
 		if a == nil || a.Team != nil {
 			b.forgetTokens(name)
@@ -131,7 +131,7 @@ func (b *Broker) afterJoin(j *joinWork) {
 			}
 		}
 	})
-	b.record(local.AuditRecord{Event: "join", Name: j.profile.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "join", Name: j.profile.Name, Outcome: "ok"})
 }
 
 // trust adds the key that signed the profile to the list of signers.

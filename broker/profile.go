@@ -265,7 +265,7 @@ func (b *Broker) ForgetProfile(ctx context.Context, n local.Name) error {
 		return nil
 	})
 	if err == nil {
-		b.record(local.AuditRecord{Event: "forget", Name: n.Name, Outcome: "ok"})
+		b.recordBy(ctx, local.AuditRecord{Event: "forget", Name: n.Name, Outcome: "ok"})
 	}
 	return err
 }

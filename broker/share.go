@@ -51,7 +51,7 @@ func (b *Broker) ShareProfile(ctx context.Context, r local.ShareRequest) (*local
 	if err != nil {
 		return nil, err
 	}
-	b.record(local.AuditRecord{Event: "share", Name: p.Name, Outcome: "ok"})
+	b.recordBy(ctx, local.AuditRecord{Event: "share", Name: p.Name, Outcome: "ok"})
 	return &local.SharedProfile{
 		Profile: text, Servers: append([]string{}, p.ServerNames()...), Accounts: append([]string{}, p.AccountNames()...),
 		Left: append([]local.Left{}, left...), Searched: searched,

@@ -166,6 +166,7 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 	h.secret(token)
 	evil := h.otherProgram("evil")
 	ca := given(t, "")
+	profile := given(t, `{"version":1,"name":"Evil team","issued_at":"2026-06-01T00:00:00Z","servers":{"wiki":{"url":"https://wiki.example.com/mcp"}}}`)
 	check(t, os.Mkdir(filepath.Join(h.dir, ".cursor"), 0o700))
 	h.file(".cursor/mcp.json", `{"mcpServers": {"raw": {"url": "https://raw.example.com/mcp", "headers": {"Authorization": "Bearer `+token+`"}}}}`)
 	for _, args := range [][]string{
@@ -177,6 +178,11 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 		{"set", "q", "ca="},
 		{"scan", "--fix"},
 		{"scan", "--undo"},
+		{"join", profile, "--yes"},
+		{"share", "wiki", "--name", "Evil copy", "-o", filepath.Join(h.dir, "copy.keyporter.json")},
+		{"join", "--forget", "Evil team"},
+		{"pause"},
+		{"resume"},
 		{"settings", "set", "approvals=first-use"},
 		{"token", "q"},
 		{"settings", "set", "approvals=off"},
@@ -202,6 +208,11 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 		{"set", "evil", "ca=" + ca + " proxy="},
 		{"scan_fix", "evil", ""},
 		{"scan_undo", "evil", "raw"},
+		{"join", "evil", "Evil team"},
+		{"share", "evil", "Evil copy"},
+		{"forget", "evil", "Evil team"},
+		{"pause", "evil", ""},
+		{"resume", "evil", ""},
 		{"set_approvals", "evil", "first-use"},
 		{"set_approvals", "evil", "off"},
 		{"deny", evil, "by " + filepath.Base(os.Args[0])},

@@ -79,6 +79,7 @@ func TestStopWaitsForTheVaultThatIsBeingMade(t *testing.T) {
 	}
 }
 
+// Whoever waits for it hears that Keyporter stops.
 func TestStopDoesNotWaitForAPassphraseThatDoesNotCome(t *testing.T) {
 	asked, written := make(chan struct{}), make(chan struct{})
 	defer close(written)
@@ -90,8 +91,16 @@ func TestStopDoesNotWaitForAPassphraseThatDoesNotCome(t *testing.T) {
 		}
 	})
 	<-asked
+	waits := make(chan error, 1)
+	go func() {
+		_, err := w.openedVault(t.Context())
+		waits <- err
+	}()
 	if err := w.Stop(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if err := <-waits; hint.CodeOf(err) != hint.Stopped || hint.Of(err).What != "Keyporter is stopping." {
+		t.Errorf("who waits for the vault reads %q", hint.Of(err).Text())
 	}
 	w.stop()
 }

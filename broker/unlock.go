@@ -80,10 +80,14 @@ func (b *Broker) takeUp(ctx context.Context, v *vault.File) {
 	b.sealLog(ctx, v)
 }
 
-// setVault takes what an opening brought. b.mu is held.
+// setVault takes what an opening brought. The error of one that was given up, because
+// Keyporter is stopping, is no problem of the vault. b.mu is held.
 func (b *Broker) setVault(v *vault.File, err error) {
 	if err != nil {
-		b.vaultProblem = hint.Of(err)
+		b.vaultProblem = nil
+		if !b.stopping && !b.closing {
+			b.vaultProblem = hint.Of(err)
+		}
 		b.opt.Log.Warn("vault not open", "err", err)
 		return
 	}

@@ -20,7 +20,8 @@ type ask struct {
 	lasts  time.Duration // how long that counts without asking again
 }
 
-// stands reports whether a denial still counts. A clock that was set ends it.
+// stands reports whether a denial still counts, by a wall clock: sleep counts too, and
+// a clock that was set by as much as it lasts ends it.
 func (a *ask) stands(now time.Time) bool { return now.Sub(a.denied).Abs() < a.lasts }
 
 // maxAsks bounds how many asks are remembered.

@@ -41,7 +41,10 @@ type Options struct {
 	Getenv  func(string) string // Optional. Finds MCP clients' configs; nil means that there are none.
 	Command string              // Optional. Absolute path of keyporter, for MCP clients' configs.
 
-	Now  func() time.Time  // Optional. The wall clock; nil is time.Now.
+	// Now is the wall clock alone, so that what lasts for a while lasts no longer for
+	// the computer's sleep. Optional; nil is time.Now without its monotonic reading,
+	// which stands still then on Linux and macOS.
+	Now  func() time.Time
 	Log  *slog.Logger      // Optional. nil is silence.
 	PID  int               // Optional. Shown in the state.
 	HTTP http.RoundTripper // Optional. In place of the network, for tests.
@@ -161,7 +164,7 @@ func New(opt Options) (*Broker, error) {
 		return nil, errors.New("broker: Options.Version is required")
 	}
 	if opt.Now == nil {
-		opt.Now = time.Now
+		opt.Now = func() time.Time { return time.Now().Round(0) }
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

@@ -220,6 +220,21 @@ func TestADenialDoesNotOutlastAClockThatIsSetBack(t *testing.T) {
 	}
 }
 
+// The monotonic clock stands still while the computer sleeps, so the product does
+// without it where a person said something for a while: by the clocks of these tests
+// (jumping) time passes as by its own.
+func TestADenialDoesNotOutlastTheComputersSleep(t *testing.T) {
+	w := newWorld(t)
+	denied := w.opt.Now()
+	if denied != denied.Round(0) {
+		t.Fatal("the clock has a monotonic reading")
+	}
+	a := &ask{denied: denied, lasts: deniedFor}
+	if !a.stands(w.opt.Now()) || a.stands(w.opt.Now().Add(deniedFor)) { // with or without sleep in between
+		t.Error("a denial does not count for ten minutes")
+	}
+}
+
 // Without a refresh token a sign-in is over when its token is. A clock that was wrong
 // for a while does not end it.
 func TestASignInWithoutARefreshTokenIsGoodAgainOnceTheClockIs(t *testing.T) {

@@ -18,7 +18,9 @@ import (
 )
 
 // Stop ends the agent and returns when it is gone: when its lock is free, and
-// a new agent could start. It waits 5 seconds at most.
+// a new agent could start. The agent answers once its bridges have left (two
+// seconds at most) and an opening of its vault is over (a minute at most); from
+// then on Stop waits 5 seconds at most.
 func (c *Client) Stop(ctx context.Context) error {
 	if _, err := stop.one(ctx, c, none{}); err != nil && !errors.Is(err, ErrAgentGone) {
 		return err
@@ -82,27 +84,18 @@ func Stopped(p paths.Paths) (bool, error) {
 // longer so, durably. The agent marks before it ends. One that starts removes the
 // mark, and so does Dial with Always.
 func MarkStopped(p paths.Paths, stopped bool) error {
-	if !stopped {
+	var err error
+	if stopped {
+		err = touch(stopMark(p))
+	} else {
 		if is, err := Stopped(p); err == nil && !is {
 			return nil // a read-only disk refuses to remove even what is not there
 		}
-		err := os.Remove(stopMark(p))
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		err = os.Remove(stopMark(p))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			return nil
-		case err == nil:
-			err = atomicfile.SyncDir(p.State)
 		}
-		if err != nil {
-			return atomicfile.Unwritable(stopMark(p), err)
-		}
-		return nil
 	}
-	f, err := os.OpenFile(stopMark(p), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return atomicfile.Unwritable(stopMark(p), err)
-	}
-	err = f.Close()
 	if err == nil {
 		err = atomicfile.SyncDir(p.State)
 	}
@@ -110,4 +103,13 @@ func MarkStopped(p paths.Paths, stopped bool) error {
 		return atomicfile.Unwritable(stopMark(p), err)
 	}
 	return nil
+}
+
+// touch makes an empty file, unless there is one.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }

@@ -314,65 +314,6 @@ func (l *Log) readHead(key []byte) (Point, error) {
 	return h.Point, err
 }
 
-// letGo takes note, before a rotation, of the records that it will remove. What it
-// finds there is let go of, and no more: a record that is missing or changed stays
-// one that has to be there, so that Verify goes on saying so. l.mu is held.
-func (l *Log) letGo() error {
-	if _, err := os.Stat(l.name(l.opt.Keep - 1)); errors.Is(err, fs.ErrNotExist) {
-		return l.sync() // nothing takes the place of the oldest file
-	}
-	f, err := os.Open(l.name(l.opt.Keep))
-	if errors.Is(err, fs.ErrNotExist) {
-		return l.sync()
-	} else if err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	defer f.Close()
-	c := l.chain
-	if c == nil {
-		return keepSealed(f)
-	}
-	first, state := c.end.First, []byte(nil)
-	err = eachLine(f, func(line []byte) {
-		k := parse(line)
-		if k.body == nil {
-			state = covered(state, k.line)
-			return
-		}
-		if k.Seq == first && (k.whole(c.key, state) || k.Prev != nil && k.whole(c.key, k.Prev)) {
-			first++
-		}
-		state = []byte(k.mac)
-	})
-	if err != nil {
-		return err
-	}
-	if first > c.end.First {
-		c.end.First, c.dirty = first, true
-	}
-	return l.sync()
-}
-
-// errSealed keeps a file whose records nobody can check while the vault is locked.
-var errSealed = errors.New("rotate audit log: the oldest file has sealed records, and the vault is locked")
-
-// keepSealed returns an error if a file has a sealed record: which of them are let go
-// of can only be said with the key.
-func keepSealed(f io.Reader) error {
-	r := bufio.NewReaderSize(f, 64<<10)
-	for {
-		line, err := r.ReadBytes('\n')
-		if k := parse(line); k.body != nil {
-			return errSealed
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("read audit log: %w", err)
-		}
-	}
-}
-
 // eachLine calls show with the lines of a file from its beginning.
 func eachLine(f io.Reader, show func(line []byte)) error {
 	r := bufio.NewReaderSize(f, 64<<10)

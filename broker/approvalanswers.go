@@ -19,11 +19,11 @@ const nobody = "a program that cannot be named"
 // ID in the refusal, and run the command that answers: that is no answer of the user.
 func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
 	who := b.whoAsks(ctx)()
-	if !who.own && !(a.AtTerminal && b.isOwnCommand(ctx)) && b.approving() && (who.Path == "" || who.Path == b.programAsking(a.Name)) {
+	if !who.own && !(a.AtTerminal && who.command) && b.approving() && (who.Path == "" || who.Path == b.programAsking(a.Name)) {
 		return hint.New(hint.ApprovalNeeded, "A program cannot allow itself.",
 			"Answer in the tray app's menu or window, or at a terminal of your own: keyporter approve "+quoteArg(clip(a.Name)))
 	}
-	return b.allow(ctx, a.Name, cmp.Or(b.programOf(ctx), nobody))
+	return b.allow(ctx, a.Name, cmp.Or(who.name(), nobody))
 }
 
 // programAsking returns the path of the program that an approval is about, or "".

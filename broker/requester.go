@@ -19,7 +19,17 @@ const maxChain = 32
 // nobody can name: its processes have ended.
 type requester struct {
 	process.Process
-	own bool // Keyporter itself: its window, or the agent
+	own     bool // Keyporter itself: its window, or the agent
+	command bool // Keyporter's command line makes the call for it
+}
+
+// name names the program for the audit log. It is empty where the system does not
+// tell, and for the agent itself.
+func (r requester) name() string {
+	if r.Path == "" {
+		return ""
+	}
+	return filepath.Base(r.Path)
 }
 
 // whoAsks returns a function that finds out, once and without holding any lock, who
@@ -37,29 +47,12 @@ func (b *Broker) whoAsks(ctx context.Context) func() requester {
 		if b.opt.Program != "" && p.Path == trayOf(b.opt.Program) {
 			return requester{own: true, Process: p}
 		}
-		return requester{Process: programAbove(p, b.opt.Program, process.Find)}
+		return requester{Process: programAbove(p, b.opt.Program, process.Find), command: p.Path == b.opt.Program && p.Path != ""}
 	})
 }
 
-// isOwnCommand reports whether Keyporter's command line makes the call.
-func (b *Broker) isOwnCommand(ctx context.Context) bool {
-	peer, ok := local.PeerFrom(ctx)
-	if !ok {
-		return false
-	}
-	p, err := process.Find(peer.PID)
-	return err == nil && p.Started <= peer.Seen && p.Path == b.opt.Program && p.Path != ""
-}
-
-// programOf names the program behind a call, for the audit log. It is empty where the
-// system does not tell, and for the agent itself.
-func (b *Broker) programOf(ctx context.Context) string {
-	who := b.whoAsks(ctx)()
-	if who.Path == "" {
-		return ""
-	}
-	return filepath.Base(who.Path)
-}
+// programOf names the program behind a call.
+func (b *Broker) programOf(ctx context.Context) string { return b.whoAsks(ctx)().name() }
 
 // trayOf returns where the window's program is, beside the command line's.
 func trayOf(program string) string {

@@ -94,7 +94,7 @@ func (x *examination) checkGrant(ctx context.Context) *local.Token {
 }
 
 // denied fails a check where the program that has the server examined may not use it:
-// then nothing is sent that is the user's, by the session that follows neither.
+// then nothing of the user's is sent, nor by the session check after it.
 func (x *examination) denied(ctx context.Context, id local.CheckID) bool {
 	err := x.b.permitServer(ctx, x.s)
 	if err != nil {

@@ -11,7 +11,8 @@ var secretParams = []string{"refresh_token", "code", "code_verifier", "client_se
 
 // SentSecrets returns what a token request carried that must not become part of an
 // error, for secret.Remove: parameters of its form, and the client's secret, by itself
-// and as client_secret_basic has it (RFC 6749 section 2.3.1) or should not.
+// as client_secret_basic has it (RFC 6749 section 2.3.1), and unescaped, as some
+// clients send it.
 func SentSecrets(form url.Values, clientID, clientSecret string) (sent []string) {
 	for _, name := range secretParams {
 		sent = append(sent, form[name]...)

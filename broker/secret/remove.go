@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"unicode"
@@ -40,19 +41,42 @@ func Remove(text string, values ...string) string {
 
 // Quote makes a text from outside fit for a sentence, an error or a log: on one line,
 // without what does not show and without the values, and cut to limit characters; 0
-// means that nothing is cut. What does not show goes first, and the cut comes last, so
-// that neither keeps a value from being found.
+// means that nothing is cut. The escapes of JSON and what does not show go first, and
+// the cut comes last, so that none of them keeps a value from being found.
 func Quote(text string, limit int, values ...string) string {
 	for _, v := range values {
-		if seen := visible(v); seen != v {
+		if seen := visible(unescaped(v)); seen != v {
 			values = append(slices.Clip(values), seen)
 		}
 	}
-	text = Remove(visible(text), values...)
+	text = Remove(visible(unescaped(text)), values...)
 	if limit > 0 && utf8.RuneCountInString(text) > limit {
 		text = string([]rune(text)[:limit-1]) + "…"
 	}
 	return text
+}
+
+// unescaped is a text without the escapes of JSON that need not be there (RFC 8259
+// section 7): PHP writes \/ for each slash, .NET \u002B for a plus.
+func unescaped(text string) string {
+	var b strings.Builder
+	for {
+		before, escape, found := strings.Cut(text, `\`)
+		if b.Len() == 0 && !found {
+			return text
+		}
+		b.WriteString(before)
+		if text = escape; !found {
+			return b.String()
+		}
+		switch r, err := strconv.ParseUint(text[min(1, len(text)):min(5, len(text))], 16, 16); {
+		case len(text) > 4 && text[0] == 'u' && err == nil:
+			b.WriteRune(rune(r))
+			text = text[5:]
+		case !strings.HasPrefix(text, "/"):
+			b.WriteByte('\\')
+		}
+	}
 }
 
 // visible puts a text on one line and leaves out what does not show.
@@ -134,6 +158,23 @@ func (s *Sent) Quote(text string, limit int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Quote(text, limit, s.values...)
+}
+
+// notAWord is how long a value has to be to stand in a longer text by no chance.
+const notAWord = 8
+
+// In reports whether one of them stands in a text, which may be JSON. Those that may
+// be words do not count.
+func (s *Sent) In(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text = unescaped(text)
+	for _, v := range s.values {
+		if len(v) >= notAWord && Remove(text, v, unescaped(v)) != text {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Sent) String() string               { return redacted }

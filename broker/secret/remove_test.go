@@ -62,11 +62,13 @@ func TestWhatWasSentNeverPrints(t *testing.T) {
 func TestAQuoteHidesNothingInWhatDoesNotShow(t *testing.T) {
 	for text, want := range map[string]string{
 		"you sent SECRET\u200bWO\ufe0fR\u00adD-to\x00k\u034fe\xffn.": "you sent [removed].",
-		"one\r\n\tline  \u2028of \x1b[31mtext":                       "one line of [31mtext",
-		"SECRETWORD  in\ttwo words":                                  "[removed]",
-		strings.Repeat("é", 25):                                      strings.Repeat("é", 19) + "…",
-		strings.Repeat("é", 20):                                      strings.Repeat("é", 20),
-		"0123456789abcSECRETWORD-token":                              "0123456789abc[remov…",
+		`{"no":"SECRET\u200bWORD\u002D\u0074oken"}`:                  `{"no":"[removed]"}`,
+		`C:\users \n \`:                        `C:\users \n \`,
+		"one\r\n\tline  \u2028of \x1b[31mtext": "one line of [31mtext",
+		"SECRETWORD  in\ttwo words":            "[removed]",
+		strings.Repeat("é", 25):                strings.Repeat("é", 19) + "…",
+		strings.Repeat("é", 20):                strings.Repeat("é", 20),
+		"0123456789abcSECRETWORD-token":        "0123456789abc[remov…",
 	} {
 		if got := Quote(text, 20, "SECRETWORD-token", "SECRETWORD  in\ttwo words"); got != want {
 			t.Errorf("Quote(%q) = %q, want %q", text, got, want)
@@ -74,5 +76,17 @@ func TestAQuoteHidesNothingInWhatDoesNotShow(t *testing.T) {
 	}
 	if long := strings.Repeat("a", 5000); Quote(long, 0) != long {
 		t.Error("a quote without a limit is cut")
+	}
+}
+
+func TestWhatWasSentIsNoticedInJSON(t *testing.T) {
+	var s Sent
+	s.Add(New("SECRETWORD/a+b"), New("blue"))
+	for text, want := range map[string]bool{
+		`{"uri":"https://h/?key=SECRETWORD%2Fa%2Bb"}`: true, `{"text":"SECRETWORD\/a\u002Bb"}`: true, `{"text":"SECRETWORD"}`: false, `{"text":"a blue one"}`: false,
+	} {
+		if s.In(text) != want {
+			t.Errorf("In(%s) = %t", text, !want)
+		}
 	}
 }

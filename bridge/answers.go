@@ -245,6 +245,12 @@ func (k *keeper) hand(ctx context.Context, a local.Answers) {
 	if v == nil || v.state == nil {
 		return
 	}
+	for method, r := range a.Results {
+		if k.link.sent.In(string(r)) { // it goes to a plain file
+			k.link.log.Debug("answer not kept: it repeats what the server was sent", "method", method)
+			return
+		}
+	}
 	a.Server = v.state.Server
 	ctx, cancel := context.WithTimeout(ctx, goodbye)
 	defer cancel()

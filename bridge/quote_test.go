@@ -79,3 +79,26 @@ func TestATokenInPiecesDoesNotComeBackTogether(t *testing.T) {
 		})
 	}
 }
+
+// The agent keeps lists in plain files.
+func TestAListThatRepeatsTheTokenIsNotKept(t *testing.T) {
+	s := &server{session: "s1"}
+	s.call = func(w http.ResponseWriter, r *http.Request, body string) {
+		if strings.Contains(body, "resources/list") {
+			answer(w, body, `{"resources":[{"name":"r","uri":"https://files.example/?token=SECRET\u0057ORD-one"}]}`)
+			return
+		}
+		answer(w, body, `{"tools":[]}`)
+	}
+	a := newAgent(serve(t, s))
+	h := start(t, a)
+	h.open()
+	h.send(`{"jsonrpc":"2.0","id":2,"method":"resources/list"}`)
+	h.wantHas(`"id":2`, "files.example")
+	h.send(`{"jsonrpc":"2.0","id":3,"method":"tools/list"}`)
+	h.wantHas(`"id":3`)
+	h.end()
+	if a.kept["resources/list"] != nil || a.kept["tools/list"] == nil {
+		t.Errorf("the agent keeps %s", a.kept)
+	}
+}

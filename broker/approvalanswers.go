@@ -10,32 +10,42 @@ import (
 	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/hint"
+	"keyporter/internal/process"
 )
 
 // nobody stands in the audit log for a program that cannot be named.
 const nobody = "a program that cannot be named"
 
 // Approve allows what an approval is about. The program that it is about can read the
-// ID in the refusal, and run the command that answers: that is no answer of the user.
+// ID in the refusal, and run the command that answers, itself or through others: that is
+// no answer of the user, who has the tray, and a terminal at which the command asks.
 func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
 	who := b.whoAsks(ctx)()
-	if !who.own && !(a.AtTerminal && who.command) && b.approving() && (who.Path == "" || who.Path == b.programAsking(a.Name)) {
+	if !who.own && !(a.AtTerminal && who.command) && b.approving() && (who.Path == "" || below(who.caller, b.isAsking(a.Name))) {
 		return hint.New(hint.ApprovalNeeded, "A program cannot allow itself.",
 			"Answer in the tray app's menu or window, or at a terminal of your own: keyporter approve "+quoteArg(clip(a.Name)))
 	}
 	return b.allow(ctx, a.Name, cmp.Or(who.name(), nobody))
 }
 
-// programAsking returns the path of the program that an approval is about, or "".
-func (b *Broker) programAsking(id string) string {
+// isAsking returns what tells the processes that an approval is about: those which have
+// asked, whatever they run now, and those of the same program.
+func (b *Broker) isAsking(id string) func(process.Process) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	var from []session
+	program := ""
+	if a := b.asks[id]; a != nil {
+		from = slices.Clone(a.from)
+	}
 	for _, a := range b.approvalStates() {
 		if a.ID == id {
-			return a.Program
+			program = a.Program
 		}
 	}
-	return ""
+	return func(p process.Process) bool {
+		return p.Path != "" && p.Path == program || slices.Contains(from, session{id, p.PID, p.Started})
+	}
 }
 
 // Revoke takes an approval back, or denies one that waits.

@@ -15,12 +15,16 @@ import (
 // maxChain bounds the way up from a process to the program that asks.
 const maxChain = 32
 
+// maxLineage bounds the way up to the first of all processes.
+const maxLineage = 256
+
 // A requester is the program for which a call is made. The zero requester is one that
 // nobody can name: its processes have ended.
 type requester struct {
 	process.Process
 	own     bool // Keyporter itself: its window, or the agent
 	command bool // Keyporter's command line makes the call for it
+	caller  process.Process
 }
 
 // name names the program for the audit log. It is empty where the system does not
@@ -40,19 +44,26 @@ func (b *Broker) whoAsks(ctx context.Context) func() requester {
 		if !ok || peer.PID == os.Getpid() {
 			return requester{own: true} // no other process
 		}
-		p, err := process.Find(peer.PID)
-		if err != nil || p.Started > peer.Seen {
-			return requester{} // it has ended, and its number may be another's
+		p, err := peer.Process()
+		if err != nil {
+			return requester{}
 		}
-		if b.opt.Program != "" && p.Path == trayOf(b.opt.Program) {
-			return requester{own: true, Process: p}
+		if b.opt.Program != "" && runs(p, trayOf(b.opt.Program)) {
+			return requester{own: true, Process: p, caller: p}
 		}
-		return requester{Process: programAbove(p, b.opt.Program, process.Find), command: p.Path == b.opt.Program && p.Path != ""}
+		return requester{Process: programAbove(p, b.opt.Program, process.Find), caller: p, command: b.opt.Program != "" && runs(p, b.opt.Program)}
 	})
 }
 
 // programOf names the program behind a call.
 func (b *Broker) programOf(ctx context.Context) string { return b.whoAsks(ctx)().name() }
+
+// runs reports whether a process runs the program that lies at path now. One of
+// Keyporter's own that was replaced since, by an update, is a program like others.
+func runs(p process.Process, path string) bool {
+	file, err := process.FileAt(path)
+	return err == nil && p.Path == path && p.Program == file
+}
 
 // trayOf returns where the window's program is, beside the command line's.
 func trayOf(program string) string {
@@ -86,6 +97,26 @@ func programAbove(p process.Process, own string, find func(int) (process.Process
 	return process.Process{}
 }
 
+// below reports whether p, or a process above it up to the first of all, is one that is
+// looked for; so does a chain that is too long to tell. A process may hide its program,
+// but not who has started it.
+func below(p process.Process, is func(process.Process) bool) bool {
+	for range maxLineage {
+		if is(p) {
+			return true
+		}
+		parent, err := process.Find(p.Parent)
+		if err != nil {
+			parent, err = process.Bare(p.Parent)
+		}
+		if err != nil || parent.Started > p.Started {
+			return false
+		}
+		p = parent
+	}
+	return true
+}
+
 // takesOrphans reports whether a process becomes the parent of those that have lost
 // theirs (PR_SET_CHILD_SUBREAPER in prctl(2)): the first of all, and the one that
 // looks after a user's services.
@@ -97,10 +128,12 @@ func takesOrphans(p process.Process) bool {
 	return p.PID <= 1 || name == "systemd" || name == "launchd"
 }
 
-// shells are programs that do what others tell them to.
+// shells are programs that do what others tell them to, and those which start one
+// command and wait for it.
 var shells = map[string]bool{
 	"sh": true, "bash": true, "dash": true, "zsh": true, "fish": true, "ksh": true, "csh": true, "tcsh": true, "busybox": true,
 	"cmd.exe": true, "powershell.exe": true, "pwsh": true, "pwsh.exe": true,
+	"coreutils": true, "env": true, "nice": true, "nohup": true, "setsid": true, "stdbuf": true, "time": true, "timeout": true, "xargs": true,
 }
 
 // isShell reports whether path is a shell that came with the system. One that lies

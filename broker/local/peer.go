@@ -16,11 +16,9 @@ type Peer struct {
 	UID int // always this user's; -1 on Windows, which has none
 	PID int // 0 if the system does not tell, or where the process has ended
 
-	// Seen is when the connection was accepted, on process.Now's clock. A process
-	// that started later only has the same number.
-	Seen int64
-
-	process process.Process // as it was then; the zero value if it could not be found
+	// process is the peer's as it was when the connection was accepted; the zero value
+	// if it could not be found.
+	process process.Process
 }
 
 // ErrOther is what Process returns for a process that runs another program than when
@@ -51,7 +49,7 @@ func verifiedPeer(c net.Conn) (Peer, error) {
 	if err != nil || is.Started > seen { // it has ended, and its number may be another's
 		is = process.Process{}
 	}
-	return Peer{UID: p.UID, PID: p.PID, Seen: seen, process: is}, nil
+	return Peer{UID: p.UID, PID: p.PID, process: is}, nil
 }
 
 type peerKey struct{}

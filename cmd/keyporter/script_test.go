@@ -32,24 +32,10 @@ const patience = 2 * time.Minute
 // in front of the browser.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"keyporter": main,
-		"browse":    browse,
-		"person":    person,
+		"keyporter":      main,
+		"keyporter-tray": main, // in which the user answers
+		"browse":         browse,
 	})
-}
-
-// person is the program "person COMMAND…": it starts the command and waits, so that
-// another program than the tests gives an answer.
-func person() {
-	cmd := exec.Command(os.Args[1], os.Args[2:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		os.Exit(exit.ExitCode())
-	} else if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 }
 
 // browse is the program "browse USER URL": USER signs in, and nobody says no.
@@ -297,7 +283,7 @@ func cmdEditLog(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // cmdDecide is "decide approve|revoke SERVER": the user answers for the program that
-// asked for that server.
+// asked for that server, in the tray app.
 func cmdDecide(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: decide approve|revoke SERVER")
@@ -308,7 +294,7 @@ func cmdDecide(ts *testscript.TestScript, neg bool, args []string) {
 	for _, a := range all {
 		if a.Server == args[1] {
 			ts.Setenv("ID", a.ID)
-			ts.Check(ts.Exec("person", "keyporter", args[0], a.ID))
+			ts.Check(ts.Exec("keyporter-tray", args[0], a.ID))
 			return
 		}
 	}

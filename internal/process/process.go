@@ -39,5 +39,8 @@ func (p Process) Same(other Process) bool {
 // not see, unless that is of a Login.
 func Find(pid int) (Process, error) { return find(pid) }
 
+// Bare is Find without the program, which a process can hide.
+func Bare(pid int) (Process, error) { return bare(pid) }
+
 // Now is the time on the clock of Process.Started.
 func Now() int64 { return now() }

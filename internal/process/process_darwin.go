@@ -22,6 +22,14 @@ func now() int64 { return time.Now().UnixNano() }
 
 func fileAt(path string) (File, error) { return File{Path: path}, nil }
 
+func bare(pid int) (Process, error) {
+	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
+	if err != nil {
+		return Process{}, err
+	}
+	return Process{PID: pid, Parent: int(info.Eproc.Ppid), Started: info.Proc.P_starttime.Nano()}, nil
+}
+
 func find(pid int) (Process, error) {
 	info, err := unix.SysctlKinfoProc("kern.proc.pid", pid)
 	if err != nil {

@@ -26,7 +26,7 @@ func now() int64 {
 }
 
 func find(pid int) (Process, error) {
-	p, err := status(pid)
+	p, err := bare(pid)
 	if err != nil {
 		return Process{}, err
 	}
@@ -35,7 +35,7 @@ func find(pid int) (Process, error) {
 		return Process{}, err
 	}
 	// The number may have gone to another process between the two.
-	again, err := status(pid)
+	again, err := bare(pid)
 	if err == nil && again.Started != p.Started {
 		err = errors.New("the process has ended")
 	}
@@ -106,9 +106,9 @@ func sameMounts(pid int) bool {
 	return err == nil && os.SameFile(theirs, ours)
 }
 
-// status reads /proc/PID/stat. The name in parentheses may hold anything; fields
+// bare reads /proc/PID/stat. The name in parentheses may hold anything; fields
 // count from behind its end: the parent is the second, the start the twentieth.
-func status(pid int) (Process, error) {
+func bare(pid int) (Process, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return Process{}, err

@@ -2,14 +2,21 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"keyporter/broker/local"
 	"keyporter/internal/fakeas"
@@ -26,12 +33,36 @@ func (h *home) otherProgram(name string) string {
 	return path
 }
 
-// allow answers for the user, from a program that asks for nothing itself.
+// allow answers for the user, who types at a terminal. That the tests are among those
+// who start the command does not matter there, as in a terminal inside an editor.
 func (h *home) allow(id string) {
 	h.t.Helper()
-	if code, out := h.through("timeout", "60", program, "approve", id); code != 0 {
-		h.t.Fatalf("approve: exit code %d\n%s", code, out)
+	if out := h.typing("y\n", program, "approve", id); !strings.Contains(out, "Allowed.") {
+		h.t.Fatalf("approve: %s", out)
 	}
+}
+
+// typing runs a program at a terminal of its own (pty(7)) at which somebody types, and
+// returns what the terminal showed.
+func (h *home) typing(text, name string, args ...string) string {
+	h.t.Helper()
+	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	check(h.t, err)
+	defer control.Close()
+	n, err := unix.IoctlGetInt(int(control.Fd()), unix.TIOCGPTN)
+	check(h.t, err)
+	check(h.t, unix.IoctlSetPointerInt(int(control.Fd()), unix.TIOCSPTLCK, 0))
+	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	check(h.t, err)
+	cmd := h.as(name, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user, Setsid: true, Setctty: true}
+	_, err = control.WriteString(text)
+	check(h.t, errors.Join(err, cmd.Start(), terminal.Close()))
+	shown, _ := io.ReadAll(control) // fails with EIO at its end
+	_ = cmd.Wait()                  // what it showed says how it ended
+	h.searchText("what keyporter showed", string(shown))
+	return string(shown)
 }
 
 // A program that adds a server of its own with the account of another one gets no
@@ -110,10 +141,19 @@ func TestAProgramCannotAllowItself(t *testing.T) {
 	if code, out := try(program, "call", "acme", "get_time"); code != 4 {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
+	// What started it in turn is not what is asked about.
+	if code, out := try("timeout", "60", program, "call", "acme", "get_time"); code != 4 || !strings.Contains(out, evil+" is not allowed to use acme.") {
+		t.Errorf("through timeout: exit code %d\n%s", code, out)
+	}
 	a := h.asking(evil, local.ApprovalWaiting)
 	for name, args := range map[string][]string{
 		"itself":          {program, "approve", a.ID},
 		"through a shell": {"/bin/sh", "-c", `"$0" approve "$1"; exit $?`, program, a.ID},
+		"timeout":         {"timeout", "60", program, "approve", a.ID},
+		"xargs":           {"/bin/sh", "-c", `echo "$1" | xargs "$0" approve`, program, a.ID},
+		"env and nohup":   {"env", "A=b", "nohup", program, "approve", a.ID},
+		"another program": {h.otherProgram("runner"), "60", program, "approve", a.ID},
+		"below many":      append(slices.Repeat([]string{h.otherProgram("many"), "60"}, 40), program, "approve", a.ID),
 	} {
 		if _, out := try(args...); !strings.Contains(out, "A program cannot allow itself.") {
 			t.Errorf("%s: %s", name, out)
@@ -126,7 +166,7 @@ func TestAProgramCannotAllowItself(t *testing.T) {
 	if code, out := try(program, "call", "acme", "get_time"); code != 0 {
 		t.Errorf("once it is allowed: exit code %d\n%s", code, out)
 	}
-	if log := h.do("log", "--json"); !containsAll(log, `"event":"approve"`, `"name":"by timeout"`) {
+	if log := h.do("log", "--json"); !containsAll(log, `"event":"approve"`, `"name":"by `+filepath.Base(os.Args[0])+`"`) {
 		t.Errorf("the log does not say who allowed it:\n%s", log)
 	}
 }

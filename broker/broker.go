@@ -219,7 +219,7 @@ func New(opt Options) (*Broker, error) {
 	b.direct.Proxy, b.direct.DialContext = nil, dialer.DialContext // to where clouds keep credentials
 	b.life, b.end = context.WithCancel(context.Background())
 	b.cache = token.NewCache(token.CacheOptions{Now: opt.Now, Log: opt.Log, OnChange: b.tokenChanged})
-	b.mem, b.memProblem = loadMemory(opt.Paths.StateFile())
+	b.mem, b.memProblem = loadMemory(opt.Paths)
 	b.noteUnsaved(nil)
 	if opt.Policy != nil {
 		b.policy = opt.Policy()

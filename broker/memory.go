@@ -13,6 +13,7 @@ import (
 	"keyporter/broker/install"
 	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
+	"keyporter/internal/paths"
 )
 
 // memory is state.json: what is worth remembering that is neither secret nor
@@ -60,14 +61,17 @@ const memoryVersion = 1
 var errNewerMemory = errors.New("written by a newer version")
 
 // loadMemory reads state.json. One that cannot be read is set aside, never
-// overwritten, and said in the returned hint.
-func loadMemory(path string) (*memory, *hint.Error) {
+// overwritten, and said in the returned hint; whether Keyporter was paused is then
+// known from the pause mark, or from what a newer version wrote.
+func loadMemory(p paths.Paths) (*memory, *hint.Error) {
+	path := p.StateFile()
 	m := &memory{}
 	b, err := os.ReadFile(path)
+	var form struct {
+		Version int             `json:"version"`
+		Paused  json.RawMessage `json:"paused"` // of a newer version, in whatever form
+	}
 	if err == nil {
-		var form struct {
-			Version int `json:"version"`
-		}
 		if err = json.Unmarshal(b, &form); err == nil && form.Version > memoryVersion {
 			err = errNewerMemory
 		} else if err == nil {
@@ -75,17 +79,11 @@ func loadMemory(path string) (*memory, *hint.Error) {
 		}
 	}
 	var problem *hint.Error
+	if err != nil {
+		m = &memory{Paused: wasPaused(p, form.Paused)}
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m = &memory{}
-		suffix, what, do := ".damaged", "could not be understood", "Nothing needs to be done; if Keyporter was paused, pause it again."
-		if errors.Is(err, errNewerMemory) {
-			suffix, what, do = ".newer", "was written by a newer Keyporter", "Update Keyporter on this computer, and put the file back."
-		}
-		aside := freeName(path + suffix)
-		if renameErr := os.Rename(path, aside); renameErr != nil {
-			err = errors.Join(err, renameErr)
-		}
-		problem = hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s %s and was set aside as %s.", path, what, aside), do)
+		problem = setAside(p, m.Paused, err)
 	}
 	m.Version = memoryVersion
 	if m.Servers == nil {
@@ -101,6 +99,34 @@ func loadMemory(path string) (*memory, *hint.Error) {
 		m.Rotations = map[string]int{}
 	}
 	return m, problem
+}
+
+// wasPaused reports whether Keyporter was paused when state.json could last be read:
+// the mark says it, or what stands in the file. A mark that cannot be looked for
+// counts: nothing goes out that the user may have stopped.
+func wasPaused(p paths.Paths, said json.RawMessage) bool {
+	marked, err := atomicfile.Marked(p.PauseMark())
+	text := string(said)
+	return marked || err != nil || text != "" && text != "false" && text != "null"
+}
+
+// setAside moves a state.json that cannot be read away and says so.
+func setAside(p paths.Paths, paused bool, err error) *hint.Error {
+	suffix, what, do := ".damaged", "could not be understood", "Nothing needs to be done."
+	if errors.Is(err, errNewerMemory) {
+		suffix, what, do = ".newer", "was written by a newer Keyporter", "Update Keyporter on this computer, and put the file back."
+	}
+	if paused {
+		do = "Keyporter is still paused. " + do
+		if markErr := atomicfile.SetMark(p.PauseMark(), true); markErr != nil { // what the file said goes with it
+			err = errors.Join(err, markErr)
+		}
+	}
+	aside := freeName(p.StateFile() + suffix)
+	if renameErr := os.Rename(p.StateFile(), aside); renameErr != nil {
+		err = errors.Join(err, renameErr)
+	}
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s %s and was set aside as %s.", p.StateFile(), what, aside), do)
 }
 
 // freeName returns base, or base with a number, so that it names no file yet.
@@ -126,6 +152,7 @@ func (b *Broker) saveMemory() error {
 	b.memWrites <- struct{}{}
 	defer func() { <-b.memWrites }()
 	b.mu.Lock()
+	paused := b.mem.Paused
 	text, err := json.MarshalIndent(b.mem, "", "  ")
 	b.mu.Unlock()
 	if err != nil {
@@ -134,9 +161,25 @@ func (b *Broker) saveMemory() error {
 	if bytes.Equal(text, b.memWritten) {
 		return nil
 	}
-	if err := atomicfile.WriteFile(b.opt.Paths.StateFile(), append(text, '\n')); err != nil {
-		return atomicfile.Unwritable(b.opt.Paths.StateFile(), err)
+	if err := b.writeMemory(text, paused); err != nil {
+		return err
 	}
 	b.memWritten = text
 	return nil
+}
+
+// writeMemory writes state.json and the pause mark, which is there whenever the file
+// says so: the file decides, and the mark is for when it cannot be read.
+func (b *Broker) writeMemory(text []byte, paused bool) error {
+	var marked error
+	if paused {
+		marked = atomicfile.SetMark(b.opt.Paths.PauseMark(), true)
+	}
+	if err := atomicfile.WriteFile(b.opt.Paths.StateFile(), append(text, '\n')); err != nil {
+		return atomicfile.Unwritable(b.opt.Paths.StateFile(), err)
+	}
+	if !paused {
+		marked = atomicfile.SetMark(b.opt.Paths.PauseMark(), false)
+	}
+	return marked
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -69,47 +67,9 @@ func stopMark(p paths.Paths) string { return filepath.Join(p.State, "stopped") }
 
 // Stopped reports whether the user stopped Keyporter. While that is so, no
 // bridge starts an agent. It survives restarts of the machine.
-func Stopped(p paths.Paths) (bool, error) {
-	_, err := os.Lstat(stopMark(p))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("look for the stop mark: %w", err)
-	}
-	return true, nil
-}
+func Stopped(p paths.Paths) (bool, error) { return atomicfile.Marked(stopMark(p)) }
 
 // MarkStopped remembers that the user stopped Keyporter, or that it is no
 // longer so, durably. The agent marks before it ends. One that starts removes the
 // mark, and so does Dial with Always.
-func MarkStopped(p paths.Paths, stopped bool) error {
-	var err error
-	if stopped {
-		err = touch(stopMark(p))
-	} else {
-		if is, err := Stopped(p); err == nil && !is {
-			return nil // a read-only disk refuses to remove even what is not there
-		}
-		err = os.Remove(stopMark(p))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-			return nil
-		}
-	}
-	if err == nil {
-		err = atomicfile.SyncDir(p.State)
-	}
-	if err != nil {
-		return atomicfile.Unwritable(stopMark(p), err)
-	}
-	return nil
-}
-
-// touch makes an empty file, unless there is one.
-func touch(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
+func MarkStopped(p paths.Paths, stopped bool) error { return atomicfile.SetMark(stopMark(p), stopped) }

@@ -18,7 +18,7 @@ import (
 // Paths are the folders. They need not exist yet; Make makes them.
 type Paths struct {
 	Config  string // config.json
-	State   string // vault.age, identity.age, state.json, audit.jsonl, answers/
+	State   string // vault.age, identity.age, state.json, paused, audit.jsonl, answers/
 	Runtime string // agent.sock, agent.lock
 }
 
@@ -83,6 +83,7 @@ func (p Paths) Signers() string    { return filepath.Join(p.Config, "allowed_sig
 func (p Paths) Vault() string      { return filepath.Join(p.State, "vault.age") }
 func (p Paths) Identity() string   { return filepath.Join(p.State, "identity.age") }
 func (p Paths) StateFile() string  { return filepath.Join(p.State, "state.json") }
+func (p Paths) PauseMark() string  { return filepath.Join(p.State, "paused") }
 func (p Paths) Audit() string      { return filepath.Join(p.State, "audit.jsonl") }
 func (p Paths) Answers() string    { return filepath.Join(p.State, "answers") }
 func (p Paths) AgentLog() string   { return filepath.Join(p.State, "agent.log") }

@@ -70,7 +70,7 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 	for _, tt := range []struct {
 		name, file string
 		edit       func(h *home, old []byte) []byte
-		run        string // the commands that meet it; the last one's answer counts
+		run        string // the commands that meet it; the last one's answer counts, and one before "|" goes before the edit
 		code       int
 		want       string // what it says
 		after      string // where the file is then; empty: in its place
@@ -83,6 +83,8 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 		{"identity.age, damaged", "kp/identity.age", cut, "token fixed", 1, "identity.age", ""},
 		{"state.json, newer", "kp/state.json", version("2"), "pause;status", 0, newer, "kp/state.json.newer"},
 		{"state.json, damaged", "kp/state.json", cut, "pause;status", 0, "set aside", "kp/state.json.damaged"},
+		{"state.json, newer, while paused", "kp/state.json", version("2"), "pause|token fixed", 4, "Keyporter is paused", "kp/state.json.newer"},
+		{"state.json, damaged, while paused", "kp/state.json", cut, "pause|list;status", 0, "Keyporter is still paused", "kp/state.json.damaged"},
 		{"audit.head, newer", "kp/audit.head", version("2"), "list", 1, newer, ""},
 		{"audit.head, damaged", "kp/audit.head", cut, "log --verify", 1, "audit.head was changed", "-"},
 		{"audit.jsonl, newer", "kp/audit.jsonl", func(_ *home, b []byte) []byte { return append(b, `{"version":2,"event":"call"}`+"\n"...) }, "log --verify", 1, newer, ""},
@@ -103,6 +105,12 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 			check(t, os.Remove(filepath.Join(h.dir, "pass2")))
 			h.do("add", "fixed", "https://fixed.example.com/mcp", "--account", "fixed", "--bind", "--offline")
 			h.do("token", "fixed")
+			before, run, found := strings.Cut(tt.run, "|")
+			if found {
+				h.do(before)
+			} else {
+				run = before
+			}
 			h.do("stop")
 			path := filepath.Join(h.dir, tt.file)
 			check(t, os.MkdirAll(filepath.Dir(path), 0o700))
@@ -114,7 +122,7 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 			check(t, os.WriteFile(path, want, 0o600))
 
 			var r result
-			for command := range strings.SplitSeq(tt.run, ";") {
+			for command := range strings.SplitSeq(run, ";") {
 				r = h.run(strings.Fields(command)...)
 			}
 			said := strings.Join(strings.Fields(r.out+h.said(r.err)), " ")

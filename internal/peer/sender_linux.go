@@ -42,7 +42,7 @@ func (c *senderConn) Read(b []byte) (int, error) {
 	if n > 0 && senderIn(oob[:oobn]) != c.pid {
 		return 0, ErrOtherSender
 	}
-	return n, err
+	return max(n, 0), err // -1 where recvmsg failed
 }
 
 // senderIn returns the process that a control message names, or -1.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 
 	"keyporter/broker"
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/report"
@@ -156,14 +158,12 @@ func (p *program) writeReport(ctx context.Context, file string, checks []*local.
 // try has a session with a server, for the agent's doctor.
 func (p *program) try(ctx context.Context, name string) (*broker.Tried, error) {
 	began := time.Now()
-	out := &broker.Tried{}
-	err := p.through(ctx, name, func(ctx context.Context, s *mcp.ClientSession) error {
+	out, sent := &broker.Tried{}, &secret.Sent{}
+	err := p.through(ctx, name, sent, func(ctx context.Context, s *mcp.ClientSession) error {
 		if init := s.InitializeResult(); init != nil {
 			out.Version = init.ProtocolVersion
 			if init.ServerInfo != nil {
-				if out.Title = init.ServerInfo.Title; out.Title == "" {
-					out.Title = init.ServerInfo.Name
-				}
+				out.Title = sent.Quote(cmp.Or(init.ServerInfo.Title, init.ServerInfo.Name), 0)
 			}
 			if init.Capabilities != nil && init.Capabilities.Tools == nil {
 				return nil

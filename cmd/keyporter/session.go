@@ -27,18 +27,17 @@ func (p *program) session(ctx context.Context, name string, f func(context.Conte
 		if err := p.allowed(ctx, l, name, func() error { return p.ready(ctx, l, name) }); err != nil {
 			return err
 		}
-		return p.through(ctx, name, f)
+		return p.through(ctx, name, &secret.Sent{}, f)
 	})
 }
 
 // through connects to a server through a bridge in this process, with the SDK's
-// own client in front of it, and runs f.
-func (p *program) through(ctx context.Context, name string, f func(context.Context, *mcp.ClientSession) error) error {
+// own client in front of it, and runs f. sent learns what the server is sent.
+func (p *program) through(ctx context.Context, name string, sent *secret.Sent, f func(context.Context, *mcp.ClientSession) error) error {
 	log := p.logger()
 	if p.getenv("KEYPORTER_LOG") == "" {
 		log = slog.New(slog.DiscardHandler) // what fails is said once, in words
 	}
-	sent := &secret.Sent{}
 	return converse(ctx, name, func(stdin io.Reader, stdout io.Writer) error {
 		return joining.Run(ctx, joining.Options{Connect: p.connect, Server: name, Stdin: stdin, Stdout: stdout, Log: log, Sent: sent, Version: version})
 	}, sent, f)

@@ -257,3 +257,27 @@ func TestAServerThatRepeatsItsTokenInErrorsIsQuotedWithoutIt(t *testing.T) {
 		}
 	}
 }
+
+// A server that names itself after the token has it neither in what doctor shows nor
+// in what is known of the server, which stands in a plain file.
+func TestAServerThatNamesItselfAfterItsTokenIsShownAndKeptWithoutIt(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	token := "narcissus-" + word
+	file := h.file("token", token)
+	h.do("account", "add", "static", "key", "--token-file", file)
+	check(t, os.Remove(file))
+	h.do("add", "pool", byHand(h, "", func(_ http.ResponseWriter, r *http.Request, m heard, answer map[string]any) bool {
+		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if m.Method == "initialize" {
+			answer["result"] = map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{"tools": map[string]any{}}, "serverInfo": map[string]any{"name": name, "version": "1"}}
+		} else {
+			answer["result"] = map[string]any{"tools": []any{}}
+		}
+		return true
+	}), "--account", "key", "--bind", "--offline")
+	h.do("tools", "pool")
+	if r := h.run("doctor", "pool"); !strings.Contains(r.out, "[removed]") || strings.Contains(r.out+r.err, word) {
+		t.Errorf("keyporter doctor:\n%s", h.said(r.out+r.err))
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,7 +79,30 @@ func RunAgent(ctx context.Context, o AgentOptions) error {
 	if err != nil {
 		return err
 	}
+	b.begun = startOf(program, o)
 	return b.serve(ctx, l, o)
+}
+
+// waysOut are the variables of the environment that decide which way requests go, and
+// which authorities are believed (net/http, crypto/x509). Whoever starts the agent sets
+// them.
+var waysOut = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+// startOf is the record of the agent's start: by which program, as far as that still
+// runs, and which of waysOut it has set.
+func startOf(program string, o AgentOptions) *local.AuditRecord {
+	r := &local.AuditRecord{Event: "start", Outcome: "ok", Time: time.Now()}
+	if p, err := process.Find(os.Getppid()); err == nil {
+		r.Program = requester{Process: programAbove(p, program, process.Find)}.name()
+	}
+	var set []string
+	for _, name := range waysOut {
+		if o.Getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	r.Name = strings.Join(set, " ")
+	return r
 }
 
 // bridgeCommand returns the path under which MCP clients launch this program.

@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"keyporter/broker/account"
@@ -95,7 +94,7 @@ func (b *Broker) identityFor(server, acct string) string {
 			return a.who()
 		}
 	}
-	if strings.HasPrefix(acct, programKey("")) {
+	if account.CheckName(acct) != nil { // a program's keys, or the vault's
 		return ""
 	}
 	return acct
@@ -233,7 +232,8 @@ func (b *Broker) raiseApproval(a *local.Approval) {
 func (b *Broker) AskApproval(ctx context.Context, q local.ApprovalQuestion) (*local.Approval, error) {
 	cfg := b.config()
 	server, acct := "", q.Name
-	if s, err := lookupServer(cfg, q.Name); err == nil {
+	if q.Name == local.VaultKey { // neither
+	} else if s, err := lookupServer(cfg, q.Name); err == nil {
 		server, acct = s.Name, s.Account
 		if !guarded(s) {
 			return &local.Approval{State: local.ApprovalAllowed, Server: server}, nil

@@ -143,6 +143,7 @@ type Broker struct {
 	approvals    *approvalsRecord    // as the vault has it; nil until that is open
 	asks         map[string]*ask     // by approval
 	sessions     map[session]bool    // allowed while the process lives
+	begun        *local.AuditRecord  // of the agent's start, until the log can be sealed
 	bridges      map[string]int      // by server
 	lost         map[string][]string // by path of a client\'s file: servers that are gone from it
 	joined       map[*joined]bool

@@ -78,6 +78,13 @@ func (b *Broker) takeUp(ctx context.Context, v *vault.File) {
 	}
 	b.finishMoves(ctx, v)
 	b.sealLog(ctx, v)
+	b.mu.Lock()
+	begun := b.begun
+	b.begun = nil
+	b.mu.Unlock()
+	if begun != nil {
+		b.record(*begun)
+	}
 }
 
 // setVault takes what an opening brought. The error of one that was given up, because
@@ -247,8 +254,15 @@ func (b *Broker) Unlock(ctx context.Context, r local.Unlock) error {
 	return nil
 }
 
-// UseVault moves the vault's identity to the other back end.
+// UseVault moves the vault's identity to the other back end. Whoever chooses the
+// passphrase has the key, so programs are asked about as for a token.
 func (b *Broker) UseVault(ctx context.Context, r local.UseVault) error {
+	err := b.useVault(ctx, r)
+	b.recordBy(ctx, local.AuditRecord{Event: "use_vault", Name: clip(r.Backend), Outcome: outcomeOf(err)})
+	return err
+}
+
+func (b *Broker) useVault(ctx context.Context, r local.UseVault) error {
 	to := vault.Backend(r.Backend)
 	if to != vault.Keyring && to != vault.Passphrase {
 		return hint.New(hint.Usage, fmt.Sprintf("%q is not a place for the vault's key.", clip(r.Backend)), "Use keyring or passphrase.")
@@ -264,6 +278,9 @@ func (b *Broker) UseVault(ctx context.Context, r local.UseVault) error {
 	v, err := b.openedVault(ctx)
 	switch {
 	case err == nil:
+		if err := b.permit(ctx, "", local.VaultKey); err != nil {
+			return err
+		}
 		if err := v.Move(ctx, to, known); err != nil {
 			return err
 		}
@@ -322,6 +339,7 @@ func (b *Broker) RestoreVault(ctx context.Context) (*local.RestoredVault, error)
 	}
 	b.takeUp(ctx, v)
 	b.update(func() { b.setVault(v, nil) })
+	b.recordBy(ctx, local.AuditRecord{Event: "restore_vault", Outcome: "ok"})
 	return &out, nil
 }
 

@@ -63,6 +63,7 @@ func (t *Texts) event(e string) string {
 		"pause": a.Stop, "resume": a.Resume,
 		"install": a.Install, "uninstall": a.Uninstall, "repair": a.Repair, "share": a.Share, "join": a.Join, "forget": a.Forget,
 		"scan_fix": a.ScanFix, "scan_undo": a.ScanUndo, "run": a.Run, dropped: a.Dropped,
+		"use_vault": a.UseVault, "restore_vault": a.Restored, "start": a.Start,
 	}
 	if w, ok := words[e]; ok {
 		return w

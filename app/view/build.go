@@ -144,7 +144,7 @@ func (b *builder) approvals(s *local.State) {
 		if as := Name(a.Identity); as != "" {
 			who = fmt.Sprintf(b.t.AsksAs, Path(a.Program), as)
 		}
-		b.items = append(b.items, Item{Key: key, Mark: Needs, Text: fmt.Sprintf(b.t.AsksTitle, Name(a.Name())), Enabled: true, Items: []Item{
+		b.items = append(b.items, Item{Key: key, Mark: Needs, Text: fmt.Sprintf(b.t.AsksTitle, b.t.wanted(a.Name())), Enabled: true, Items: []Item{
 			{Key: key + "/who", Text: who},
 			{Key: key + "/line", Separator: true},
 			{Key: key + "/deny", Text: b.t.Deny, Enabled: true, Action: Action{Deny, a.ID}},

@@ -59,7 +59,7 @@ func NoteOf(t *Texts, n local.Notice) (note Note, ok bool) {
 
 func approvalNote(t *Texts, n local.Notice) Note {
 	note := Note{
-		Title:   fmt.Sprintf(t.AsksTitle, Name(n.Server)),
+		Title:   fmt.Sprintf(t.AsksTitle, t.wanted(n.Server)),
 		Body:    fmt.Sprintf(t.NoticeBy, Path(n.Program)),
 		Answers: []Answer{{t.Allow, Action{Allow, n.Approval}}, {t.Deny, Action{Deny, n.Approval}}},
 	}

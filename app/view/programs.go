@@ -46,7 +46,7 @@ func programsOf(in Input) []ProgramRow {
 		default:
 			r.Mark, r.Buttons = Resting, []ProgramButton{allow}
 		}
-		r.Line = fmt.Sprintf(says, Name(a.Name()))
+		r.Line = fmt.Sprintf(says, in.Texts.wanted(a.Name()))
 		if as := Name(a.Identity); as != "" && as != Name(a.Name()) {
 			r.Line += " ‧ " + as
 		}
@@ -54,4 +54,12 @@ func programsOf(in Input) []ProgramRow {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// wanted is the name of what an approval is about, as the user sees it.
+func (t *Texts) wanted(name string) string {
+	if name == local.VaultKeyName {
+		return t.VaultKey
+	}
+	return Name(name)
 }

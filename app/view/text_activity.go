@@ -45,6 +45,9 @@ type Activity struct {
 	ScanFix   string
 	ScanUndo  string
 	Run       string
+	UseVault  string // where the vault's key is kept
+	Restored  string // the vault, from its copy
+	Start     string // of the agent
 	Dropped   string // the outcome is how many
 
 	// Why it failed, by the code of the outcome.
@@ -151,6 +154,9 @@ var activityEN = Activity{
 	ScanFix:   "Keys moved to the vault",
 	ScanUndo:  "Keys put back",
 	Run:       "Program started",
+	UseVault:  "Vault's key moved",
+	Restored:  "Vault restored",
+	Start:     "Agent started",
 	Dropped:   "Records left out",
 
 	Failed:         "failed",
@@ -214,6 +220,9 @@ var activityJA = Activity{
 	ScanFix:   "キーを保管庫へ移動",
 	ScanUndo:  "キーを元に戻す",
 	Run:       "プログラムを起動",
+	UseVault:  "保管庫の鍵を移動",
+	Restored:  "保管庫を復元",
+	Start:     "エージェントを起動",
 	Dropped:   "省略された記録",
 
 	Failed:         "失敗",

@@ -113,7 +113,8 @@ type Texts struct {
 	SignedOutTitle string // %s server
 	SignedOutText  string
 
-	AsksTitle   string // %s server
+	AsksTitle   string // %s server, or VaultKey
+	VaultKey    string
 	AsksAs      string // %s program, %s identity
 	Allow       string
 	Deny        string
@@ -210,6 +211,7 @@ var english = Texts{
 	SignedOutText:  "The server ended the sign-in. Nothing was lost.",
 
 	AsksTitle:   "A program asks for %s",
+	VaultKey:    "the vault's key",
 	AsksAs:      "%s wants to use it as %s.",
 	Allow:       "Allow",
 	Deny:        "Deny",
@@ -293,6 +295,7 @@ var japanese = Texts{
 	SignedOutText:  "サーバーがサインインを終了しました。失われたものはありません。",
 
 	AsksTitle:   "プログラムが %s の使用を求めています",
+	VaultKey:    "保管庫の鍵",
 	AsksAs:      "%s が %s として使用しようとしています。",
 	Allow:       "許可する",
 	Deny:        "拒否する",

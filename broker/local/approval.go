@@ -12,11 +12,21 @@ import (
 // an approval has the name of an account.
 const ProgramPrefix = "program/"
 
-// Name is what the approval is about: the server, or else the account, or the program
-// whose keys rest in the vault.
+// VaultKey stands where an approval has the name of an account, if it is about choosing
+// where the vault's key is kept, which gives whoever chooses the key.
+const VaultKey = "vault/key"
+
+// VaultKeyName is the Name of such an approval.
+const VaultKeyName = "the vault's key"
+
+// Name is what the approval is about: the server, or else the account, the program
+// whose keys rest in the vault, or VaultKeyName.
 func (a *Approval) Name() string {
-	if a.Server != "" {
+	switch {
+	case a.Server != "":
 		return a.Server
+	case a.Account == VaultKey:
+		return VaultKeyName
 	}
 	return strings.TrimPrefix(a.Account, ProgramPrefix)
 }

@@ -44,7 +44,8 @@ standard input (-) or a pipe it is read once: keyporter start asks for it later.
 				return wrong(c, "The vault's key is kept in the keyring or under a passphrase.")
 			}
 			return p.ask(c.Context(), func(l *local.Client) error {
-				if err := l.UseVault(c.Context(), r); err != nil {
+				err := p.allowed(c.Context(), l, local.VaultKey, func() error { return l.UseVault(c.Context(), r) })
+				if err != nil {
 					return err
 				}
 				fmt.Fprintf(p.stderr, "The vault's key is in the %s now.\n", vaultPlace[args[0]])

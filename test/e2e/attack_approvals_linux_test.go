@@ -198,6 +198,66 @@ func TestAShellThatHasLostItsParentIsNotNamed(t *testing.T) {
 	}
 }
 
+// Whoever chooses the passphrase of the vault has its key.
+func TestAProgramThatIsNotAllowedDoesNotChooseTheVaultsPassphrase(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.do("settings", "set", "approvals=first-use")
+	evil := h.otherProgram("evil")
+	use := func(file string) (int, string) {
+		return h.through(evil, "60", program, "vault", "use", "passphrase", "--passphrase-file", file)
+	}
+	if code, out := use(given(t, "evil-"+word)); code != 4 || !strings.Contains(out, evil+" is not allowed to use the vault's key.") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	h.kill()
+	h.do("settings", "get") // with an agent that has to open the vault
+	if code, out := use(given(t, "evil-"+word)); code != 4 {
+		t.Errorf("once more: exit code %d\n%s", code, out)
+	}
+	all := h.state().Approvals
+	if len(all) != 1 || all[0].Program != evil || all[0].Name() != local.VaultKeyName || all[0].Identity != "" {
+		t.Fatalf("it is asked about as %+v", all)
+	}
+	h.allow(all[0].ID)
+	if code, out := use(filepath.Join(h.dir, "pass")); code != 0 {
+		t.Errorf("once it is allowed: exit code %d\n%s", code, out)
+	}
+	h.wantRecord(record{"use_vault", "evil", "passphrase", "approval_needed"}, record{"use_vault", "evil", "passphrase", "ok"})
+}
+
+// Whoever starts the agent chooses the way of all its requests.
+func TestTheLogSaysWhoStartedTheAgentAndWhichWaysItWasGiven(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	h.do("settings", "get")
+	evil := h.otherProgram("evil")
+	h.kill()
+	if code, out := h.through(evil, "60", "env", "HTTPS_PROXY=http://127.0.0.1:9", "SSL_CERT_FILE=/nowhere/evil.pem", program, "start"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	h.wantRecord(record{"start", filepath.Base(os.Args[0]), "", "ok"}, record{"start", "evil", "HTTPS_PROXY SSL_CERT_FILE", "ok"})
+}
+
+// A record is what is looked at of one line of the log.
+type record struct{ Event, Program, Name, Outcome string }
+
+// wantRecord fails for each record that is not in the log.
+func (h *home) wantRecord(want ...record) {
+	h.t.Helper()
+	var seen []record
+	for line := range strings.Lines(h.do("log", "--json")) {
+		var r record
+		check(h.t, json.Unmarshal([]byte(line), &r))
+		seen = append(seen, r)
+	}
+	for _, r := range want {
+		if !slices.Contains(seen, r) {
+			h.t.Errorf("%+v is not in the log: %+v", r, seen)
+		}
+	}
+}
+
 // What can get round approvals leaves the name of the program that did it.
 func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 	t.Parallel()
@@ -233,32 +293,21 @@ func TestTheLogSaysWhoChangedWhat(t *testing.T) {
 	}
 	check(t, os.RemoveAll(filepath.Join(h.dir, ".cursor"))) // the key is in its file again
 	h.do("revoke", h.state().Approvals[0].ID)
-	type record struct{ Event, Program, Name string }
-	seen := map[record]bool{}
-	for line := range strings.Lines(h.do("log", "--json")) {
-		var r record
-		check(t, json.Unmarshal([]byte(line), &r))
-		seen[r] = true
-	}
-	for _, want := range []record{
-		{"account_add", "evil", ""},
-		{"add", "evil", "--bind account=fixed url=https://good.example"},
-		{"set", "evil", "--bind url=https://evil.example"},
-		{"set", "evil", "proxy=http://proxy.evil.example:3128"},
-		{"set", "evil", "ca=" + ca + " proxy="},
-		{"scan_fix", "evil", ""},
-		{"scan_undo", "evil", "raw"},
-		{"join", "evil", "Evil team"},
-		{"share", "evil", "Evil copy"},
-		{"forget", "evil", "Evil team"},
-		{"pause", "evil", ""},
-		{"resume", "evil", ""},
-		{"set_approvals", "evil", "first-use"},
-		{"set_approvals", "evil", "off"},
-		{"deny", evil, "by " + filepath.Base(os.Args[0])},
-	} {
-		if !seen[want] {
-			t.Errorf("%+v is not in the log: %v", want, seen)
-		}
-	}
+	h.wantRecord([]record{
+		{"account_add", "evil", "", "ok"},
+		{"add", "evil", "--bind account=fixed url=https://good.example", "ok"},
+		{"set", "evil", "--bind url=https://evil.example", "ok"},
+		{"set", "evil", "proxy=http://proxy.evil.example:3128", "ok"},
+		{"set", "evil", "ca=" + ca + " proxy=", "ok"},
+		{"scan_fix", "evil", "", "ok"},
+		{"scan_undo", "evil", "raw", "ok"},
+		{"join", "evil", "Evil team", "ok"},
+		{"share", "evil", "Evil copy", "ok"},
+		{"forget", "evil", "Evil team", "ok"},
+		{"pause", "evil", "", "ok"},
+		{"resume", "evil", "", "ok"},
+		{"set_approvals", "evil", "first-use", "ok"},
+		{"set_approvals", "evil", "off", "ok"},
+		{"deny", evil, "by " + filepath.Base(os.Args[0]), "ok"},
+	}...)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -13,20 +14,67 @@ import (
 
 func TestASecretIsTakenOutInEachSpelling(t *testing.T) {
 	const v = "SECRETWORD+/ =?ü-1"
+	every := func(format string) string {
+		var b strings.Builder
+		for _, c := range []byte(v) {
+			fmt.Fprintf(&b, format, c)
+		}
+		return b.String()
+	}
+	std, low := base64.StdEncoding, func(s string) string { return strings.NewReplacer("%C", "%c", "%B", "%b", "%2F", "%2f").Replace(s) }
 	for name, s := range map[string]string{
-		"plain": v, "form": url.QueryEscape(v), "path": url.PathEscape(v), "small digits": smallDigits(url.QueryEscape(v)),
-		"base64": base64.StdEncoding.EncodeToString([]byte(v)), "base64url": base64.RawURLEncoding.EncodeToString([]byte(v)),
-		"base64 in a form": url.QueryEscape(base64.StdEncoding.EncodeToString([]byte(v))),
+		"plain": v, "form": url.QueryEscape(v), "path": url.PathEscape(v), "small digits": low(url.QueryEscape(v)),
+		"small": strings.ToLower(v), "large": strings.ToUpper(v),
+		"each byte escaped": every("%%%02X"), "each byte escaped, small digits": every("%%%02x"), "twice": url.QueryEscape(every("%%%02X")),
+		"three times": url.QueryEscape(url.PathEscape(url.QueryEscape(v))), "a slash escaped twice": strings.ReplaceAll(v, "/", "%252F"),
+		"JSON": strings.ReplaceAll(v, "/", `\/`), "JSON in JSON": strings.ReplaceAll(v, "/", `\\\/`), "JSON's numbers": strings.NewReplacer("S", `\u0053`, "ü", `\u00FC`).Replace(v),
+		"each byte with \\x": every(`\x%02x`), "JSON of escapes": strings.ReplaceAll(every("%%%02X"), "%", `\u0025`), "escapes of JSON": url.QueryEscape(strings.ReplaceAll(v, "/", `\/`)),
+		"HTML": html.EscapeString(strings.ReplaceAll(v, "+", "&#43;")), "HTML's numbers": strings.NewReplacer("S", "&#83;", "+", "&#43;").Replace(v), "HTML's hexadecimal numbers": strings.NewReplacer("S", "&#x53;", "/", "&sol;").Replace(v),
+		"base64": std.EncodeToString([]byte(v)), "base64url": base64.RawURLEncoding.EncodeToString([]byte(v)), "base64 in a form": url.QueryEscape(std.EncodeToString([]byte(v))),
+		"base64 behind one": std.EncodeToString([]byte("a" + v + "z")), "base64 behind two": std.EncodeToString([]byte("ab" + v + "yz")), "base64 of the field": std.EncodeToString([]byte("Bearer " + v)),
+		"base64url behind one, escaped": url.QueryEscape(base64.URLEncoding.EncodeToString([]byte("a" + v + "xyz"))), "base64 in JSON": strings.ReplaceAll(std.EncodeToString([]byte("ü"+v)), "/", `\/`),
+		"hexadecimal": every("%02x"), "large hexadecimal": every("%02X"), "hexadecimal with spaces": every("%02x ")[:3*len(v)-1], "hexadecimal with colons": every("%02x:")[:3*len(v)-1],
+		"on lines": strings.ReplaceAll(v, "T", "T\n  "), "with something between, escaped": strings.ReplaceAll(v, "T", "T%E2%80%8B"),
 	} {
-		if got := Remove("you sent <"+s+">, twice: "+s, "other-value", v); !strings.HasPrefix(got, "you sent <"+Removed) || strings.Count(got, Removed) != 2 || strings.Contains(got, "SECRET") {
-			t.Errorf("%s: %q", name, got)
+		got := Quote("you sent <"+s+">, twice: <"+s+"> (end)", 0, "other-value", v)
+		if want := "you sent <" + Removed + ">, twice: <" + Removed + "> (end)"; got != want {
+			t.Errorf("%s: %s: %q", name, s, got)
 		}
 	}
 	if got := Remove("a longer one: abcd-efgh", "abcd", "abcd-efgh"); got != "a longer one: "+Removed {
 		t.Errorf("of a value within another one is left: %q", got)
 	}
-	if got := Remove("an a is no secret", "a", ""); got != "an a is no secret" {
+	for _, text := range []string{"an a is no secret", "aGVsbG8= %41 &amp; \\u0041 are other words", ""} {
+		if got := Remove(text, "a", "", v); got != text {
+			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// Only so much of a text is looked at; where that ends, no part of a secret is shown.
+func TestATextThatWasCutEndsWithNoPartOfASecret(t *testing.T) {
+	token := "SECRETWORD" + strings.Repeat("abcde", 400)
+	if got, want := Quote(strings.Repeat(token+", ", 20), 300, token), strings.Repeat(Removed+", ", looked/len(token+", ")); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Whole("it heard SECRE"); got != "it heard " {
 		t.Errorf("got %q", got)
+	}
+}
+
+func BenchmarkQuote(b *testing.B) {
+	var s Sent
+	for i := range kept {
+		s.Add(New(fmt.Sprintf("SECRETWORD-%03d-%s", i, strings.Repeat("abcdefgh", 100))))
+	}
+	for name, text := range map[string]string{
+		"a line of a log": "HTTP status 500 of a request to https://mcp.example.com/mcp", "hostile": strings.Repeat("%255Cu0026#x41;", looked/15),
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				s.Quote(text, 300)
+			}
+		})
 	}
 }
 

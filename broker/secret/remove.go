@@ -21,7 +21,7 @@ func Remove(text string, values ...string) string {
 	for _, v := range values {
 		all = append(all, spell(v))
 	}
-	return without(text, all)
+	return without(text, false, all)
 }
 
 // Quote makes a text from outside fit for a sentence, an error or a log: on one line,
@@ -36,24 +36,21 @@ func Quote(text string, limit int, values ...string) string {
 	return quote(text, limit, all)
 }
 
-// looked is how much of a text is looked at where little of it will be shown, in bytes.
+// looked is how much of a text is looked at where little of it is shown, in bytes.
 const looked = 32 << 10
 
 func quote(text string, limit int, all []spelled) string {
+	cut := limit > 0 && len(text) > looked // here, or by whoever read no more of it
 	text = visible(text)
-	if limit > 0 && len(text) > max(looked, limit*utf8.UTFMax) {
-		text = Whole(text[:max(looked, limit*utf8.UTFMax)])
+	if n := max(looked, limit*utf8.UTFMax); limit > 0 && len(text) > n {
+		text = strings.ToValidUTF8(text[:n], "")
 	}
-	text = without(text, all)
+	text = without(text, cut, all)
 	if limit > 0 && utf8.RuneCountInString(text) > limit {
 		text = string([]rune(text)[:limit-1]) + "…"
 	}
 	return text
 }
-
-// Whole returns a text that was cut up to the last space in it: what stands behind that
-// may be the beginning of a secret, which cannot be found.
-func Whole(cut string) string { return cut[:strings.LastIndexAny(cut, " \t\r\n")+1] }
 
 // visible puts a text on one line and leaves out what does not show.
 func visible(text string) string {
@@ -102,7 +99,7 @@ func (s *Sent) Forget() {
 }
 
 // Remove is Remove of all of them.
-func (s *Sent) Remove(text string) string { return without(text, s.all()) }
+func (s *Sent) Remove(text string) string { return without(text, false, s.all()) }
 
 // Quote is Quote without any of them.
 func (s *Sent) Quote(text string, limit int) string { return quote(text, limit, s.all()) }
@@ -121,7 +118,7 @@ func (s *Sent) In(text string) bool {
 		}
 	}
 	for ; text != ""; text = text[min(len(text), looked/2):] { // by halves, of which each is in two parts
-		if part := text[:min(len(text), looked)]; without(part, all) != part {
+		if part := text[:min(len(text), looked)]; without(part, false, all) != part {
 			return true
 		}
 	}

@@ -51,14 +51,25 @@ func TestASecretIsTakenOutInEachSpelling(t *testing.T) {
 	}
 }
 
-// Only so much of a text is looked at; where that ends, no part of a secret is shown.
+// Only so much of a text is read and looked at; where that ends, no part of a secret is
+// shown.
 func TestATextThatWasCutEndsWithNoPartOfASecret(t *testing.T) {
 	token := "SECRETWORD" + strings.Repeat("abcde", 400)
-	if got, want := Quote(strings.Repeat(token+", ", 20), 300, token), strings.Repeat(Removed+", ", looked/len(token+", ")); got != want {
+	if got, want := Quote(strings.Repeat(token+", ", 20), 300, token), strings.Repeat(Removed+", ", looked/len(token+", "))+Removed; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := Whole("it heard SECRE"); got != "it heard " {
-		t.Errorf("got %q", got)
+	for n := 4; n < 40; n++ {
+		for name, spelled := range map[string]string{
+			"as it is": token, "escaped": strings.ReplaceAll(token, "C", "%2543"), "base64": base64.StdEncoding.EncodeToString([]byte("Bearer " + token))[10:],
+		} {
+			got := Quote("it heard: "+strings.Repeat(" ", looked)+spelled[:n], 300, token)
+			if got != "it heard: "+Removed && (name != "escaped" || len(got) > len("it heard: "+Removed+"%254")) {
+				t.Errorf("%s, %d characters: %q", name, n, got)
+			}
+		}
+	}
+	if text := strings.Repeat("日本", looked); Quote(text, 300, token) != text[:299*len("日")]+"…" {
+		t.Error("a long text without spaces is lost")
 	}
 }
 

@@ -56,8 +56,8 @@ func spell(v string) spelled {
 // base64 are one.
 func letters(s string) []byte { return plain(s).decode(lettersOnly).text }
 
-// without takes all out of text.
-func without(text string, all []spelled) string {
+// without takes all out of text. If that was cut it may end with the beginning of one.
+func without(text string, cut bool, all []spelled) string {
 	if len(all) == 0 || len(text) < shortest {
 		return text
 	}
@@ -65,16 +65,16 @@ func without(text string, all []spelled) string {
 	found := false
 	for _, f := range formsOf(text) {
 		letters := f.decode(lettersOnly)
+		look := func(in form, as mark, spellings [][]byte) {
+			for _, s := range spellings {
+				found = in.mark(s, marks, as) || found
+				found = cut && in.markEnd(s, marks, as) || found
+			}
+		}
 		for _, s := range all {
-			for _, e := range s.exact {
-				found = f.mark(e, marks, secretHere) || found
-			}
-			for _, l := range s.letters {
-				found = letters.mark(l, marks, secretHere) || found
-			}
-			for _, l := range s.base64 {
-				found = letters.mark(l, marks, base64Here) || found
-			}
+			look(f, secretHere, s.exact)
+			look(letters, secretHere, s.letters)
+			look(letters, base64Here, s.base64)
 		}
 	}
 	if !found {
@@ -159,12 +159,27 @@ func (f form) mark(s []byte, marks []mark, as mark) (found bool) {
 			break
 		}
 		found = true
-		i, at = at+i, at+i+len(s)
-		for j := f.from[i]; j < f.to[at-1]; j++ {
-			marks[j] = max(marks[j], as)
-		}
+		f.set(at+i, at+i+len(s), marks, as)
+		at += i + len(s)
 	}
 	return found
+}
+
+// markEnd marks the end of the text that is a beginning of s, if there is one.
+func (f form) markEnd(s []byte, marks []mark, as mark) (found bool) {
+	for n := min(len(s), len(f.text)); n >= shortest; n-- {
+		if bytes.HasSuffix(f.text, s[:n]) {
+			f.set(len(f.text)-n, len(f.text), marks, as)
+			return true
+		}
+	}
+	return false
+}
+
+func (f form) set(from, to int, marks []mark, as mark) {
+	for i := f.from[from]; i < f.to[to-1]; i++ {
+		marks[i] = max(marks[i], as)
+	}
 }
 
 // A decoder returns what the n bytes at the beginning of b say. With n 0 the first byte

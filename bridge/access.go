@@ -80,10 +80,19 @@ func (l *link) Renew(ctx context.Context, refused *streamable.Credentials, heade
 	case v.hash(header) != old && !v.wants(header):
 		return v.cred, nil // renewed meanwhile
 	}
-	if v, err = l.renew(ctx, old, local.TokenRequest{Name: v.state.Server, Header: header, Refused: old, Challenge: challenge}); err != nil {
+	if v, err = l.renew(ctx, old, local.TokenRequest{Name: v.state.Server, Header: header, Refused: old, Challenge: l.heard(challenge)}); err != nil {
 		return nil, err
 	}
 	return v.cred, nil
+}
+
+// heard returns what a server said, for the agent: without what it was sent.
+func (l *link) heard(fields []string) []string {
+	var said []string
+	for _, f := range fields {
+		said = append(said, l.sent.Remove(f))
+	}
+	return said
 }
 
 // hashIn returns the hash of the credentials' token in a header.

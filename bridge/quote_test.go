@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -50,6 +51,21 @@ func TestATokenInPiecesDoesNotComeBackTogether(t *testing.T) {
 			w.Header().Set("Retry-After", "after "+marker+"-one")
 			w.WriteHeader(503)
 		}, `"retryAfter":"after [removed]"`},
+		"the body, behind so much space that it is cut": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(500)
+			fmt.Fprintf(w, "not %s%s-one", strings.Repeat(" ", 1<<20-14), marker)
+		}, `"excerpt":"not"`},
+		"the body, in JSON and escaped": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(500)
+			fmt.Fprintf(w, `{"no":"%s"}`, strings.NewReplacer("E", `\u0045`, "R", "%2552").Replace(marker+"-one"))
+		}, `{\"no\":\"[removed]\"}`},
+		"the body, its field in base64": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/plain")
+			w.WriteHeader(500)
+			fmt.Fprintf(w, "no: %s (end)", base64.StdEncoding.EncodeToString([]byte("Bearer "+marker+"-one")))
+		}, `"excerpt":"no: [removed] (end)"`},
 		"where it sends requests": {func(w http.ResponseWriter) {
 			w.Header().Set("Location", "/other/"+marker+"-one")
 			w.WriteHeader(307)
@@ -62,7 +78,12 @@ func TestATokenInPiecesDoesNotComeBackTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { test.answer(w) })))
-			a.stepUp = func(local.StepUpRequest) (*local.Token, error) { return token("one", time.Time{}, time.Time{}), nil }
+			a.stepUp = func(r local.StepUpRequest) (*local.Token, error) {
+				if len(r.Challenge) != 1 || strings.Contains(r.Challenge[0], marker) {
+					t.Errorf("the agent is told %q", r.Challenge)
+				}
+				return token("one", time.Time{}, time.Time{}), nil
+			}
 			h := start(t, a)
 			if strings.Contains(name, "versions") {
 				h.send(initialize)

@@ -56,7 +56,7 @@ func (b *bridge) whyRefused(c *call, e *streamable.StatusError, h *hint.Error) *
 	defer cancel()
 	var got *local.Inspection
 	err := b.link.ask(ctx, func(a Agent) (err error) {
-		got, err = a.Inspect(ctx, local.InspectRequest{Name: v.state.Server, Header: header, Refused: v.hash(header), Challenge: e.Challenge})
+		got, err = a.Inspect(ctx, local.InspectRequest{Name: v.state.Server, Header: header, Refused: v.hash(header), Challenge: b.link.heard(e.Challenge)})
 		return err
 	})
 	if err != nil || got == nil || len(got.Findings) == 0 {

@@ -54,7 +54,7 @@ func (b *bridge) stepUp(c *call, v *view, refused *streamable.StatusError) error
 	b.spawn(func() {
 		var t *local.Token
 		err := b.link.ask(ctx, func(a Agent) (err error) {
-			t, err = a.StepUp(ctx, local.StepUpRequest{Server: v.state.Server, Refused: v.hash(header), Challenge: refused.Challenge, Wait: holdLimit})
+			t, err = a.StepUp(ctx, local.StepUpRequest{Server: v.state.Server, Refused: v.hash(header), Challenge: b.link.heard(refused.Challenge), Wait: holdLimit})
 			return err
 		})
 		if err == nil && t == nil {

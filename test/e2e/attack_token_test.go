@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -218,6 +220,9 @@ func parrot(h *home) string {
 		switch {
 		case m.Method == "initialize":
 			answer["result"] = map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{"tools": map[string]any{}}, "serverInfo": map[string]any{"name": "parrot", "version": "1"}}
+		case strings.HasPrefix(m.Params.Name, "spelled "):
+			http.Error(w, fmt.Sprintf("parrot heard <%s>", spellings(said)[strings.TrimPrefix(m.Params.Name, "spelled ")]), http.StatusTeapot)
+			return false
 		case m.Params.Name == "status":
 			http.Error(w, words, http.StatusTeapot)
 			return false
@@ -228,6 +233,22 @@ func parrot(h *home) string {
 		}
 		return true
 	})
+}
+
+// spellings are ways to write a secret down.
+func spellings(s string) map[string]string {
+	every := func(format string) string {
+		var b strings.Builder
+		for _, c := range []byte(s) {
+			fmt.Fprintf(&b, format, c)
+		}
+		return b.String()
+	}
+	return map[string]string{
+		"as it is": s, "JSON": strings.ReplaceAll(s, "/", `\/`), "JSON's numbers": every(`\u%04x`), "percent": every("%%%02X"), "small percent": every("%%%02x"),
+		"percent twice": url.QueryEscape(every("%%%02X")), "slash twice": strings.ReplaceAll(s, "/", "%252F"), "HTML": every("&#%d;"), "hexadecimal": every("%02x"), "large hexadecimal": every("%02X"),
+		"base64": base64.StdEncoding.EncodeToString([]byte(s)), "base64 behind one": base64.URLEncoding.EncodeToString([]byte(":" + s)), "base64 behind two": base64.StdEncoding.EncodeToString([]byte("::" + s)),
+	}
 }
 
 // What a server says is wrong does not bring the token to the terminal, or into a log:
@@ -241,6 +262,17 @@ func TestAServerThatRepeatsItsTokenInErrorsIsQuotedWithoutIt(t *testing.T) {
 	h.do("account", "add", "static", "key", "--token-file", file)
 	check(t, os.Remove(file))
 	h.do("add", "parrot", parrot(h), "--account", "key", "--bind", "--offline")
+	c := h.launch("parrot")
+	c.initialize()
+	for name, spelled := range spellings("Bearer " + token) {
+		h.secret(spelled) // the bridge's standard output and error are searched
+		m := c.ask("tools/call", map[string]any{"name": "spelled " + name})
+		var data struct{ Excerpt string }
+		if m.Error == nil || json.Unmarshal(m.Error.Data, &data) != nil || !strings.HasPrefix(data.Excerpt, "parrot heard <") || !strings.HasSuffix(data.Excerpt, "[removed]>") {
+			t.Errorf("%s: the bridge answers %v", name, m)
+		}
+	}
+	c.close()
 	for _, args := range [][]string{{"tools", "parrot"}, {"call", "parrot", "plain"}, {"call", "parrot", "status"}, {"call", "parrot", "disguised"}, {"doctor", "parrot"}} {
 		r := h.run(args...)
 		text := r.out + r.err
@@ -279,5 +311,31 @@ func TestAServerThatNamesItselfAfterItsTokenIsShownAndKeptWithoutIt(t *testing.T
 	h.do("tools", "pool")
 	if r := h.run("doctor", "pool"); !strings.Contains(r.out, "[removed]") || strings.Contains(r.out+r.err, word) {
 		t.Errorf("keyporter doctor:\n%s", h.said(r.out+r.err))
+	}
+}
+
+// Nor does what a token endpoint says bring the client's secret to the terminal or into
+// the agent's log.
+func TestATokenEndpointThatRepeatsTheClientsSecretIsQuotedWithoutIt(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	secret := "client-" + word + "-x/y+1"
+	var spelled atomic.Value
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client", "error_description": fmt.Sprintf("parrot heard <%s>", spelled.Load())})
+	}))
+	t.Cleanup(endpoint.Close)
+	file := h.file("secret", secret)
+	spelled.Store("")
+	h.run("account", "add", "client-credentials", "ci", "--client-id", "ci", "--client-secret-file", file, "--token-endpoint", endpoint.URL+"/token")
+	check(t, os.Remove(file))
+	for name, s := range spellings(secret) {
+		h.secret(s)
+		spelled.Store(s)
+		if r := h.run("token", "ci"); r.code == 0 || !strings.Contains(r.err, "parrot heard <[removed]>") {
+			t.Errorf("%s: keyporter token: exit code %d\n%s", name, r.code, r.err)
+		}
 	}
 }

@@ -14,6 +14,8 @@ var hintsOfNetworkJA = []phrase{
 	{"%s should be this computer, but leads elsewhere, to %s.", "$1はこのコンピューターのはずですが、別の場所$2を指しています。"},
 	{"Use the address 127.0.0.1, and ask whoever runs your network.", "アドレス127.0.0.1を使い、ネットワークの管理者に確認してください。"},
 	{"%s leads to %s, where clouds keep credentials.", "$1は、クラウドが認証情報を置く$2を指しています。"},
+	{"%s leads to %s, where only devices without a router are.", "$1は、ルーターを介さない機器だけが使うアドレス$2を指しています。"},
+	{"If the server is such a device, use that address in place of its name.", "サーバーがその機器であれば、名前の代わりにそのアドレスを使ってください。"},
 	{"The private key of the client certificate is encrypted.", "クライアント証明書の秘密鍵が暗号化されています。"},
 	{"Give it without a passphrase; Keyporter keeps it in its vault (%s takes the passphrase off).", "パスフレーズのないものを指定してください。Keyporterは保管庫に保存します($1でパスフレーズを外せます)。"},
 	{"The client certificate and its private key do not belong together, or one of them cannot be read.", "クライアント証明書と秘密鍵の組み合わせが正しくないか、どちらかを読み取れません。"},

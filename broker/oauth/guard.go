@@ -26,7 +26,7 @@ import (
 //   - hosts that the user named (the server's own, AllowHosts) may be private;
 //     they speak https, on loopback also http, elsewhere http only with AllowHTTP;
 //   - every other host is named by a server: https and a public address only;
-//   - link-local addresses, which clouds keep their credentials at, never.
+//   - link-local addresses, and others at which clouds keep credentials, never.
 //
 // A host is a name or literal, any port; 127.0.0.1 and localhost are two hosts.
 type rule struct {
@@ -97,10 +97,11 @@ func (r *rule) checkURL(u *url.URL) error {
 
 // checkAddr applies the rule to the address that u's host is or resolved to.
 func (r *rule) checkAddr(u *url.URL, a netip.Addr) error {
-	a = embedded(a)
+	metadata := network.Metadata(a)
+	a = network.Embedded(a)
 	host := hostOf(u)
 	switch {
-	case a.IsLinkLocalUnicast(), a.IsMulticast(), a.IsUnspecified(), a == awsMetadata:
+	case metadata, a.IsLinkLocalUnicast(), a.IsMulticast(), a.IsUnspecified():
 		return hint.New(hint.Refused, fmt.Sprintf("The address %s is not used: it leads to a place where clouds keep credentials, or nowhere.", u.Host),
 			"Ask the owner of the server which address is right.")
 	case account.Loopback(host) && !a.IsLoopback():
@@ -108,45 +109,14 @@ func (r *rule) checkAddr(u *url.URL, a netip.Addr) error {
 	case r.named[host]:
 		return nil
 	}
-	network := "tcp4"
+	family := "tcp4"
 	if a.Is6() {
-		network = "tcp6"
+		family = "tcp6"
 	}
-	if r.public.Safe(network, netip.AddrPortFrom(a, 443).String(), nil) != nil {
+	if r.public.Safe(family, netip.AddrPortFrom(a, 443).String(), nil) != nil {
 		return refused(u, "it leads into a private network")
 	}
 	return nil
-}
-
-var (
-	awsMetadata = netip.MustParseAddr("fd00:ec2::254")
-	// RFC 6052 section 2.1, RFC 8215, RFC 3056: prefixes that carry an IPv4
-	// address, and where it begins.
-	carriers = []struct {
-		prefix netip.Prefix
-		at     int
-	}{
-		{ssrf.IPv6NAT64Prefix, 12},
-		{netip.MustParsePrefix("64:ff9b:1::/48"), 12},
-		{netip.MustParsePrefix("2002::/16"), 2},
-		{netip.MustParsePrefix("::/96"), 12},
-	}
-)
-
-// embedded returns the IPv4 address that a stands for, or a itself: an address
-// behind NAT64 is as private as the IPv4 address in it.
-func embedded(a netip.Addr) netip.Addr {
-	a = a.WithZone("").Unmap()
-	if !a.Is6() || a.IsLoopback() || a.IsUnspecified() {
-		return a
-	}
-	for _, c := range carriers {
-		if c.prefix.Contains(a) {
-			b := a.As16()
-			return netip.AddrFrom4([4]byte(b[c.at : c.at+4]))
-		}
-	}
-	return a
 }
 
 // localName reports whether a name cannot be one of the public internet (RFC

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 )
 
@@ -66,24 +65,13 @@ func (c *Challenge) StepUp(before []string) (scopes []string, more bool) {
 	return scopes, len(scopes) > len(Union(before, nil))
 }
 
-// Union returns the members of both lists, each once, in their order.
-func Union(a, b []string) []string {
-	var all []string
-	for _, s := range slices.Concat(a, b) {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
 // Scope returns the scopes that the server wants, in their order. Nil means that
-// it said nothing.
+// it said nothing that can be asked for.
 func (c *Challenge) Scope() []string {
 	if c == nil {
 		return nil
 	}
-	return strings.Fields(c.Params["scope"])
+	return validScopes(c.Params["scope"])
 }
 
 // ErrorCode returns the error code of RFC 6750 section 3.1, cleaned, or "".

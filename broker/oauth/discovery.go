@@ -30,6 +30,9 @@ type Discovery struct {
 func (c *Client) Discover(ctx context.Context, serverURL string, challenge *Challenge, preferred string) (*Discovery, error) {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTime)
 	defer cancel()
+	if challenge != nil {
+		c.noteScopes(ctx, "challenge", challenge.Params["scope"])
+	}
 	resource, err := c.DiscoverResource(ctx, serverURL, challenge)
 	var none *DiscoveryError
 	switch {
@@ -100,6 +103,7 @@ func (c *Client) DiscoverResource(ctx context.Context, serverURL string, challen
 		if err := CheckResource(serverURL, m.Resource); err != nil {
 			return &fatal{err}
 		}
+		m.ScopesSupported = c.supported(ctx, m.ScopesSupported)
 		found = m
 		return nil
 	})
@@ -153,6 +157,7 @@ func (c *Client) discoverServer(ctx context.Context, issuer string, candidates [
 		if err := c.CheckEndpoint(m.TokenEndpoint); err != nil {
 			return err
 		}
+		m.ScopesSupported = c.supported(ctx, m.ScopesSupported)
 		found = m
 		return nil
 	})

@@ -192,7 +192,7 @@ func (c *Client) tokenResponse(f fields) (*TokenResponse, error) {
 		RefreshToken: secret.New(f.str("refresh_token")),
 		IDToken:      secret.New(f.str("id_token")),
 		TokenType:    clean(f.str("token_type"), 60),
-		Scope:        f.words("scope"),
+		Scope:        strings.Join(validScopes(f.words("scope")), " "),
 		IssuedType:   clean(f.str("issued_token_type"), 200),
 	}
 	if tok.AccessToken.IsZero() {

@@ -369,6 +369,10 @@ func TestScopeSelection(t *testing.T) {
 		{"an empty list means none", nil, []string{}, offline, nil, "", false},
 		{"offline_access where the issuer has it", nil, []string{"mcp:read"}, offline, nil, "mcp:read offline_access", true},
 		{"offline_access once", challenge("mcp:read offline_access"), nil, offline, nil, "mcp:read offline_access", true},
+		{"no escape sequences of the challenge", challenge("mcp:\x1b[31mwrite mcp:write \x1b\r\n\"x\\ é"), nil, nil, nil, "mcp:write", true},
+		{"a challenge of nothing else", challenge("\x1b[31m é"), []string{"mcp:read"}, nil, nil, "mcp:read", true},
+		{"nor of the resource", nil, []string{"mcp:read", "mcp:\x1b[31mwrite", "x\"", "mcp:write"}, nil, nil, "mcp:read mcp:write", true},
+		{"what stands for a secret", challenge("mcp:read [removed]"), nil, nil, nil, "mcp:read", true},
 		{"the user's", challenge("mcp:write"), []string{"mcp:read"}, offline, []string{"mcp:read"}, "mcp:read", true},
 	}
 	for _, tt := range tests {

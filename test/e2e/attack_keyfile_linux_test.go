@@ -50,6 +50,7 @@ func TestHostileKeyFilesAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ content, says string }{
 		"token_uri elsewhere":      {with(map[string]any{"token_uri": bird.url + "/token"}), "gets its tokens from " + bird.url + ", which is not Google"},
 		"token_uri that looks it":  {with(map[string]any{"token_uri": "https://oauth2.googleapis.com.evil.example/token"}), "gets its tokens from https://oauth2.googleapis.com.evil.example, which is not Google"},
+		"token_uri of a bucket":    {with(map[string]any{"token_uri": "https://storage.googleapis.com/evil/token"}), "gets its tokens from https://storage.googleapis.com, where Google gives out no tokens"},
 		"universe of the attacker": {with(map[string]any{"universe_domain": "evil.example", "token_uri": ""}), "gets its tokens from https://oauth2.evil.example, which is not Google"},
 		"universe that is a path":  {with(map[string]any{"universe_domain": "evil.example/x.googleapis.com", "token_uri": ""}), "The universe_domain in the key file is not a domain name."},
 		"a program": {`{"type":"external_account","audience":"//iam.googleapis.com/x","subject_token_type":"urn:ietf:params:oauth:token-type:jwt","token_url":"https://sts.googleapis.com/v1/token",` +

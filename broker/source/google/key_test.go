@@ -134,6 +134,17 @@ func TestTokenURIIsPinnedToGoogle(t *testing.T) {
 		{"https://accounts.google.com/o/oauth2/token", "", "", yes},
 		{"https://www.googleapis.com:443/oauth2/v4/token", "", "", yes},
 		{"https://OAUTH2.googleapis.com/token", "", "", yes},
+		{"https://www.googleapis.com/oauth2/v3/token", "", "", yes},
+		{"https://oauth2-corp.p.googleapis.com/token", "", "", yes},
+
+		{"https://storage.googleapis.com/evilbucket/t", "", "", ask},
+		{"https://evilbucket.storage.googleapis.com/token", "", "", ask},
+		{"https://www.googleapis.com/upload/storage/v1/b/evilbucket/o?uploadType=media", "", "", ask},
+		{"https://www.googleapis.com/oauth2/v4/token/../../../upload/storage/v1/b/evilbucket/o", "", "", ask},
+		{"https://oauth2.googleapis.com/evilbucket/token", "", "", ask},
+		{"https://storage-oauth2-x.p.googleapis.com/token", "", "", ask},
+		{"https://oauth2-x.storage.p.googleapis.com/token", "", "", ask},
+		{"https://storage.googleapis.com/evilbucket/t", "", "https://storage.googleapis.com/evilbucket/t", yes},
 
 		{"https://evil.example/token", "", "", ask},
 		{"https://evil.example/token", "evil.example", "", ask},

@@ -81,6 +81,9 @@ func within(ctx context.Context, d time.Duration, server string) (context.Contex
 		fmt.Sprintf("Try again later, or see keyporter doctor %s.", hint.Arg(server))))
 }
 
+// maxWords is how much of a server's words is printed, in characters.
+const maxWords = 4000
+
 // inWords gives an error that came as an answer its words: those of the bridge,
 // which stand in the error's data, or those of the server. Any error comes without
 // what the server was sent.
@@ -90,7 +93,7 @@ func inWords(err error, sent *secret.Sent) error {
 	case err == nil:
 		return nil
 	case !errors.As(err, &answer):
-		return &quotedError{sent.Quote(err.Error(), 0), err}
+		return &quotedError{sent.Quote(err.Error(), maxWords), err}
 	}
 	var own struct {
 		Keyporter hint.Code `json:"keyporter"`
@@ -99,11 +102,11 @@ func inWords(err error, sent *secret.Sent) error {
 		Detail    string    `json:"detail"`
 	}
 	if json.Unmarshal(answer.Data, &own) != nil || own.What == "" {
-		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(sent.Quote(answer.Message, 0), ".")), "")
+		return hint.New(hint.Failed, fmt.Sprintf("The server answered: %s.", strings.TrimSuffix(sent.Quote(answer.Message, maxWords), ".")), "")
 	}
-	h := hint.New(own.Keyporter, sent.Quote(own.What, 0), sent.Quote(own.Do, 0)) // a server can write the like
+	h := hint.New(own.Keyporter, sent.Quote(own.What, maxWords), sent.Quote(own.Do, maxWords)) // a server can write the like
 	if own.Detail != "" {
-		h.Cause = errors.New(sent.Quote(own.Detail, 0))
+		h.Cause = errors.New(sent.Quote(own.Detail, maxWords))
 	}
 	return h
 }

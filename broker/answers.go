@@ -48,7 +48,7 @@ func (f answersFile) path() string { return filepath.Join(f.dir, digest(f.server
 // another account or address.
 func (f answersFile) read(acct, url string) *keptAnswers {
 	k := &keptAnswers{}
-	b, err := os.ReadFile(f.path())
+	b, err := atomicfile.ReadFile(f.path())
 	if err != nil || newerAnswers(b) || json.Unmarshal(b, k) != nil || k.Server != f.server || k.Account != acct || k.URL != url || k.Results == nil {
 		k = &keptAnswers{Server: f.server, Account: acct, URL: url, Results: map[string]json.RawMessage{}}
 	}
@@ -65,7 +65,7 @@ func newerAnswers(text []byte) bool {
 
 // write replaces what is kept, unless a newer version wrote it.
 func (f answersFile) write(k *keptAnswers) error {
-	if old, err := os.ReadFile(f.path()); err == nil && newerAnswers(old) {
+	if old, err := atomicfile.ReadFile(f.path()); err == nil && newerAnswers(old) {
 		return errNewerAnswers
 	}
 	k.Version = answersVersion
@@ -86,7 +86,7 @@ func (f answersFile) remove() { _ = os.Remove(f.path()) }
 
 // rename moves what is kept to another name of the server.
 func (f answersFile) rename(to string) {
-	b, err := os.ReadFile(f.path())
+	b, err := atomicfile.ReadFile(f.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -66,7 +66,7 @@ var errNewerMemory = errors.New("written by a newer version")
 func loadMemory(p paths.Paths) (*memory, *hint.Error) {
 	path := p.StateFile()
 	m := &memory{}
-	b, err := os.ReadFile(path)
+	b, err := atomicfile.ReadFile(path)
 	var form struct {
 		Version int             `json:"version"`
 		Paused  json.RawMessage `json:"paused"` // of a newer version, in whatever form

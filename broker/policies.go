@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"keyporter/broker/local"
 	"keyporter/broker/policy"
 	"keyporter/broker/team"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 )
 
@@ -132,7 +132,7 @@ func nameOf(r *local.Review) string {
 }
 
 func readProfileFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := atomicfile.Open(path)
 	if err != nil {
 		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The profile %s, which the policy wants everybody to join, cannot be read.", path), "Ask whoever looks after this computer.")
 	}

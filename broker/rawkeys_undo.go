@@ -94,7 +94,7 @@ func (u *undoRecord) add(path string) error {
 	if err != nil {
 		return err
 	}
-	b, err := os.ReadFile(path)
+	b, err := atomicfile.ReadFile(path)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (u *undoRecord) add(path string) error {
 }
 
 func (f *undoFile) noteAfter() {
-	b, err := os.ReadFile(f.Path)
+	b, err := atomicfile.ReadFile(f.Path)
 	if f.Gone = errors.Is(err, fs.ErrNotExist); err == nil {
 		f.After = packed(b)
 	}
@@ -239,7 +239,7 @@ func copyLast(path string) int {
 // changed.
 func (f *undoFile) restore(u *undoRecord) (bool, error) {
 	before := unpacked(f.Before)
-	now, err := os.ReadFile(f.Path)
+	now, err := atomicfile.ReadFile(f.Path)
 	switch {
 	case err == nil && bytes.Equal(now, before):
 		return false, nil

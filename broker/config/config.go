@@ -128,7 +128,7 @@ func (f *File) writeSchema() error {
 	if f.Schema == "" {
 		return nil
 	}
-	if old, err := os.ReadFile(f.Schema); err == nil && bytes.Equal(old, schema) {
+	if old, err := atomicfile.ReadFile(f.Schema); err == nil && bytes.Equal(old, schema) {
 		return nil
 	}
 	if err := atomicfile.WriteFile(f.Schema, schema); err != nil {
@@ -152,7 +152,7 @@ func readFile(path string) ([]byte, error) {
 	if !fi.Mode().IsRegular() || fi.Size() > maxSize {
 		return nil, fmt.Errorf("%s is not a file of at most %d bytes", path, maxSize)
 	}
-	return os.ReadFile(path)
+	return atomicfile.ReadFile(path)
 }
 
 func unreadable(path string, err error) error {

@@ -163,7 +163,7 @@ func read(path string) ([]byte, fs.FileMode, error) {
 	case fi.Size() > maxSize:
 		return nil, 0, hint.New(hint.Failed, fmt.Sprintf("The file %s is larger than the %d MB that Keyporter edits.", path, maxSize>>20), "Look at what fills it; nothing was changed.")
 	}
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.ReadFile(path)
 	if err != nil {
 		return nil, 0, unreadable(path, err)
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
 )
@@ -38,7 +40,7 @@ func Listen(ctx context.Context, p paths.Paths) (*Listener, error) {
 	if err := p.Make(); err != nil {
 		return nil, err
 	}
-	lock := flock.New(p.Lock())
+	lock := lockAt(p.Lock())
 	if err := takeLock(ctx, p, lock); err != nil {
 		return nil, err
 	}
@@ -48,6 +50,12 @@ func Listen(ctx context.Context, p paths.Paths) (*Listener, error) {
 	}
 	signLock(p.Lock())
 	return &Listener{Listener: l, lock: lock}, nil
+}
+
+// lockAt is a lock that does not wait for somebody at the other end of a pipe in its
+// place.
+func lockAt(path string) *flock.Flock {
+	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDONLY|atomicfile.Nonblock))
 }
 
 // takeLock tries until the lock is taken, or its holder answers on the socket.

@@ -9,9 +9,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strconv"
 	"syscall"
 
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/peer"
 )
@@ -70,5 +70,8 @@ func connect(ctx context.Context, path string) (net.Conn, error) {
 
 // signLock writes our process number into the lock's file.
 func signLock(path string) {
-	_ = os.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o600)
+	if f, err := atomicfile.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600); err == nil {
+		_, _ = fmt.Fprintln(f, os.Getpid())
+		f.Close()
+	}
 }

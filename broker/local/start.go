@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
 )
@@ -30,7 +29,7 @@ func (o DialOptions) start(ctx context.Context) (*Client, error) {
 	}
 	limit, cancel := context.WithTimeout(ctx, o.within)
 	defer cancel()
-	starting := flock.New(filepath.Join(o.Paths.Runtime, "agent.starting"))
+	starting := lockAt(filepath.Join(o.Paths.Runtime, "agent.starting"))
 	defer starting.Unlock()
 	c, err := o.await(limit, func() (bool, error) { return starting.TryLock() })
 	if c == nil && err == nil {
@@ -197,7 +196,7 @@ func openLog(p paths.Paths) (*agentLog, error) {
 	if fi, err := os.Stat(p.AgentLog()); err == nil && fi.Size() > maxLog {
 		_ = os.Rename(p.AgentLog(), p.AgentLog()+".1") // else it grows on
 	}
-	f, err := os.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	f, err := atomicfile.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	if err != nil { // an agent without a log does its work, as where the disk is read-only
 		f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	}

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/paths"
@@ -46,7 +44,7 @@ func (c *Client) Stop(ctx context.Context) error {
 // lockFree reports whether no agent holds the lock. It takes it shared for an
 // instant, which an agent that starts waits out.
 func lockFree(p paths.Paths) (bool, error) {
-	l := flock.New(p.Lock())
+	l := lockAt(p.Lock())
 	ok, err := l.TryRLock()
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil // no runtime folder, no agent

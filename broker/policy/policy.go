@@ -25,6 +25,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/sshsig"
 )
@@ -115,7 +116,7 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(path)
+	return atomicfile.ReadFile(path)
 }
 
 func (p *Policy) check() error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"keyporter/broker/secret"
+	"keyporter/internal/atomicfile"
 )
 
 // A store is where another bridge keeps tokens in the clear.
@@ -66,7 +67,7 @@ func storedTokens(path string) (string, bool) {
 	if err != nil || fi.Size() > maxStore || strings.HasSuffix(path, ".lock") {
 		return "", false
 	}
-	b, err := os.ReadFile(path)
+	b, err := atomicfile.ReadFile(path)
 	if err != nil {
 		return "", false
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
 	"keyporter/internal/sshsig"
 )
@@ -92,7 +93,7 @@ func SignerOf(profile []byte, signature string, signers sshsig.Signers, now time
 
 // ReadSigners reads the list of signers. One that is not there is empty.
 func ReadSigners(path string) (sshsig.Signers, error) {
-	text, err := os.ReadFile(path)
+	text, err := atomicfile.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

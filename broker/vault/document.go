@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 
 	"filippo.io/age"
+	"keyporter/internal/atomicfile"
 )
 
 // documentVersion is the version of the stored document that this program
@@ -129,7 +129,7 @@ func readVault(path string, id age.Identity) (document, error) {
 }
 
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := atomicfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

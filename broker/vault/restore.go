@@ -95,7 +95,7 @@ func (o *Options) keepDamaged() error {
 	if os.Link(o.File, kept) == nil {
 		return atomicfile.SyncDir(filepath.Dir(kept))
 	}
-	data, err := os.ReadFile(o.File)
+	data, err := atomicfile.ReadFile(o.File)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,4 @@
+package atomicfile
+
+// Nonblock is nothing here: pipes have names of their own.
+const Nonblock = 0

@@ -12,7 +12,6 @@
 package audit
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,14 +47,19 @@ type Options struct {
 type Log struct {
 	opt Options
 
-	mu     sync.Mutex // guards the order of lines in the file; held while one batch is appended
-	file   *os.File   // nil after a failure: the next batch opens it again
-	size   int64
-	closed bool
-	lost   error         // why the last batch is not in the file
-	added  chan struct{} // closed and replaced after each batch
-	chain  *chain        // nil until Begin: records have no seal
-	aside  string        // where a damaged file was copied to last; empty if none was
+	mu      sync.Mutex // guards the order of lines in the file; held while one batch is appended
+	file    *os.File   // nil after a failure: the next batch opens it again
+	size    int64
+	full    int64 // the size from which on a rotation is tried
+	closed  bool
+	waiting []waiter      // records that are not in the file yet
+	missed  Loss          // those that there was no room for
+	lost    error         // why they are not in the file
+	added   chan struct{} // closed and replaced after each batch
+	chain   *chain        // nil until Begin: records have no seal
+	next    *chain        // what Begin asked for, until the file can be written
+	noHead  error         // why audit.head is behind
+	aside   string        // where a damaged file was copied to last; empty if none was
 }
 
 // Open opens the log for appending. It fails with ErrNewer, and changes nothing, if
@@ -81,16 +85,23 @@ func Open(opt Options) (*Log, error) {
 	if newer, err := endsNewer(opt.Path); err == nil && newer {
 		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
 	}
-	_ = atomicfile.Leftovers(l.headPath()) // of an agent that was killed
+	_ = atomicfile.Leftovers(l.Head()) // of an agent that was killed
 	l.lost = l.open()
 	return l, l.lost
 }
 
-// Problem returns why the last batch of records was lost, or nil if it was not.
+// Problem returns why records cannot be written, or nil if they can.
 func (l *Log) Problem() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.lost
+}
+
+// HeadProblem returns why audit.head cannot be written, or nil if it can.
+func (l *Log) HeadProblem() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.noHead
 }
 
 // SetAside returns where the file as it was is kept, if its end was found damaged, or "".
@@ -104,7 +115,7 @@ func (l *Log) open() error {
 	if err := l.mend(); err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
-	f, err := os.OpenFile(l.opt.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
+	f, err := atomicfile.OpenFile(l.opt.Path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open audit log: %w", err)
 	}
@@ -116,53 +127,38 @@ func (l *Log) open() error {
 		f.Close()
 		return fmt.Errorf("open audit log: %w", err)
 	}
-	l.file, l.size = f, size
+	l.file, l.size, l.full = f, size, l.opt.Size
 	if l.chain != nil && size == 0 {
 		l.chain.fresh = true
 	}
 	return nil
 }
 
-// Append writes the records, in order. It is one write, so that a crash leaves
-// whole records and at most one cut line.
+// errClosed is what becomes of records after Close.
+var errClosed = errors.New("write audit log: it is closed")
+
+// Append writes the records, in order. Those that cannot be written now wait, which
+// Problem tells of, and are written with the next that can be, or by Sync.
 func (l *Log) Append(records ...local.AuditRecord) error {
-	if len(records) == 0 {
-		return nil
-	}
-	lines := make([][]byte, len(records))
+	ws := make([]waiter, len(records))
 	for i, r := range records {
 		for _, s := range []*string{&r.Event, &r.Program, &r.Server, &r.Account, &r.Method, &r.Name, &r.Outcome} {
 			*s = clean(*s)
 		}
-		line, err := json.Marshal(r)
-		if err != nil {
+		var err error
+		if ws[i], err = newWaiter(&r); err != nil {
 			return fmt.Errorf("write audit log: %w", err)
 		}
-		lines[i] = line
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lost = l.append(lines)
-	return l.lost
-}
-
-// append is Append with l.mu held.
-func (l *Log) append(lines [][]byte) error {
-	if err := l.prepare(); err != nil {
-		return err
+	if l.closed {
+		return errClosed
 	}
-	b, after := l.chain.seal(lines)
-	n, err := l.file.Write(b)
-	l.size += int64(n)
-	l.chain.advance(b[:n], after)
-	if err != nil {
-		// Part of a line may be there: open mends that.
-		err = errors.Join(err, l.file.Close())
-		l.file = nil
-		return fmt.Errorf("write audit log: %w", err)
+	if len(ws) > 0 {
+		l.wait(ws...)
+		l.lost = l.write()
 	}
-	close(l.added)
-	l.added = make(chan struct{})
 	return nil
 }
 
@@ -170,11 +166,21 @@ func (l *Log) append(lines [][]byte) error {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	err := errors.Join(l.sync(), l.closeFile())
 	l.closed = true
+	return err
+}
+
+// closeFile closes the file, if it is open, with what was written made durable: then
+// audit.head may know of it. l.mu is held.
+func (l *Log) closeFile() error {
 	if l.file == nil {
 		return nil
 	}
-	err := errors.Join(l.sync(), l.file.Close())
+	err := errors.Join(l.file.Sync(), l.file.Close())
 	l.file = nil
 	return err
 }

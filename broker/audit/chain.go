@@ -13,8 +13,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
@@ -159,8 +159,10 @@ func (c *chain) advance(written []byte, after []chain) {
 
 // Begin seals the records that come from now on, with a key that only the vault
 // has. last is the end of the log as the vault knows it: the zero Point with a key
-// that is new, and what End says after that. What is wrong with the end is written into the log.
-func (l *Log) Begin(key secret.Value, last Point) error {
+// that is new, and what End said after that; lost is what Unwritten said then. What
+// is wrong with the end is written into the log. With an error the records wait
+// until that is possible.
+func (l *Log) Begin(key secret.Value, last Point, lost Loss) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k, err := base64.RawURLEncoding.DecodeString(key.Reveal())
@@ -170,12 +172,21 @@ func (l *Log) Begin(key secret.Value, last Point) error {
 	if l.chain != nil && hmac.Equal(l.chain.key, k) {
 		return nil // the vault was opened again
 	}
-	c := &chain{key: k, end: last, fresh: true, dirty: true}
-	if c.end.First == 0 {
-		c.end.First = 1
+	if l.next == nil || !hmac.Equal(l.next.key, k) {
+		l.missed.add(lost)
 	}
+	l.next = &chain{key: k, end: last, fresh: true, dirty: true}
+	l.lost = l.write()
+	return errors.Join(l.lost, l.keepHead())
+}
+
+// begin goes over to the chain that Begin made, at the end of the files. l.mu is held.
+func (l *Log) begin() error {
+	c := *l.next
+	last := c.end
+	c.end.First = max(last.First, 1)
 	trouble := ""
-	switch kept, err := l.readHead(k); {
+	switch kept, err := l.readHead(c.key); {
 	case err == nil && kept.Seq >= last.Seq:
 		c.end = kept
 	case last.First == 0: // a new key; what is there belongs to an older one
@@ -186,28 +197,23 @@ func (l *Log) Begin(key secret.Value, last Point) error {
 	default:
 		trouble = "audit.head was changed"
 	}
-	if err := l.catchUp(c); err != nil {
+	if err := l.catchUp(&c); err != nil {
 		return err
 	}
-	l.chain = c
+	l.chain, l.next = &c, nil
 	if trouble == "" {
-		return l.sync()
+		return nil
 	}
-	line, err := json.Marshal(local.AuditRecord{Time: l.opt.Now(), Event: eventBroken, Name: trouble, Outcome: "failed"})
-	if err != nil {
-		return err
+	w, err := newWaiter(&local.AuditRecord{Time: l.opt.Now(), Event: eventBroken, Name: trouble, Outcome: "failed"})
+	if err == nil {
+		l.waiting = slices.Insert(l.waiting, 0, w)
 	}
-	return l.append([][]byte{line})
+	return err
 }
 
 // catchUp moves a chain to the end of the files: over records that audit.head was
 // behind, and lines without a seal.
 func (l *Log) catchUp(c *chain) error {
-	if l.file == nil && !l.closed {
-		if err := l.open(); err != nil {
-			return err
-		}
-	}
 	files, _, err := l.openAll()
 	if err != nil {
 		return err
@@ -240,13 +246,16 @@ func (l *Log) catchUp(c *chain) error {
 func (l *Log) End() (p Point, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.chain == nil {
-		return Point{}, false
+	switch {
+	case l.chain != nil && l.next == nil:
+		return l.chain.end, true
+	case l.next != nil: // the file cannot be written
+		return l.next.end, true
 	}
-	return l.chain.end, true
+	return Point{}, false
 }
 
-// Sync makes what was written durable, and the end known to audit.head.
+// Sync writes what waits, makes it durable, and the end known to audit.head.
 func (l *Log) Sync() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -255,14 +264,28 @@ func (l *Log) Sync() error {
 
 // sync is Sync with l.mu held.
 func (l *Log) sync() error {
-	c := l.chain
-	if c == nil || !c.dirty || l.file == nil {
+	if l.closed {
 		return nil
 	}
-	if err := l.file.Sync(); err != nil { // first: audit.head never knows of a record that a power cut may take
-		return fmt.Errorf("write audit log: %w", err)
+	if len(l.waiting) > 0 || l.missed.Records > 0 || l.lost != nil {
+		l.lost = l.write()
 	}
-	return l.writeHead(c.end)
+	return errors.Join(l.lost, l.keepHead())
+}
+
+// keepHead makes what was written durable, and the end known to audit.head. l.mu is
+// held.
+func (l *Log) keepHead() error {
+	if l.chain == nil || !l.chain.dirty {
+		return nil
+	}
+	if l.file != nil { // else closeFile has done it
+		if err := l.file.Sync(); err != nil { // first: audit.head never knows of a record that a power cut may take
+			return fmt.Errorf("write audit log: %w", err)
+		}
+	}
+	l.noHead = l.writeHead(l.chain.end)
+	return l.noHead
 }
 
 func (l *Log) writeHead(p Point) error {
@@ -270,14 +293,15 @@ func (l *Log) writeHead(p Point) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteFile(l.headPath(), append(text, '\n')); err != nil {
+	if err := atomicfile.WriteFile(l.Head(), append(text, '\n')); err != nil {
 		return err
 	}
 	l.chain.dirty = false
 	return nil
 }
 
-func (l *Log) headPath() string { return filepath.Join(filepath.Dir(l.opt.Path), "audit.head") }
+// Head returns the path of audit.head.
+func (l *Log) Head() string { return filepath.Join(filepath.Dir(l.opt.Path), "audit.head") }
 
 func (p Point) sum(key []byte) string {
 	return sum(key, fmt.Appendf(nil, "head %d %d %s", p.Seq, p.First, p.MAC))
@@ -294,7 +318,7 @@ const headVersion = 1
 var ErrNewer = errors.New("written by a newer version")
 
 func (l *Log) loadHead() (h head, err error) {
-	f, err := os.Open(l.headPath())
+	f, err := atomicfile.Open(l.Head())
 	if err != nil {
 		return h, err
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
@@ -23,6 +24,7 @@ type desk struct {
 	opt  Options
 	key  secret.Value
 	last Point // as the vault knows it
+	lost Loss  // as the vault knows it
 }
 
 // newDesk has a log that is sealed, in small files if size is not zero.
@@ -54,7 +56,7 @@ func (d *desk) open() {
 	d.Log = l
 }
 
-func (d *desk) unlock() { d.t.Helper(); d.must(d.Begin(d.key, d.last)) }
+func (d *desk) unlock() { d.t.Helper(); d.must(d.Begin(d.key, d.last, d.lost)) }
 
 func (d *desk) start() { d.t.Helper(); d.open(); d.unlock() }
 
@@ -427,15 +429,24 @@ func TestNoFalseAlarm(t *testing.T) {
 	t.Run("killed in the middle of a rotation", func(t *testing.T) {
 		d := newDesk(t, 1000)
 		d.numbers(1, 40)
-		d.must(d.letGo())
+		for d.size <= d.full { // the next record rotates
+			d.add("more")
+		}
+		letGo := func() {
+			t.Helper()
+			was := d.chain.end.First
+			if more, err := d.letGo(); err != nil || more > 0 || d.chain.end.First == was {
+				t.Fatalf("nothing was let go of: %d more bytes are wanted, %v", more, err)
+			}
+		}
+		letGo()
 		d.die()
 		d.start()
 		if v := d.verify(); len(v.Broken) > 0 {
 			t.Fatalf("%+v", v)
 		}
-		d.must(d.letGo())
-		d.rotate()
-		d.die()
+		d.must(d.rotate())
+		d.Log = nil
 		d.start()
 		d.add("more")
 		if v := d.verify(); len(v.Broken) > 0 {
@@ -446,11 +457,12 @@ func TestNoFalseAlarm(t *testing.T) {
 		d := newDesk(t, 0)
 		d.numbers(1, 2)
 		d.file.Close()
-		if d.Append(local.AuditRecord{Name: "lost"}) == nil {
+		d.add("waits")
+		if d.Problem() == nil {
 			t.Fatal("a write to a closed file worked")
 		}
 		d.numbers(3, 4)
-		d.whole(4)
+		d.whole(5)
 	})
 }
 
@@ -551,5 +563,141 @@ func TestTheKeyStaysInTheVault(t *testing.T) {
 		if bytes.Contains(b, []byte(d.key.Reveal())) {
 			t.Errorf("%s holds the key", name)
 		}
+	}
+}
+
+// Who takes the file away, so that nothing can be written, and puts it back, hides
+// nothing: what was done meanwhile is in the log, in order and with its own time.
+func TestTheLogCannotBeSuspended(t *testing.T) {
+	suspend := func(d *desk) (resume func()) {
+		d.must(os.Rename(d.path(0), d.path(9)))
+		d.must(os.Mkdir(d.path(0), 0o700))
+		return func() {
+			d.must(os.Remove(d.path(0)))
+			d.must(os.Rename(d.path(9), d.path(0)))
+		}
+	}
+	for name, next := range map[string]func(d *desk){
+		"and another record": func(d *desk) { d.add("after") },
+		"and five seconds":   func(d *desk) { d.must(d.Log.Sync()); d.add("after") },
+		"and log --verify":   func(d *desk) { d.verify(); d.add("after") },
+		"and a restart":      func(d *desk) { d.end(); d.start(); d.add("after") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, 0)
+			d.numbers(1, 3)
+			resume := suspend(d)
+			at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+			d.must(d.Append(local.AuditRecord{Time: at, Event: "set_approvals", Name: "off", Outcome: "ok"}))
+			d.add("token")
+			if d.Problem() == nil || d.Log.Sync() == nil {
+				t.Error("nothing is said about a log that cannot be written")
+			}
+			if _, err := d.Verify(t.Context()); err == nil {
+				t.Error("a log that cannot be read was verified")
+			}
+			resume()
+			next(d)
+			d.whole(6)
+			if got := strings.Join(read(t, d.Log), ", "); got != "name 1, name 2, name 3, off, token, after" {
+				t.Errorf("the log is %s", got)
+			}
+			d.must(d.Read(t.Context(), false, func(r *local.AuditRecord) error {
+				if r.Name == "off" && !r.Time.Equal(at) {
+					t.Errorf("its time is %v, want when it was made", r.Time)
+				}
+				return nil
+			}))
+			if err := d.Problem(); err != nil {
+				t.Errorf("the problem stays: %v", err)
+			}
+		})
+	}
+	t.Run("from before the vault is open", func(t *testing.T) {
+		d := newDesk(t, 0)
+		d.numbers(1, 3)
+		d.end()
+		resume := suspend(d)
+		l, err := Open(d.opt)
+		if err == nil {
+			t.Fatal("a folder was opened as the log")
+		}
+		d.Log = l
+		if d.Begin(d.key, d.last, Loss{}) == nil {
+			t.Fatal("a folder was sealed as the log")
+		}
+		d.add("off")
+		resume()
+		d.add("after")
+		if v := d.whole(5); v.Late > 0 {
+			t.Errorf("%d records have no seal", v.Late)
+		}
+	})
+	t.Run("with more than fits into memory", func(t *testing.T) {
+		d := newDesk(t, 0)
+		d.numbers(1, 3)
+		resume := suspend(d)
+		d.must(d.Append(local.AuditRecord{Event: "set_approvals", Name: "off", Outcome: "ok"}))
+		at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+		for i := range maxWaiting + 9 {
+			d.must(d.Append(local.AuditRecord{Time: at.Add(time.Duration(i) * time.Second), Event: "call", Outcome: "ok"}))
+		}
+		resume()
+		d.add("after")
+		const lost = "11 records of 2026-03-04T05:06:07Z to 2026-03-04T05:06:17Z"
+		d.broken(lost + " could not be written here")
+		names := read(t, d.Log)
+		if !slices.Contains(names, lost) || !slices.Contains(names, "off") {
+			t.Errorf("want what was lost, and that approvals were turned off, in %q", names[:6])
+		}
+		d.end()
+		d.start()
+		d.broken(lost)
+	})
+	t.Run("until the agent ends", func(t *testing.T) {
+		d := newDesk(t, 0)
+		d.numbers(1, 3)
+		resume := suspend(d)
+		d.add("off")
+		if d.Log.Sync() == nil {
+			t.Fatal("a folder was written as the log")
+		}
+		d.last, _ = d.End()
+		d.lost = d.Unwritten()
+		_ = d.Log.Close() // says so too
+		resume()
+		d.start()
+		d.lost = d.Unwritten()
+		d.broken("1 record of ")
+		d.end()
+		d.start()
+		d.broken("could not be written here")
+	})
+}
+
+// audit.head is not the only one that knows where the log ends.
+func TestAHeadThatCannotBeWrittenIsNamed(t *testing.T) {
+	d := newDesk(t, 0)
+	d.numbers(1, 3)
+	d.must(d.Log.Sync())
+	headFile := filepath.Join(filepath.Dir(d.path(0)), "audit.head")
+	old, err := os.ReadFile(d.path(0))
+	d.must(err)
+	d.must(os.Rename(headFile, headFile+".x"))
+	d.must(os.MkdirAll(filepath.Join(headFile, "x"), 0o700))
+	d.numbers(4, 9)
+	if d.Log.Sync() == nil || d.HeadProblem() == nil {
+		t.Error("nothing is said about a head that cannot be written")
+	}
+	d.broken("where the log ends is not kept")
+	d.last, _ = d.End()
+	_ = d.Log.Close() // says so too
+	d.must(os.RemoveAll(headFile))
+	d.must(os.Rename(headFile+".x", headFile))
+	d.must(os.WriteFile(d.path(0), old, 0o600))
+	d.start()
+	d.broken("records 4 to 9 are missing")
+	if err := d.HeadProblem(); err != nil {
+		t.Errorf("the problem stays: %v", err)
 	}
 }

@@ -30,7 +30,7 @@ const recordVersion = 1
 // With too many of them, what stands there stays, as a line that is no record.
 // l.mu is held, or nobody else has l.
 func (l *Log) mend() error {
-	f, err := os.OpenFile(l.opt.Path, os.O_RDWR, 0)
+	f, err := atomicfile.OpenFile(l.opt.Path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
@@ -108,7 +108,7 @@ func (l *Log) torn(f *os.File, tail, size int64) (bool, error) {
 	if err != nil || last > 0 {
 		return last >= h.Seq, err
 	}
-	older, err := os.Open(l.name(1)) // the file in use was begun by a rotation
+	older, err := atomicfile.Open(l.name(1)) // the file in use was begun by a rotation
 	if errors.Is(err, fs.ErrNotExist) {
 		return h.Seq == 0, nil
 	} else if err != nil {
@@ -137,7 +137,7 @@ func setAside(f *os.File, path string) (name string, err error) {
 		if i > maxAside {
 			return "", nil
 		}
-		name = fmt.Sprintf("%s.damaged-%d", path, i)
+		name = asideName(path, i)
 		to, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return "", err
@@ -158,9 +158,12 @@ func setAside(f *os.File, path string) (name string, err error) {
 	return name, nil
 }
 
+// asideName is what the i-th file that is set aside is called.
+func asideName(path string, i int) string { return fmt.Sprintf("%s.damaged-%d", path, i) }
+
 // endsNewer reports whether a newer version wrote the last line of a file.
 func endsNewer(path string) (bool, error) {
-	f, err := os.Open(path)
+	f, err := atomicfile.Open(path)
 	if err != nil {
 		return false, err
 	}

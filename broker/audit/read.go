@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"keyporter/broker/local"
+	"keyporter/internal/atomicfile"
 )
 
 // Read calls show with the records, oldest first. With follow it goes on with
@@ -31,10 +32,18 @@ func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecor
 			return err
 		}
 	}
-	for {
+	for first := true; ; first = false {
 		added := l.news()
-		if _, err := readLines(ctx, f, show); err != nil || !follow {
+		if _, err := readLines(ctx, f, show); err != nil {
 			return err
+		}
+		if first {
+			if err := l.readWaiting(show); err != nil {
+				return err
+			}
+		}
+		if !follow {
+			return nil
 		}
 		// After a rotation the open file is an old one: its rest was just read.
 		if next, err := l.reopened(f); err != nil {
@@ -52,18 +61,31 @@ func (l *Log) Read(ctx context.Context, follow bool, show func(*local.AuditRecor
 	}
 }
 
+// readWaiting shows that records wait, if some do: which they are is shown once they
+// are written.
+func (l *Log) readWaiting(show func(*local.AuditRecord) error) error {
+	s := l.Unwritten()
+	if s.Records == 0 {
+		return nil
+	}
+	return show(&local.AuditRecord{Time: l.opt.Now(), Event: "records_waiting", Name: s.String(), Outcome: "failed"})
+}
+
 // files opens all the files, oldest first, between two batches, so that no
 // rotation comes in between.
 func (l *Log) files() (files []*os.File, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.waiting) > 0 {
+		l.lost = l.write()
+	}
 	return l.filesNow()
 }
 
 // filesNow is files with l.mu held.
 func (l *Log) filesNow() (files []*os.File, err error) {
 	for i := l.opt.Keep; i >= 0; i-- {
-		f, err := os.Open(l.name(i))
+		f, err := atomicfile.Open(l.name(i))
 		if i > 0 && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -99,7 +121,7 @@ func (l *Log) reopened(f *os.File) (*os.File, error) {
 	if err != nil || os.SameFile(was, is) {
 		return nil, nil // being rotated, or the same
 	}
-	return os.Open(l.opt.Path)
+	return atomicfile.Open(l.opt.Path)
 }
 
 // readLines shows the whole lines from f's position on and leaves f after them.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,23 +15,16 @@ import (
 // prepare opens the file if need be and rotates it if it is full. l.mu is held.
 func (l *Log) prepare() error {
 	if l.closed {
-		return errors.New("write audit log: it is closed")
+		return errClosed
 	}
 	if l.file != nil && l.gone() {
-		err := l.file.Close()
-		l.file = nil
-		if err != nil {
+		if err := l.closeFile(); err != nil {
 			return fmt.Errorf("write audit log: %w", err)
 		}
 	}
-	if l.file != nil && l.size > l.opt.Size {
-		if err := l.letGo(); err == nil { // else the file grows on, as where rotate fails
-			err := l.file.Close()
-			l.file = nil
-			if err != nil {
-				return fmt.Errorf("rotate audit log: %w", err)
-			}
-			l.rotate()
+	if l.file != nil && l.size > l.full {
+		if err := l.rotate(); err != nil {
+			return fmt.Errorf("rotate audit log: %w", err)
 		}
 	}
 	if l.file == nil {
@@ -50,43 +44,74 @@ func (l *Log) gone() bool {
 	return err == nil && !os.SameFile(was, is)
 }
 
-// letGo takes note, before a rotation, of the records that it will remove. What it
-// finds there is let go of, and no more: a record that is missing or changed stays
-// one that has to be there, so that Verify goes on saying so. l.mu is held.
-func (l *Log) letGo() error {
-	if _, err := os.Stat(l.name(l.opt.Keep - 1)); errors.Is(err, fs.ErrNotExist) {
-		return l.sync() // nothing takes the place of the oldest file
-	}
-	f, err := os.Open(l.name(l.opt.Keep))
-	if errors.Is(err, fs.ErrNotExist) {
-		return l.sync()
-	} else if err != nil {
-		return fmt.Errorf("read audit log: %w", err)
-	}
-	defer f.Close()
-	c := l.chain
-	if c == nil {
-		return keepSealed(f)
-	}
-	first, state := c.end.First, []byte(nil)
-	err = eachLine(f, func(line []byte) {
-		k := parse(line)
-		if k.body == nil {
-			state = covered(state, k.line)
-			return
+// rotate renames the file to .1 and the older ones to the number above, each
+// durably before the next takes its place, as far as the first number that no file
+// has. Where that fails (a folder that cannot be written to; on Windows a file that
+// somebody reads), or the oldest one has to stay, the file grows on, and a later batch
+// tries again: a record is worth more than the size. l.mu is held.
+func (l *Log) rotate() error {
+	free := 1
+	for ; free <= l.opt.Keep; free++ {
+		if _, err := os.Lstat(l.name(free)); errors.Is(err, fs.ErrNotExist) {
+			break
 		}
-		if k.Seq == first && (k.whole(c.key, state) || k.Prev != nil && k.whole(c.key, k.Prev)) {
-			first++
+	}
+	if free > l.opt.Keep {
+		more, err := l.letGo()
+		if err != nil || more > 0 {
+			l.full = l.size + max(more, l.opt.Size/8)
+			return nil
 		}
-		state = []byte(k.mac)
-	})
-	if err != nil {
+		free = l.opt.Keep
+	}
+	if err := l.closeFile(); err != nil {
 		return err
 	}
-	if first > c.end.First {
-		c.end.First, c.dirty = first, true
+	for i := free - 1; i >= 0; i-- {
+		err := os.Rename(l.name(i), l.name(i+1))
+		if err == nil {
+			err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 	}
-	return l.sync()
+	return nil
+}
+
+// letGo makes room for the oldest file but one. The oldest is let go of once the
+// others hold as many bytes of sealed records as a rotation leaves, in one row with
+// it, whole and without a gap, up to the newest; more is how many bytes that still
+// takes. Whatever stands there instead of the files that Keyporter put there, no
+// record is pushed out by fewer newer ones. Where the row is not whole, the file is
+// set aside, and its records stay ones that have to be there, so that Verify goes on
+// saying that they are missing. l.mu is held.
+func (l *Log) letGo() (more int64, err error) {
+	if l.chain == nil {
+		f, err := atomicfile.Open(l.name(l.opt.Keep))
+		if err != nil {
+			return 0, fmt.Errorf("read audit log: %w", err)
+		}
+		defer f.Close()
+		return 0, keepSealed(f)
+	}
+	row, err := l.lookThrough(context.Background())
+	if err != nil {
+		return 0, err
+	}
+	if row.gaps > 0 {
+		if err := l.putAside(l.name(l.opt.Keep)); err != nil {
+			return 0, err
+		}
+		return 0, l.keepHead()
+	}
+	if more := int64(l.opt.Keep)*l.opt.Size - row.newer; more > 0 {
+		return more, nil
+	}
+	if end := &l.chain.end; row.first <= end.First && row.oldest >= end.First {
+		end.First, l.chain.dirty = row.oldest+1, true
+	}
+	return 0, l.keepHead()
 }
 
 // errSealed keeps a file whose records nobody can check while the vault is locked.
@@ -103,20 +128,19 @@ func keepSealed(f io.Reader) error {
 	return err
 }
 
-// rotate renames the file to .1 and the older ones to the number above, each
-// durably before the next takes its place. Where that fails (a folder that cannot be written to; on Windows a file that somebody
-// reads) the file grows on, and the next batch tries again: a record is worth
-// more than the size.
-func (l *Log) rotate() {
-	for i := l.opt.Keep - 1; i >= 0; i-- {
-		err := os.Rename(l.name(i), l.name(i+1))
-		if err == nil {
-			err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
+// putAside renames a file to a name of its own, if there are not too many yet.
+func (l *Log) putAside(path string) error {
+	for i := 1; i <= maxAside; i++ {
+		name := asideName(l.opt.Path, i)
+		if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return
+		if err := os.Rename(path, name); err != nil {
+			return fmt.Errorf("set file aside: %w", err)
 		}
+		return nil
 	}
+	return nil
 }
 
 // name returns the path of the i-th oldest file; 0 is the one in use.

@@ -21,35 +21,48 @@ const maxBroken = 50
 // Verify checks each record that the log has now. What is wrong with them is the
 // answer; the error is for files that cannot be read.
 func (l *Log) Verify(ctx context.Context) (*local.VerifiedLog, error) {
-	l.mu.Lock()
-	if l.chain == nil {
-		l.mu.Unlock()
-		return nil, ErrNotBegun
-	}
-	var files []*os.File
-	var sizes []int64
-	err := l.prepare() // the file may be gone
-	c := *l.chain
-	if err == nil {
-		files, sizes, err = l.openAll()
-	}
-	l.mu.Unlock()
+	v, files, sizes, err := l.verifier()
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll(files)
-	v := &verifier{chain: c, keep: l.opt.Keep, out: &local.VerifiedLog{Broken: []local.BrokenLog{}}}
-	for i, f := range files {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		v.begin(f)
-		if err := eachLine(io.LimitReader(f, sizes[i]), v.line); err != nil {
-			return nil, err
-		}
+	if err := v.through(ctx, files, sizes); err != nil {
+		return nil, err
 	}
-	v.finish()
 	return v.out, nil
+}
+
+// verifier returns what checks the files as they are now, after what waits was
+// written if it can be.
+func (l *Log) verifier() (*verifier, []*os.File, []int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = l.write() // the file may be gone
+	if l.chain == nil || l.next != nil {
+		return nil, nil, nil, errors.Join(ErrNotBegun, l.lost)
+	}
+	unwritten := l.unwritten()
+	if l.lost != nil && unwritten.Records == 0 {
+		return nil, nil, nil, l.lost
+	}
+	files, sizes, err := l.openAll()
+	if err != nil {
+		return nil, nil, nil, errors.Join(l.lost, err)
+	}
+	v := newVerifier(l.chain)
+	v.unwritten, v.lost, v.noHead = unwritten, l.lost, l.noHead
+	return v, files, sizes, nil
+}
+
+// lookThrough checks the files as they are now. l.mu is held.
+func (l *Log) lookThrough(ctx context.Context) (*verifier, error) {
+	files, sizes, err := l.openAll()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(files)
+	v := newVerifier(l.chain)
+	return v, v.through(ctx, files, sizes)
 }
 
 // openAll opens all the files, oldest first, with their sizes. l.mu is held.
@@ -70,9 +83,11 @@ func (l *Log) openAll() (files []*os.File, sizes []int64, err error) {
 
 // A verifier follows the chain through the files.
 type verifier struct {
-	chain chain
-	keep  int
-	out   *local.VerifiedLog
+	chain     chain
+	unwritten Loss  // records that are not in the files
+	lost      error // why
+	noHead    error // why audit.head is behind
+	out       *local.VerifiedLog
 
 	file  string
 	n     int    // of the line
@@ -81,6 +96,29 @@ type verifier struct {
 	mac   []byte // the last record's, as it stands there
 	state []byte // mac, and lines without a seal after it
 	loose int    // how many of those
+
+	gaps   int    // places that are broken, but for what was known when they were written
+	first  uint64 // the number of the first sealed record
+	oldest uint64 // and of the last one in the oldest file
+	newer  int64  // how many bytes the sealed records in the other files have
+}
+
+func newVerifier(c *chain) *verifier {
+	return &verifier{chain: *c, out: &local.VerifiedLog{Broken: []local.BrokenLog{}}}
+}
+
+func (v *verifier) through(ctx context.Context, files []*os.File, sizes []int64) error {
+	for i, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v.begin(f)
+		if err := eachLine(io.LimitReader(f, sizes[i]), v.line); err != nil {
+			return err
+		}
+	}
+	v.finish()
+	return nil
 }
 
 func (v *verifier) begin(f *os.File) {
@@ -89,6 +127,12 @@ func (v *verifier) begin(f *os.File) {
 }
 
 func (v *verifier) broken(seq uint64, format string, args ...any) {
+	v.gaps++
+	v.tell(seq, format, args...)
+}
+
+// tell is broken for what leaves no gap between the records that are there.
+func (v *verifier) tell(seq uint64, format string, args ...any) {
 	if len(v.out.Broken) == maxBroken {
 		v.out.More++
 		return
@@ -108,26 +152,33 @@ func (v *verifier) line(line []byte) {
 		return
 	case k.body == nil:
 		v.unsealed(&k)
-		return
 	default:
 		v.sealed(&k)
 	}
-	if k.Event == eventBroken && k.whole(v.chain.key, k.Prev) {
-		v.broken(k.Seq, "when Keyporter started here, %s: records may be missing before this one", clean(k.Name))
+	switch {
+	case k.Event == eventLost:
+		v.tell(k.Seq, "%s could not be written here", clean(k.Name))
+	case k.Event == eventBroken && k.whole(v.chain.key, k.Prev):
+		v.tell(k.Seq, "when Keyporter started here, %s: records may be missing before this one", clean(k.Name))
 	}
 }
 
 // start takes the oldest record of the chain that is there.
 func (v *verifier) start(k *link) {
 	if first := v.chain.end.First; k.Seq > first {
-		v.broken(first, "%s missing or changed", records(first, k.Seq-1))
+		v.tell(first, "%s missing or changed", records(first, k.Seq-1))
 	}
-	v.begun = true
+	v.begun, v.first = true, k.Seq
 	v.take(k)
 }
 
 func (v *verifier) take(k *link) {
 	v.next, v.mac, v.state, v.loose = k.Seq+1, []byte(k.mac), []byte(k.mac), 0
+	if v.out.Files == 1 {
+		v.oldest = k.Seq
+	} else {
+		v.newer += int64(len(k.line)) + 1
+	}
 }
 
 // unsealed takes a line without a seal, which the next sealed one covers.
@@ -177,6 +228,12 @@ func (v *verifier) finish() {
 		v.broken(v.next, "%s missing at the end", records(v.next, end.Seq))
 	case v.loose > 0 && !bytes.Equal(v.state, v.chain.state) && len(v.out.Broken) == 0:
 		v.broken(0, "lines that do not belong there stand at the end")
+	}
+	if v.unwritten.Records > 0 {
+		v.tell(0, "%s could not be written yet: %v", v.unwritten, v.lost)
+	}
+	if v.noHead != nil {
+		v.tell(0, "where the log ends is not kept: %v", v.noHead)
 	}
 }
 

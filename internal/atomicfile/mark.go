@@ -49,7 +49,7 @@ func SetMark(path string, on bool) error {
 
 // touch makes an empty file, unless there is one.
 func touch(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func writeLog(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := l.Begin(logKey, audit.Point{}); err != nil {
+	if err := l.Begin(logKey, audit.Point{}, audit.Loss{}); err != nil {
 		return err
 	}
 	mark("0")
@@ -85,7 +85,7 @@ func checkLog(root string, durable uint64) error {
 		return err
 	}
 	defer l.Close()
-	if err := l.Begin(logKey, audit.Point{First: 1}); err != nil { // as the vault knows it from the first start on
+	if err := l.Begin(logKey, audit.Point{First: 1}, audit.Loss{}); err != nil { // as the vault knows it from the first start on
 		return err
 	}
 	v, err := l.Verify(context.Background())

@@ -2,12 +2,15 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"keyporter/broker/audit"
 	"keyporter/broker/local"
 	"keyporter/broker/secret"
 	"keyporter/broker/vault"
+	"keyporter/internal/atomicfile"
+	"keyporter/internal/hint"
 )
 
 // keepEnd is how often the vault is told where the audit log ends. In between,
@@ -16,8 +19,9 @@ const keepEnd = time.Hour
 
 // An auditRecord is what the vault knows about the audit log.
 type auditRecord struct {
-	Key secret.Plain `json:"key"`
-	End audit.Point  `json:"end"`
+	Key  secret.Plain `json:"key"`
+	End  audit.Point  `json:"end"`
+	Lost audit.Loss   `json:"lost,omitzero"` // what could not be written when the agent ended
 }
 
 // sealLog seals the audit log with the vault's key, which is made once. A log that
@@ -31,32 +35,41 @@ func (b *Broker) sealLog(ctx context.Context, v *vault.File) {
 			return
 		}
 	}
-	err := b.audit.Begin(rec.Key.Value, rec.End)
-	if err == nil && rec.End == (audit.Point{}) { // from here on audit.head has to be there
-		err = b.keepLogEnd(ctx, v)
+	if err := b.audit.Begin(rec.Key.Value, rec.End, rec.Lost); err != nil {
+		b.opt.Log.Warn("audit log not sealed yet", "err", err)
 	}
-	if err != nil {
-		b.opt.Log.Warn("audit log not sealed", "err", err)
+	// From here on audit.head has to be there; and an agent that was killed told nothing.
+	if err := b.keepLogEnd(ctx, v); err != nil {
+		b.opt.Log.Warn("end of the audit log not kept", "err", err)
 	}
 }
 
-// keepLogEnd tells the vault where the audit log ends, if that is not known there.
+// keepLogEnd tells the vault where the audit log ends, if that is not known there,
+// whether or not audit.head could be told.
 func (b *Broker) keepLogEnd(ctx context.Context, v *vault.File) error {
 	end, ok := b.audit.End()
-	if !ok || v == nil {
-		return nil
-	}
-	if err := b.audit.Sync(); err != nil {
+	err := b.audit.Sync()
+	lost := b.audit.Unwritten()
+	var rec auditRecord
+	if !ok || v == nil || readRecord(v, auditKey, &rec) != nil || rec.End == end && rec.Lost == lost {
 		return err
 	}
-	var rec auditRecord
-	if readRecord(v, auditKey, &rec) != nil || rec.End == end {
-		return nil
-	}
-	return v.Update(ctx, func(tx *vault.Tx) error {
-		rec.End = end
+	return errors.Join(err, v.Update(ctx, func(tx *vault.Tx) error {
+		rec.End, rec.Lost = end, lost
 		return tx.Put(auditKey, rec)
-	})
+	}))
+}
+
+// logProblem says what is wrong with the audit log, if anything is.
+func (b *Broker) logProblem() *hint.Error {
+	if err := b.audit.Problem(); err != nil {
+		h := atomicfile.Unwritable(b.opt.Paths.Audit(), err)
+		return hint.Wrap(err, h.Code, "What programs do is not logged. "+h.What, h.Do)
+	}
+	if err := b.audit.HeadProblem(); err != nil {
+		return atomicfile.Unwritable(b.audit.Head(), err)
+	}
+	return b.damagedLog()
 }
 
 // keepLog makes the audit log durable now and then.

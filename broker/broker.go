@@ -332,11 +332,8 @@ func (b *Broker) noteUnsaved(err error) {
 	var problem *hint.Error
 	if err != nil {
 		problem = hint.Of(err)
-	} else if err := b.audit.Problem(); err != nil {
-		h := atomicfile.Unwritable(b.opt.Paths.Audit(), err)
-		problem = hint.Wrap(err, h.Code, "What programs do is not logged. "+h.What, h.Do)
 	} else {
-		problem = b.damagedLog()
+		problem = b.logProblem()
 	}
 	b.mu.Lock()
 	same := problem == nil && b.unsaved == nil || problem != nil && b.unsaved != nil && problem.Text() == b.unsaved.Text()

@@ -126,7 +126,7 @@ func TestARowWithAGapStaysOneAndIsSetAside(t *testing.T) {
 			d.numbers(1, 40)
 			d.whole(d.verify().Records)
 			attack(d)
-			for i := range 80 {
+			for i := range 40 {
 				if v := d.verify(); len(v.Broken) == 0 {
 					t.Fatalf("after %d more records all are said to be whole", i)
 				}

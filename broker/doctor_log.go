@@ -19,10 +19,8 @@ func (b *Broker) checkLog(ctx context.Context, c *checkup) {
 	path := b.opt.Paths.Audit()
 	v, err := b.audit.Verify(ctx)
 	switch {
-	case errors.Is(err, audit.ErrNotBegun):
-		c.fail(local.CheckLog, path, hint.New(hint.Failed, "The audit log is not sealed, so nobody can tell whether it was changed.", "Check that the disk has room, then run keyporter stop and keyporter start."))
 	case err != nil:
-		c.fail(local.CheckLog, path, hint.Wrap(err, hint.Failed, "The audit log cannot be read.", "Check that the file is there and yours."))
+		c.fail(local.CheckLog, path, unverified(err))
 	case len(v.Broken) > 0:
 		at := v.Broken[0]
 		c.fail(local.CheckLog, path, hint.New(hint.Failed, fmt.Sprintf("The audit log is not as it was written. %s, line %d: %s.", clip(at.File), at.Line, at.What),
@@ -32,6 +30,14 @@ func (b *Broker) checkLog(ctx context.Context, c *checkup) {
 	default:
 		c.ok(local.CheckLog, "as it was written: %s", counted(v.Records, "record"))
 	}
+}
+
+// unverified gives words to an error of audit.Log.Verify.
+func unverified(err error) error {
+	if errors.Is(err, audit.ErrNotBegun) {
+		return hint.Wrap(err, hint.Failed, "The audit log is not sealed, so nobody can tell whether it was changed.", "Check that the disk has room, then run keyporter stop and keyporter start.")
+	}
+	return hint.Wrap(err, hint.Failed, "The audit log cannot be read.", "Check that the file is there and yours.")
 }
 
 // counted is a number with what it counts, in the plural where it has to be.

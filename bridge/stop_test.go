@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -98,7 +99,8 @@ func TestAStopTakesEffectAtOnceAndTheStartToo(t *testing.T) {
 			t.Errorf("the start took effect after %v", d)
 		}
 		a.mu.Lock()
-		if n := len(a.records); n < 4 || a.records[2].Name != "while" || a.records[2].Outcome != "stopped" {
+		stopped := func(r local.AuditRecord) bool { return r.Name == "while" && r.Outcome == "stopped" }
+		if len(a.records) < 4 || !slices.ContainsFunc(a.records, stopped) { // beside the bridge's own call, in no order
 			t.Errorf("the next agent was given %+v", a.records)
 		}
 		a.mu.Unlock()

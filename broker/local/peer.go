@@ -25,13 +25,15 @@ type Peer struct {
 // it connected: whoever has a copy of its end of the connection would speak as that.
 var ErrOther = errors.New("the process at the other end runs another program than when it connected")
 
-// Process finds the peer's process, which is the one that connected or none.
+// Process finds the peer's process, which is the one that connected or none. One whose
+// program cannot be found any more, as after an update that took its folder away, has
+// no name, and is not another one for that.
 func (p Peer) Process() (process.Process, error) {
 	now, err := process.Find(p.PID)
 	switch {
-	case err != nil && p.process.PID == 0:
-		return process.Process{}, err // as at the beginning
-	case err != nil || !now.Same(p.process):
+	case err != nil:
+		return process.Process{}, err
+	case !now.Same(p.process):
 		return process.Process{}, ErrOther
 	}
 	return now, nil

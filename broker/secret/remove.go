@@ -17,11 +17,7 @@ const Removed = "[removed]"
 // Remove takes values out of a text that somebody answered, before it becomes part of
 // an error or a log: as they are, and in the spellings of spelling.go.
 func Remove(text string, values ...string) string {
-	var all []spelled
-	for _, v := range values {
-		all = append(all, spell(v))
-	}
-	return without(text, false, all)
+	return without(text, false, spellAll(values))
 }
 
 // Quote makes a text from outside fit for a sentence, an error or a log: on one line,
@@ -29,11 +25,7 @@ func Remove(text string, values ...string) string {
 // means that nothing is cut. What does not show goes first, and the cut comes last, so
 // that neither keeps a value from being found.
 func Quote(text string, limit int, values ...string) string {
-	var all []spelled
-	for _, v := range values {
-		all = append(all, spell(v))
-	}
-	return quote(text, limit, all)
+	return quote(text, limit, spellAll(values))
 }
 
 // looked is how much of a text is looked at where little of it is shown, in bytes.
@@ -75,20 +67,19 @@ const kept = 64
 // empty. It is safe for concurrent use.
 type Sent struct {
 	mu     sync.Mutex
-	values []spelled // the oldest first; replaced, never changed
+	values []string // the oldest first; spelled when a text is looked at, which is rare
 }
 
 // Add takes note of values.
 func (s *Sent) Add(values ...Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Clone(s.values)
 	for _, v := range values {
-		if !v.IsZero() && !slices.ContainsFunc(all, func(known spelled) bool { return known.plain == v.s }) {
-			all = append(all, spell(v.s))
+		if !v.IsZero() && !slices.Contains(s.values, v.s) {
+			s.values = append(s.values, v.s)
 		}
 	}
-	s.values = all[max(0, len(all)-kept):]
+	s.values = slices.Delete(s.values, 0, max(0, len(s.values)-kept))
 }
 
 // Forget makes s empty.
@@ -127,8 +118,9 @@ func (s *Sent) In(text string) bool {
 
 func (s *Sent) all() []spelled {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.values
+	values := slices.Clone(s.values)
+	s.mu.Unlock()
+	return spellAll(values)
 }
 
 func (s *Sent) String() string               { return redacted }

@@ -31,14 +31,13 @@ const decodings = 3
 
 // A spelled is a secret with what it is looked for as.
 type spelled struct {
-	plain   string
 	exact   [][]byte
 	letters [][]byte // as lettersOnly has them
 	base64  [][]byte // the same
 }
 
 func spell(v string) spelled {
-	s := spelled{plain: v, exact: [][]byte{[]byte(v), []byte(visible(v))}}
+	s := spelled{exact: [][]byte{[]byte(v), []byte(visible(v))}}
 	if len(v) < shortest {
 		return s
 	}
@@ -50,6 +49,14 @@ func spell(v string) spelled {
 		s.base64 = append(s.base64, letters(encoded[(before*8+5)/6:(before+len(v))*8/6]))
 	}
 	return s
+}
+
+func spellAll(values []string) []spelled {
+	all := make([]spelled, len(values))
+	for i, v := range values {
+		all[i] = spell(v)
+	}
+	return all
 }
 
 // letters leaves the letters and digits of ASCII, small, in which the two alphabets of

@@ -113,7 +113,7 @@ var faults = []struct {
 	{"JSON over several data lines", says(200, stream, "data: {\"jsonrpc\":\"2.0\",\ndata: \"id\":7,\ndata: \"result\":{\"ok\":true}}\n\n"), []string{`"id":7`, `"result":{"ok":true}`}},
 	{"a content type with parameters", says(200, "Application/JSON; charset=utf-8", goodAnswer), []string{goodAnswer}},
 	{"HTML with status 200", says(200, "text/html", "<h1>Sign in</h1>"), []string{`"error"`, "did not answer as an MCP server", "Sign in"}},
-	{"no content type", raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), []string{`"error"`}},
+	{"no content type", raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"), []string{`"error"`}},
 	{"202 for a request", says(202, "", ""), []string{`"error"`, "an empty body"}},
 	{"204 for a request", raw("HTTP/1.1 204 No Content\r\n\r\n"), []string{`"error"`, "an empty body"}},
 	{"JSON that is cut but complete as HTTP", says(200, "application/json", `{"jsonrpc":"2.0","id":7,`), []string{`"error"`}},

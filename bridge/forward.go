@@ -35,7 +35,7 @@ func (b *bridge) request(c *call) error {
 	if c.f.Method == methodDiscover && c.modern() {
 		return b.probe(c)
 	}
-	v, err := b.link.current(c.ctx)
+	v, err := b.link.latest(c.ctx)
 	if err != nil {
 		return err
 	}

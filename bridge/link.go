@@ -270,6 +270,26 @@ func (l *link) current(ctx context.Context) (*view, error) {
 	}
 }
 
+// latest is current for a call. Where no agent could be had before it, one is tried
+// for again: what stood in the way may be over.
+func (l *link) latest(ctx context.Context) (*view, error) {
+	v := l.view.Load()
+	if v == nil || v.ready() || v.state != nil {
+		return l.current(ctx)
+	}
+	if code := hint.CodeOf(v.err); code == hint.Stopped || code == hint.NotFound {
+		return v, nil
+	}
+	_, err := l.get(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return &view{err: hint.Of(err)}, nil
+	}
+	return l.await(ctx, func(w *view) bool { return w != v })
+}
+
 // await waits until ok says yes to the view.
 func (l *link) await(ctx context.Context, ok func(*view) bool) (*view, error) {
 	for {

@@ -22,7 +22,7 @@ const probeLimit = time.Second
 func (b *bridge) probe(c *call) error {
 	ctx, cancel := context.WithTimeout(c.ctx, probeLimit)
 	defer cancel()
-	v, err := b.link.current(ctx)
+	v, err := b.link.latest(ctx)
 	switch {
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)

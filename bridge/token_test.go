@@ -199,6 +199,28 @@ func TestAnAgentThatDiesIsNotMissedUntilItIsNeeded(t *testing.T) {
 	})
 }
 
+// The old refusal was repeated until the bridge looked by itself, seconds later.
+func TestACallTriesAgainForAnAgentThatCouldNotBeHad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAgent("http://127.0.0.1/mcp")
+		refuse := func(err error) {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.refuse = err
+		}
+		refuse(hint.New(hint.Failed, "The folder cannot be written.", "Make it writable."))
+		h := start(t, a, inMemory(&server{}))
+		h.send(initialize)
+		h.wantHas(`"id":1`, `"error"`, "The folder cannot be written.")
+		refuse(hint.New(hint.Failed, "The disk is full.", "Free some space."))
+		h.send(`{"jsonrpc":"2.0","id":2,"method":"x"}`)
+		h.wantHas(`"id":2`, `"error"`, "The disk is full.")
+		refuse(nil)
+		h.send(`{"jsonrpc":"2.0","id":3,"method":"x"}`)
+		h.want(`{"jsonrpc":"2.0","id":3,"result":{}}`)
+	})
+}
+
 func TestAnAgentThatWasStoppedIsNotStartedAndNothingGoesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}

@@ -171,8 +171,9 @@ func New(opt Options) (*Broker, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	log, err := audit.Open(audit.Options{Path: opt.Paths.Audit(), Now: opt.Now})
-	if errors.Is(err, audit.ErrNewer) {
-		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The log %s was written by a newer Keyporter.", opt.Paths.Audit()), "Update Keyporter on this computer; nothing was changed.")
+	var newer *audit.NewerError
+	if errors.As(err, &newer) {
+		return nil, hint.Wrap(err, hint.Failed, fmt.Sprintf("The file %s was written by a newer Keyporter.", newer.Path), "Update Keyporter on this computer; nothing was changed.")
 	}
 	if log == nil {
 		return nil, err

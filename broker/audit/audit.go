@@ -62,7 +62,7 @@ type Log struct {
 	aside   string        // where a damaged file was copied to last; empty if none was
 }
 
-// Open opens the log for appending. It fails with ErrNewer, and changes nothing, if
+// Open opens the log for appending. It fails with a NewerError, and changes nothing, if
 // a newer version wrote it. With another error it returns a Log as well, unless the
 // options are wrong: each Append tries again.
 func Open(opt Options) (*Log, error) {
@@ -80,10 +80,10 @@ func Open(opt Options) (*Log, error) {
 	}
 	l := &Log{opt: opt, added: make(chan struct{})}
 	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
-		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
+		return nil, fmt.Errorf("open audit log: %w", &NewerError{l.Head()})
 	}
 	if newer, err := endsNewer(opt.Path); err == nil && newer {
-		return nil, fmt.Errorf("open audit log: %w", ErrNewer)
+		return nil, fmt.Errorf("open audit log: %w", &NewerError{opt.Path})
 	}
 	_ = atomicfile.Leftovers(l.Head()) // of an agent that was killed
 	l.lost = l.open()

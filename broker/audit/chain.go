@@ -314,8 +314,11 @@ const maxHead = 4096
 // this program reads.
 const headVersion = 1
 
-// ErrNewer means that a newer version wrote the log, which this one leaves alone.
-var ErrNewer = errors.New("written by a newer version")
+// A NewerError means that a newer version wrote a file of the log, which this one
+// leaves alone.
+type NewerError struct{ Path string }
+
+func (e *NewerError) Error() string { return filepath.Base(e.Path) + " was written by a newer version" }
 
 func (l *Log) loadHead() (h head, err error) {
 	f, err := atomicfile.Open(l.Head())

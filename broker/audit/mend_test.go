@@ -116,8 +116,9 @@ func TestARecordOfANewerVersionIsNamedAndLeftAlone(t *testing.T) {
 		d.must(err)
 		b = append(bytes.TrimSuffix(b, []byte("\n")), end...)
 		d.must(os.WriteFile(d.path(0), b, 0o600))
-		if _, err := Open(d.opt); !errors.Is(err, ErrNewer) {
-			t.Errorf("Open = %v, want ErrNewer", err)
+		var named *NewerError
+		if _, err := Open(d.opt); !errors.As(err, &named) || named.Path != d.path(0) {
+			t.Errorf("Open = %v, want that %s is newer", err, d.path(0))
 		}
 		if got, err := os.ReadFile(d.path(0)); err != nil || !bytes.Equal(got, b) {
 			t.Errorf("the file is not as it was: %v", err)

@@ -40,6 +40,9 @@ func Listen(ctx context.Context, p paths.Paths) (*Listener, error) {
 	if err := p.Make(); err != nil {
 		return nil, err
 	}
+	if err := p.CheckRuntime(); err != nil {
+		return nil, err
+	}
 	lock := lockAt(p.Lock())
 	if err := takeLock(ctx, p, lock); err != nil {
 		return nil, err

@@ -11,9 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"keyporter/internal/atomicfile"
 	"keyporter/internal/hint"
-	"keyporter/internal/paths"
 )
 
 // start starts an agent, or waits for the one that somebody else is starting:
@@ -25,6 +23,9 @@ func (o DialOptions) start(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	if err := o.Paths.Make(); err != nil {
+		return nil, err
+	}
+	if err := o.Paths.CheckRuntime(); err != nil {
 		return nil, err
 	}
 	limit, cancel := context.WithTimeout(ctx, o.within)
@@ -114,7 +115,7 @@ func (o DialOptions) launch(ctx context.Context) (*Client, error) {
 			continue
 		}
 		if c == nil && (err == nil || errors.Is(err, context.DeadlineExceeded)) {
-			err = notStarted(errors.New("the end of its log: " + log.tail()))
+			err = log.failure()
 		}
 		return c, err
 	}
@@ -180,47 +181,6 @@ func agentProgram(self string) string {
 		return filepath.Join(filepath.Dir(self), "keyporter"+ext)
 	}
 	return self
-}
-
-// maxLog is how large agent.log may be when an agent starts, in bytes; a larger
-// one becomes agent.log.1.
-const maxLog = 1 << 20
-
-// An agentLog is agent.log while an agent starts.
-type agentLog struct {
-	file *os.File
-	from int64 // where the new agent's lines begin
-}
-
-func openLog(p paths.Paths) (*agentLog, error) {
-	if fi, err := os.Stat(p.AgentLog()); err == nil && fi.Size() > maxLog {
-		_ = os.Rename(p.AgentLog(), p.AgentLog()+".1") // else it grows on
-	}
-	f, err := atomicfile.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
-	if err != nil { // an agent without a log does its work, as where the disk is read-only
-		f, err = os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open the agent's log: %w", err)
-	}
-	fi, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("open the agent's log: %w", err)
-	}
-	return &agentLog{file: f, from: fi.Size()}, nil
-}
-
-// tail returns the last five lines since the start, 2 KiB at most, on one line.
-func (l *agentLog) tail() string {
-	fi, err := l.file.Stat()
-	if err != nil {
-		return ""
-	}
-	b := make([]byte, min(max(fi.Size()-l.from, 0), 2<<10))
-	n, _ := l.file.ReadAt(b, fi.Size()-int64(len(b))) // less is better than nothing
-	lines := strings.Split(strings.TrimSpace(string(b[:n])), "\n")
-	return strings.Join(lines[max(0, len(lines)-5):], " | ")
 }
 
 // A child is a program that was started.

@@ -38,6 +38,10 @@ func agentRole() int {
 		fmt.Fprintln(os.Stderr, "one\ntwo\nthree\nfour\nfive\nsix: the keyring is on fire")
 		return 1
 	}
+	if os.Getenv("TEST_AGENT") == "refuses" {
+		fmt.Fprintln(os.Stderr, "level=WARN msg=\"stop mark not removed\"\nkeyporter: The file /kp/audit.head was written by a newer Keyporter.\n  Update Keyporter.\n  Details: one\n           two")
+		return 1
+	}
 	if os.Getenv("TEST_AGENT") == "hangs" {
 		fmt.Fprintln(os.Stderr, "waiting for the keyring")
 		select {}
@@ -282,6 +286,30 @@ func TestAgentThatFailsShowsTheEndOfItsLog(t *testing.T) {
 	if h == nil || h.What != "The Keyporter agent did not start." || h.Cause == nil ||
 		!strings.HasSuffix(h.Cause.Error(), "two | three | four | five | six: the keyring is on fire") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// "The Keyporter agent did not start" was all, and the reason stood in the details.
+func TestAgentThatFailsIsHeardInItsOwnWords(t *testing.T) {
+	env, p := bare(t)
+	if err := CannotStart(p); err != nil {
+		t.Errorf("before any agent: %v", err)
+	}
+	_, err := Dial(t.Context(), DialOptions{Paths: p, Start: Always, Environ: append(env, "TEST_AGENT=refuses")})
+	const want = "The file /kp/audit.head was written by a newer Keyporter. Update Keyporter."
+	if h := hint.Of(err); h == nil || h.Text() != want || h.Cause == nil || !strings.Contains(h.Cause.Error(), "Details: one |") {
+		t.Errorf("got %v", err)
+	}
+	if h := hint.Of(CannotStart(p)); h == nil || h.Text() != want {
+		t.Errorf("the next one would meet %v", h)
+	}
+	// One that starts may log nothing.
+	c, _ := started(t, DialOptions{Paths: p, Start: Always, Environ: env})
+	if err := c.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := CannotStart(p); err != nil {
+		t.Errorf("after one that ran: %v", err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (p *program) status() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.notRunning(stopped, asJSON)
+				return p.notRunning(stopped, hint.Of(local.CannotStart(where)), asJSON)
 			}
 			if err != nil {
 				return err
@@ -90,21 +90,29 @@ func (p *program) status() *cobra.Command {
 	return c
 }
 
-// notRunning is the status when there is no agent.
-func (p *program) notRunning(stopped, asJSON bool) error {
+// notRunning is the status when there is no agent. problem is what the next one would
+// meet, as far as that is known.
+func (p *program) notRunning(stopped bool, problem *hint.Error, asJSON bool) error {
 	if asJSON {
 		return p.printJSON(struct {
 			Agent   *local.Agent        `json:"agent"`
 			Paused  bool                `json:"paused"`
 			Stopped bool                `json:"stopped"`
 			Servers []local.ServerState `json:"servers"`
-		}{Stopped: stopped, Servers: []local.ServerState{}})
+			Problem *hint.Error         `json:"problem,omitempty"`
+		}{Stopped: stopped, Servers: []local.ServerState{}, Problem: problem})
 	}
-	if stopped {
+	switch {
+	case stopped:
 		fmt.Fprintln(p.stdout, "Keyporter is stopped. Start it: keyporter start")
-		return nil
+	case problem == nil:
+		fmt.Fprintln(p.stdout, "The agent is not running. It starts by itself when it is needed.")
+	default:
+		fmt.Fprintln(p.stdout, "The agent is not running.")
 	}
-	fmt.Fprintln(p.stdout, "The agent is not running. It starts by itself when it is needed.")
+	if problem != nil {
+		fmt.Fprintf(p.stdout, "Problem  %s\n", oneLine(problem.Text()))
+	}
 	return nil
 }
 

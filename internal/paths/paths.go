@@ -6,7 +6,9 @@ package paths
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -75,6 +77,26 @@ func (p Paths) Make() error {
 		}
 	}
 	return ownedByUser(p.Runtime)
+}
+
+// CheckRuntime returns why no agent can start in the runtime folder, if it is there
+// and that can be seen: where KEYPORTER_HOME is on a read-only disk, no socket can be
+// made. The socket's place does not follow from what can be written, or there would
+// be two agents once it can be.
+func (p Paths) CheckRuntime() error {
+	err := writable(p.Runtime)
+	why, do := "", ""
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case atomicfile.ReadOnly(err):
+		why, do = ": its disk is read-only", "Make the disk writable, or set KEYPORTER_HOME to a folder that can be written to."
+	case errors.Is(err, fs.ErrPermission):
+		why, do = ": the system does not allow it", "Make the folder yours and writable, or set KEYPORTER_HOME to one that is."
+	default:
+		do = "Set KEYPORTER_HOME to a folder that can be written to."
+	}
+	return hint.Wrap(err, hint.Failed, fmt.Sprintf("The Keyporter agent cannot start, because the folder %s cannot be written to%s.", p.Runtime, why), do)
 }
 
 func (p Paths) ConfigFile() string { return filepath.Join(p.Config, "config.json") }

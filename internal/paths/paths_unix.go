@@ -4,9 +4,12 @@ package paths
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"keyporter/internal/hint"
 )
@@ -44,6 +47,13 @@ func writtenByUser(dir string) error {
 	if !ok || fi.Mode().Perm()&0o022 != 0 {
 		return hint.New(hint.Failed, fmt.Sprintf("Other users can write to the folder %s, so Keyporter does not use it.", dir),
 			"Look at what is in it, then make it yours alone: chmod 700 "+hint.Arg(dir))
+	}
+	return nil
+}
+
+func writable(dir string) error {
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
 	}
 	return nil
 }

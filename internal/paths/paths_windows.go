@@ -22,3 +22,6 @@ func socket(dir string) string { return pipe.Name(dir) }
 func ownedByUser(string) error { return nil }
 
 func writtenByUser(string) error { return nil }
+
+// writable: pipes are not in the folder.
+func writable(string) error { return nil }

@@ -231,6 +231,65 @@ func TestReadOnlyHomeIsSaidAndServedFrom(t *testing.T) {
 	v.readOnly(false)
 }
 
+// With KEYPORTER_HOME the socket is on that disk, so there is no agent. Nobody said why.
+func TestAHomeInWhichNoAgentCanStartIsNamedByEveryCommand(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	t.Run("read-only disk", func(t *testing.T) {
+		h := newHome(t)
+		v := newVolume(t, h.paths().State)
+		newWorld(h, fakeas.Options{}).signedIn(h)
+		h.kill()
+		v.readOnly(true)
+		c := namesHome(h, "its disk is read-only")
+		v.readOnly(false)
+		h.goesOn(c)
+	})
+	t.Run("folder that is not to be written to", func(t *testing.T) {
+		h := plainHome(t)
+		newWorld(h, fakeas.Options{}).signedIn(h)
+		h.kill()
+		check(t, os.Chmod(h.paths().State, 0o500))
+		c := namesHome(h, "the system does not allow it")
+		check(t, os.Chmod(h.paths().State, 0o700))
+		h.goesOn(c)
+	})
+}
+
+// namesHome has every kind of command say why there is no agent, and a bridge, which
+// it returns.
+func namesHome(h *home, why string) *host {
+	h.t.Helper()
+	reason := "the folder " + h.paths().State + " cannot be written to: " + why
+	for _, args := range [][]string{{"list"}, {"show", "acme"}, {"start"}, {"token", "acme"}, {"call", "acme", "add", "{}"},
+		{"tools", "acme"}, {"log"}, {"set", "acme", "scope=read"}, {"agent"}, {"agent", "--foreground"}} {
+		h.refuses(reason, args...)
+	}
+	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"doctor"}} {
+		if r := h.run(args...); !strings.Contains(r.out, reason) || strings.Contains(r.out, "starts by itself") {
+			h.t.Errorf("keyporter %s: %s", strings.Join(args, " "), r.out)
+		}
+	}
+	c := h.launch("acme")
+	if m := c.ask("initialize", nil); m.Error == nil || !strings.Contains(m.Error.Message, reason) {
+		h.t.Errorf("a bridge answers initialize with %v", m)
+	}
+	return c
+}
+
+// goesOn has the bridge work at its next request, and status forget the reason.
+func (h *home) goesOn(c *host) {
+	h.t.Helper()
+	c.initialize()
+	c.wantText(c.add(1, 2), "3")
+	c.close()
+	h.kill()
+	if out := h.do("status"); strings.Contains(out, "written") {
+		h.t.Errorf("status still says: %s", out)
+	}
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)

@@ -19,7 +19,7 @@ var hintsOfVaultJA = []phrase{
 	{"Bring it back from a backup: without it neither %s nor %s can be read, and keyporter vault restore cannot help.", "バックアップから戻してください。このファイルがないと$1も$2も読み取れず、keyporter vault restore も役に立ちません。"},
 	{"The vault cannot be opened with the key in %s: the key was replaced, or %s and %s are damaged.", "$1にある鍵では保管庫を開けません。鍵が置き換えられたか、$2と$3が壊れています。"},
 	{"Bring the key or the files back from a backup. If they are only damaged, keyporter vault restore may help. Nothing is written until then.", "鍵またはファイルをバックアップから戻してください。壊れているだけなら、keyporter vault restore で直ることがあります。それまでは何も書き込まれません。"},
-	{"The vault was written by a newer version of Keyporter.", "保管庫は、より新しいバージョンのKeyporterで書かれています。"},
+	{"The vault's file %s was written by a newer version of Keyporter.", "保管庫のファイル $1は、より新しいバージョンのKeyporterで書かれています。"},
 	{"Install that version or a later one. This one leaves the vault as it is.", "そのバージョン以降をインストールしてください。このバージョンは保管庫を変更しません。"},
 	{"The passphrase is wrong.", "パスフレーズが違います。"},
 	{"Try again; in a terminal: keyporter start.", "もう一度試してください。ターミナルでは keyporter start を実行します。"},

@@ -190,9 +190,9 @@ func TestRestoreTouchesNothingThatItCannotMend(t *testing.T) {
 		newer(t, o, o.File)
 		before := snapshot(t, filepath.Dir(o.File))
 		_, err := Open(t.Context(), o)
-		wantError(t, err, ErrNewer, hint.Failed, "newer version")
+		wantError(t, err, ErrNewer, hint.Failed, o.File+" was written by a newer version")
 		_, err = Restore(t.Context(), o)
-		wantError(t, err, ErrNewer, hint.Failed, "newer version")
+		wantError(t, err, ErrNewer, hint.Failed, o.File+" was written by a newer version")
 		sameFiles(t, o, before)
 	})
 	t.Run("newer generation before", func(t *testing.T) {
@@ -202,8 +202,47 @@ func TestRestoreTouchesNothingThatItCannotMend(t *testing.T) {
 		newer(t, o, o.Previous)
 		before := snapshot(t, filepath.Dir(o.File))
 		_, err := Restore(t.Context(), o)
-		wantError(t, err, ErrNewer, hint.Failed)
+		wantError(t, err, ErrNewer, hint.Failed, o.Previous)
 		sameFiles(t, o, before)
+	})
+}
+
+// They were called damaged, and a restore put the previous generation in their place.
+func TestAVaultInANewerFormOfAgesIsNamedAndLeftAlone(t *testing.T) {
+	next := func(b []byte) []byte { // another form altogether behind the first line
+		return append([]byte("age-encryption.org/v2\n"), b[len(ageVersion)+100:]...)
+	}
+	for _, which := range []func(Options) string{
+		func(o Options) string { return o.File },
+		func(o Options) string { return o.Identity },
+	} {
+		o := newOptions(t)
+		o.Backend = Passphrase
+		path := which(o)
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			twoGenerations(t, o)
+			rewrite(t, path, next)
+			before := snapshot(t, filepath.Dir(o.File))
+			_, err := Open(t.Context(), o)
+			wantError(t, err, ErrNewer, hint.Failed, path+" was written by a newer version")
+			_, err = Restore(t.Context(), o)
+			wantError(t, err, ErrNewer, hint.Failed, path+" was written by a newer version")
+			sameFiles(t, o, before)
+		})
+	}
+	t.Run("only the number is damaged", func(t *testing.T) {
+		o := newOptions(t)
+		twoGenerations(t, o)
+		rewrite(t, o.File, func(b []byte) []byte { b[len(ageVersion)-2] = '3'; return b })
+		_, err := Open(t.Context(), o)
+		wantError(t, err, ErrDamaged, hint.Failed, o.File, "keyporter vault restore")
+		f, err := Restore(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

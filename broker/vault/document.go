@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
+	"slices"
 
 	"filippo.io/age"
 	"keyporter/internal/atomicfile"
@@ -76,9 +78,22 @@ func encrypt(text []byte, to age.Recipient) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// decrypt returns errNoMatch if the file is for another identity and errCorrupt
-// if it is not a whole age file. age authenticates every byte, the end included.
+// The first line of an age file, and that of one in a form to come.
+const ageVersion = "age-encryption.org/v1\n"
+
+var newerAge = regexp.MustCompile(`^age-encryption\.org/v([2-9]|[1-9][0-9]+)\n`)
+
+// decrypt returns errNoMatch if the file is for another identity, ErrNewer if it is in
+// a newer form of age's, and errCorrupt if it is not a whole age file. age
+// authenticates every byte, the end included.
 func decrypt(data []byte, id age.Identity) ([]byte, error) {
+	if end := len(newerAge.Find(data)); end > 0 {
+		// A damaged number is told from another form: with the right one, all is right.
+		if _, err := decrypt(slices.Concat([]byte(ageVersion), data[end:]), id); err == nil {
+			return nil, fmt.Errorf("%w: its first line", errCorrupt)
+		}
+		return nil, fmt.Errorf("%w: its encryption", ErrNewer)
+	}
 	r, err := age.Decrypt(bytes.NewReader(data), id)
 	var other *age.NoIdentityMatchError
 	if errors.As(err, &other) {
@@ -125,7 +140,16 @@ func readVault(path string, id age.Identity) (document, error) {
 	if err != nil {
 		return document{}, err
 	}
-	return open(data, id)
+	doc, err := open(data, id)
+	return doc, named(path, err)
+}
+
+// named gives ErrNewer the file's name.
+func named(path string, err error) error {
+	if errors.Is(err, ErrNewer) {
+		return &newerError{path, err}
+	}
+	return err
 }
 
 func readFile(path string) ([]byte, error) {

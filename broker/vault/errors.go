@@ -23,7 +23,7 @@ var (
 	ErrIdentityMissing = errors.New("the vault's key is missing")
 	ErrWrongPassphrase = errors.New("wrong passphrase")
 	ErrDamaged         = errors.New("the vault is damaged") // vault.age is damaged or missing; nothing was changed
-	ErrNewer           = errors.New("the vault was written by a newer version")
+	ErrNewer           = errors.New("written by a newer version")
 	ErrTouched         = errors.New("another program wrote to the vault") // while it was open; nothing was overwritten
 )
 
@@ -58,6 +58,15 @@ type touchedError struct{ kept string }
 func (e *touchedError) Error() string { return ErrTouched.Error() }
 func (e *touchedError) Unwrap() error { return ErrTouched }
 
+// A newerError is ErrNewer with the file.
+type newerError struct {
+	path string
+	err  error
+}
+
+func (e *newerError) Error() string { return filepath.Base(e.path) + ": " + e.err.Error() }
+func (e *newerError) Unwrap() error { return e.err }
+
 // words gives err the words for a person, unless it has some (the passphrase
 // function's).
 func (o *Options) words(err error) error {
@@ -74,6 +83,7 @@ const usePassphrase = "Or keep the vault's key under a passphrase: keyporter vau
 
 func (o *Options) explain(err error) (code hint.Code, what, do string) {
 	var touched *touchedError
+	var newer *newerError
 	switch {
 	case errors.As(err, &touched):
 		return hint.Failed, fmt.Sprintf("Another program changed the vault %s while Keyporter was using it, so Keyporter does not write to it.", o.File),
@@ -89,8 +99,8 @@ func (o *Options) explain(err error) (code hint.Code, what, do string) {
 			"Bring the key or the files back from a backup. If they are only damaged, keyporter vault restore may help. Nothing is written until then."
 	case errors.Is(err, ErrDamaged):
 		return o.explainDamaged(err)
-	case errors.Is(err, ErrNewer):
-		return hint.Failed, "The vault was written by a newer version of Keyporter.", "Install that version or a later one. This one leaves the vault as it is."
+	case errors.As(err, &newer):
+		return hint.Failed, fmt.Sprintf("The vault's file %s was written by a newer version of Keyporter.", newer.path), "Install that version or a later one. This one leaves the vault as it is."
 	case errors.Is(err, ErrWrongPassphrase):
 		return hint.Locked, "The passphrase is wrong.", "Try again; in a terminal: keyporter start."
 	case errors.Is(err, errNoPassphrase):

@@ -70,10 +70,12 @@ func (o *Options) fromFile(path string, pass secret.Value) (*age.HybridIdentity,
 	unlock.SetMaxWorkFactor(max(maxWorkFactor, o.ScryptWorkFactor))
 	defer debug.FreeOSMemory() // scrypt took 256 MiB, and the agent stays for days
 	text, err := decrypt(data, unlock)
-	if errors.Is(err, errNoMatch) {
+	switch {
+	case errors.Is(err, errNoMatch):
 		return nil, ErrWrongPassphrase
-	}
-	if err != nil {
+	case errors.Is(err, ErrNewer):
+		return nil, named(path, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errIdentityFile, err)
 	}
 	id, err := parseIdentity(secret.New(string(text)))

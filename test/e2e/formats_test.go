@@ -62,6 +62,9 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 			return out
 		}
 	}
+	newerAge := func(_ *home, b []byte) []byte {
+		return slices.Concat([]byte("age-encryption.org/v2\n"), b[len(b)/2:])
+	}
 	cut := func(_ *home, b []byte) []byte { return b[:len(b)/2] }
 	as := func(text string) func(*home, []byte) []byte {
 		return func(*home, []byte) []byte { return []byte(text) }
@@ -78,7 +81,9 @@ func TestFilesThatAreNewerOrDamagedAreNamedAndLeftAsTheyAre(t *testing.T) {
 		{"config.json, newer", "kp/config.json", version("2"), add, 1, newer, ""},
 		{"config.json, no version that was", "kp/config.json", version("0"), add, 1, "its version is 0", ""},
 		{"config.json, damaged", "kp/config.json", cut, add, 1, "cannot be understood at line", ""},
-		{"vault, newer", "kp/vault.age", func(h *home, b []byte) []byte { return newerVault(h.t, filepath.Join(h.dir, "kp"), b) }, "token fixed", 1, "newer version of Keyporter", ""},
+		{"vault, newer", "kp/vault.age", func(h *home, b []byte) []byte { return newerVault(h.t, filepath.Join(h.dir, "kp"), b) }, "token fixed", 1, "kp/vault.age was written by a newer version of Keyporter", ""},
+		{"vault, newer encryption", "kp/vault.age", newerAge, "token fixed;vault restore", 1, "kp/vault.age was written by a newer version of Keyporter", ""},
+		{"identity.age, newer encryption", "kp/identity.age", newerAge, "token fixed;vault restore", 1, "kp/identity.age was written by a newer version of Keyporter", ""},
 		{"vault, damaged", "kp/vault.age", cut, "token fixed", 1, "keyporter vault restore", ""},
 		{"identity.age, damaged", "kp/identity.age", cut, "token fixed", 1, "identity.age", ""},
 		{"state.json, newer", "kp/state.json", version("2"), "pause;status", 0, newer, "kp/state.json.newer"},

@@ -55,7 +55,9 @@ type clientFile struct {
 }
 
 // memoryVersion is the newest form of state.json that this program reads, and the
-// one that it writes. Files from before it had a number are of this form.
+// one that it writes. Files from before it had a number are of this form. A program
+// drops the fields that it does not know: one that an older program must not lose
+// raises the version.
 const memoryVersion = 1
 
 var errNewerMemory = errors.New("written by a newer version")

@@ -17,6 +17,9 @@ import (
 // The vault's records. They hold the secrets, and they decide where a secret may
 // go: what config.json says about the same things is for people, and a
 // difference between the two is an error, never a new destination.
+//
+// An older program neither heeds nor keeps a field that it does not know. Which new
+// ones raise the version stands at the vault's documentVersion.
 
 // A target is where a secret may be sent: an origin and a path with everything
 // below it.

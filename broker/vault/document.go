@@ -16,15 +16,19 @@ import (
 )
 
 // documentVersion is the version of the stored document that this program
-// writes, and the newest one that it reads.
+// writes, and the newest one that it reads. It covers the records too: a program
+// drops the fields of a record that it does not know when it writes that record
+// again, and does not heed them before. So a new field of the document or of a
+// record that an older program must neither lose nor ignore, such as a limit on
+// where a token may go, raises the version, and the older program leaves the vault
+// alone. One that only costs comfort does not.
 const documentVersion = 1
 
 // maxFile is how large a vault may be, in bytes. Thousands of grants need less
 // than a tenth of it.
 const maxFile = 64 << 20
 
-// A document is what vault.age holds once it is decrypted. A change that an older
-// program must not overwrite gets a new version.
+// A document is what vault.age holds once it is decrypted.
 type document struct {
 	Version    int                        `json:"version"`
 	Generation uint64                     `json:"generation"`         // 1 for a new vault, more with each write

@@ -21,9 +21,10 @@ const browserMoment = 5 * time.Second
 // progressEvery is how often a waiting call reports progress.
 const progressEvery = 5 * time.Second
 
-// hold waits for the person and then sends the call through.
+// hold waits for the person, or for what passes by itself, and then sends the call
+// through.
 func (b *bridge) hold(c *call, entry *view, cause error) error {
-	err := b.await(c, entry)
+	err := b.await(c, entry, cause)
 	if err == nil {
 		if err = b.permitted(c); !missing(err) || c.answered.Load() {
 			return err
@@ -39,8 +40,9 @@ func (b *bridge) hold(c *call, entry *view, cause error) error {
 }
 
 // await waits until the server is ready, 45 s at most, and reports progress if
-// the client asked for it. The error says what is missing.
-func (b *bridge) await(c *call, entry *view) error {
+// the client asked for it. cause is why it is not ready; the error says what is
+// missing.
+func (b *bridge) await(c *call, entry *view, cause error) error {
 	b.calls.wait(c, true)
 	defer b.calls.wait(c, false)
 	ctx, cancel := context.WithTimeout(c.ctx, holdLimit+goodbye)
@@ -58,6 +60,10 @@ func (b *bridge) await(c *call, entry *view) error {
 			ready <- struct{}{}
 		}
 	})
+	says := signInAwaited
+	if hint.CodeOf(cause) != hint.SignInNeeded {
+		says = "Waiting until %s can be used."
+	}
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	for n := 1; ; n++ {
@@ -70,7 +76,7 @@ func (b *bridge) await(c *call, entry *view) error {
 			}
 			return err
 		case <-tick.C:
-			b.progress(c, n)
+			b.progress(c, n, says)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -92,14 +98,17 @@ func (b *bridge) settled(ctx context.Context, entry *view) error {
 	return err
 }
 
-// progress tells a client that asked for it that its call still waits.
-func (b *bridge) progress(c *call, n int) {
+const signInAwaited = "Waiting for somebody to sign in to %s with Keyporter."
+
+// progress tells a client that asked for it that its call still waits. says has a
+// place for the server's name.
+func (b *bridge) progress(c *call, n int, says string) {
 	if c.f.ProgressToken == nil {
 		return
 	}
 	params := frame.Set([]byte("{}"), "progressToken", c.f.ProgressToken)
 	params = frame.Set(params, "progress", fmt.Append(nil, n))
-	params = frame.Set(params, "message", text("Waiting for somebody to sign in to "+b.name()+" with Keyporter."))
+	params = frame.Set(params, "message", text(fmt.Sprintf(says, b.name())))
 	b.write(frame.Set([]byte(`{"jsonrpc":"2.0","method":"notifications/progress"}`), "params", params))
 }
 

@@ -72,7 +72,7 @@ func (b *bridge) stepUp(c *call, v *view, refused *streamable.StatusError) error
 		case err := <-asked:
 			return err
 		case <-tick.C:
-			b.progress(c, n)
+			b.progress(c, n, signInAwaited)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

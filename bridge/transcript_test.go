@@ -19,6 +19,7 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts")
@@ -196,6 +197,11 @@ func play(t *testing.T, script string) string {
 		case line == "@missing":
 			s.say("%s", line)
 			a.set(func(b *local.BridgeState) { *b = newAgent(b.URL).missing().state })
+		case line == "@away":
+			s.say("%s", line)
+			a.set(func(b *local.BridgeState) {
+				b.Status, b.Problem, b.Token = local.Failed, hint.New(hint.Unreachable, "login.example.com cannot be reached.", "Check the network."), nil
+			})
 		case strings.HasPrefix(line, "@event "):
 			s.say("%s", line)
 			select {

@@ -48,7 +48,7 @@ func (b *bridge) standIn(c *call, entry *view, cause error) error {
 	case methodListen:
 		return b.subscribe(c, entry)
 	}
-	if hopeless {
+	if hopeless && (missing(cause) || unknown || entry.state == nil) { // else it passes by itself
 		return b.refuse(c, cause)
 	}
 	return b.hold(c, entry, cause)

@@ -21,7 +21,7 @@ const nobody = "a program that cannot be named"
 // no answer of the user, who has the tray, and a terminal at which the command asks.
 func (b *Broker) Approve(ctx context.Context, a local.Answer) error {
 	who := b.whoAsks(ctx)()
-	if !who.own && !(a.AtTerminal && who.command) && b.approving() && (who.Path == "" || below(who.caller, b.isAsking(a.Name))) {
+	if !who.own && !(a.AtTerminal && who.command) && b.approving() && (who.Path == "" || below(who.caller, findOrBare, b.isAsking(a.Name))) {
 		return hint.New(hint.ApprovalNeeded, "A program cannot allow itself.",
 			"Answer in the tray app's menu or window, or at a terminal of your own: keyporter approve "+quoteArg(clip(a.Name)))
 	}

@@ -232,14 +232,15 @@ func (b *Broker) raiseApproval(a *local.Approval) {
 func (b *Broker) AskApproval(ctx context.Context, q local.ApprovalQuestion) (*local.Approval, error) {
 	cfg := b.config()
 	server, acct := "", q.Name
-	if q.Name == local.VaultKey { // neither
-	} else if s, err := lookupServer(cfg, q.Name); err == nil {
-		server, acct = s.Name, s.Account
-		if !guarded(s) {
-			return &local.Approval{State: local.ApprovalAllowed, Server: server}, nil
+	if q.Name != local.VaultKey {
+		if s, err := lookupServer(cfg, q.Name); err == nil {
+			server, acct = s.Name, s.Account
+			if !guarded(s) {
+				return &local.Approval{State: local.ApprovalAllowed, Server: server}, nil
+			}
+		} else if _, err := lookupAccount(cfg, q.Name); err != nil {
+			return nil, unknownName(q.Name)
 		}
-	} else if _, err := lookupAccount(cfg, q.Name); err != nil {
-		return nil, unknownName(q.Name)
 	}
 	a, err := b.asked(ctx, server, acct)
 	switch {

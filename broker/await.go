@@ -21,11 +21,14 @@ func (b *Broker) AwaitReady(ctx context.Context, r local.AwaitRequest) error {
 	if err := b.awaitApproval(ctx, s, r.Wait); err != nil {
 		return err
 	}
-	if s.SignIn == account.SignInNever {
-		return b.missing(s.Name)
-	}
 	if err := b.missing(s.Name); err == nil {
 		return nil
+	}
+	if s.SignIn == account.SignInNever {
+		if err := b.tryAgain(ctx, s, r.Wait); err != nil {
+			return err
+		}
+		return b.missing(s.Name)
 	}
 	if _, err := b.openedVault(ctx); err != nil && ctx.Err() == nil {
 		b.opt.Log.Debug("call waits for the vault", "err", err)
@@ -97,9 +100,9 @@ func (b *Broker) lacksToken(s *account.Server) bool {
 	return a.status == local.Failed && a.record.Kind != "" && b.problems[problemKey(s)] != nil
 }
 
-// callForSignIn does what a server's way of signing in says about a call that
-// needs one, which program made: a notice, or a browser at once. A browser that was opened for a call
-// before and was refused is not opened again; the error says why it was.
+// callForSignIn does what a server's way of signing in says about a call that needs
+// one, which program made: a notice, or a browser at once. A browser that was opened
+// for a call before and was refused is not opened again; the error says why it was.
 func (b *Broker) callForSignIn(s *account.Server, program string) error {
 	if s.SignIn == account.SignInBrowser {
 		if err := b.refusedLately(s.Name); err != nil {

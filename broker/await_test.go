@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"keyporter/broker/account"
 	"keyporter/broker/local"
 	"keyporter/internal/fakeas"
 	"keyporter/internal/hint"
@@ -12,12 +13,12 @@ import (
 
 // overWorld is a world with the server acme, whose token is over and whose provider
 // answers the next n token requests with 503.
-func overWorld(t *testing.T, n int) *world {
+func overWorld(t *testing.T, n int, signIn account.SignIn) *world {
 	t.Helper()
 	clock := &jumping{}
 	as, mcp := oauthServer(t, fakeas.Options{AccessLife: time.Hour})
 	w := newWorldWith(t, clock.into)
-	w.add("acme", mcp.URL(), nil)
+	w.add("acme", mcp.URL(), func(p *local.PutServer) { p.Server.SignIn = signIn })
 	if err := w.signIn("acme", "alice"); err != nil {
 		t.Fatal(err)
 	}
@@ -34,19 +35,23 @@ func overWorld(t *testing.T, n int) *world {
 // A bridge asks for no token while the server counts as failed: it waits, and the
 // agent has to find out that the provider is well again.
 func TestACallThatWaitsGoesThroughOnceTheProviderIsWellAgain(t *testing.T) {
-	t.Parallel()
-	w := overWorld(t, 3)
-	if err := w.AwaitReady(t.Context(), local.AwaitRequest{Server: "acme", Wait: 30 * time.Second}); err != nil {
-		t.Fatal(err)
-	}
-	if st := w.status("acme"); st.State != local.Ready || st.Problem != nil {
-		t.Errorf("acme is %s: %v", st.State, st.Problem)
+	for _, signIn := range []account.SignIn{account.SignInNotify, account.SignInNever} {
+		t.Run(string(signIn), func(t *testing.T) {
+			t.Parallel()
+			w := overWorld(t, 3, signIn)
+			if err := w.AwaitReady(t.Context(), local.AwaitRequest{Server: "acme", Wait: 30 * time.Second}); err != nil {
+				t.Fatal(err)
+			}
+			if st := w.status("acme"); st.State != local.Ready || st.Problem != nil {
+				t.Errorf("acme is %s: %v", st.State, st.Problem)
+			}
+		})
 	}
 }
 
 func TestACallInALongOutageSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	w := overWorld(t, 1000)
+	w := overWorld(t, 1000, account.SignInNotify)
 	err := w.AwaitReady(t.Context(), local.AwaitRequest{Server: "acme", Wait: 3 * time.Second})
 	wantCode(t, err, hint.Unreachable)
 }

@@ -100,21 +100,30 @@ func programAbove(p process.Process, own string, find func(int) (process.Process
 // below reports whether p, or a process above it up to the first of all, is one that is
 // looked for; so does a chain that is too long to tell. A process may hide its program,
 // but not who has started it.
-func below(p process.Process, is func(process.Process) bool) bool {
+func below(p process.Process, find func(int) (process.Process, error), is func(process.Process) bool) bool {
 	for range maxLineage {
 		if is(p) {
 			return true
 		}
-		parent, err := process.Find(p.Parent)
-		if err != nil {
-			parent, err = process.Bare(p.Parent)
+		if p.PID <= 1 { // on macOS the first one has a parent, which is its own
+			return false
 		}
+		parent, err := find(p.Parent)
 		if err != nil || parent.Started > p.Started {
 			return false
 		}
 		p = parent
 	}
 	return true
+}
+
+// findOrBare is process.Find, without the program where that is hidden.
+func findOrBare(pid int) (process.Process, error) {
+	p, err := process.Find(pid)
+	if err != nil {
+		return process.Bare(pid)
+	}
+	return p, nil
 }
 
 // takesOrphans reports whether a process becomes the parent of those that have lost

@@ -85,3 +85,18 @@ func reused(c []process.Process) []process.Process {
 	c[len(c)-1].Started = 1000
 	return c
 }
+
+// launchd's parent is process 0, whose parent is itself.
+func TestNobodyIsBelowAProgramThatIsNotAboveIt(t *testing.T) {
+	all := map[int]process.Process{
+		9: {PID: 9, Parent: 1, Path: "/bin/script", Started: 5}, 1: {PID: 1, Path: "/sbin/launchd", Started: 1}, 0: {Path: "kernel_task"},
+	}
+	find := func(pid int) (process.Process, error) { return all[pid], nil }
+	var seen []string
+	if below(all[9], find, func(p process.Process) bool { seen = append(seen, p.Path); return p.Path == "/bin/agent" }) {
+		t.Errorf("it is said to be below one that is not among %q", seen)
+	}
+	if !below(all[9], find, func(p process.Process) bool { return p.Path == "/sbin/launchd" }) {
+		t.Error("it is not below the first process")
+	}
+}

@@ -25,6 +25,8 @@ type Peer struct {
 // it connected: whoever has a copy of its end of the connection would speak as that.
 var ErrOther = errors.New("the process at the other end runs another program than when it connected")
 
+var errUnknown = errors.New("the process at the other end could not be found when it connected")
+
 // Process finds the peer's process, which is the one that connected or none. One whose
 // program cannot be found any more, as after an update that took its folder away, has
 // no name, and is not another one for that.
@@ -33,6 +35,8 @@ func (p Peer) Process() (process.Process, error) {
 	switch {
 	case err != nil:
 		return process.Process{}, err
+	case p.process.PID == 0:
+		return process.Process{}, errUnknown
 	case !now.Same(p.process):
 		return process.Process{}, ErrOther
 	}

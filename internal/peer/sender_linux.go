@@ -17,10 +17,23 @@ func nameSenders(c syscall.RawConn) error {
 }
 
 func only(c net.Conn, pid int) net.Conn {
-	if uc, ok := c.(*net.UnixConn); ok {
+	if uc, ok := c.(*net.UnixConn); ok && namesSenders(uc) {
 		return &senderConn{UnixConn: uc, pid: int32(pid)}
 	}
 	return c
+}
+
+// namesSenders reports whether a connection has inherited SO_PASSCRED. Not every kernel
+// that speaks Linux's calls passes it on (gVisor does not).
+func namesSenders(uc *net.UnixConn) bool {
+	c, err := uc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	on := 0
+	var inner error
+	err = c.Control(func(fd uintptr) { on, inner = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED) })
+	return err == nil && inner == nil && on == 1
 }
 
 // A senderConn reads what one process has written. The kernel never joins what comes

@@ -65,9 +65,9 @@ func anothers(pid int) bool {
 	return len(all) == 4 && !slices.Contains(all, strconv.Itoa(os.Getuid()))
 }
 
-// program returns the path and the file of a process's program, if that is where this process too
-// finds it. Whoever has a file system of his own (user namespaces give one to
-// everybody, FUSE as well) can run anything under any name.
+// program returns the path and the file of a process's program, if that is where this
+// process too finds it. Whoever has a file system of his own (user namespaces give one
+// to everybody, FUSE as well) can run anything under any name.
 func program(pid int) (string, File, error) {
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	path, err := os.Readlink(exe)

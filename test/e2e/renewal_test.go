@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -112,19 +113,28 @@ func TestFiftyBridgesShareOneRotatingGrant(t *testing.T) {
 // As a laptop that wakes before its network, or a provider that is restarted.
 func TestBridgeGoesOnAfterAnOutageOverItsTokensEnd(t *testing.T) {
 	t.Parallel()
-	h := newHome(t)
-	w := newWorldWithin(h, fakeas.Options{AccessLife: 2 * time.Second}, time.Minute).signedIn(h)
-	c := settled(h, w)
-	w.as.Fail(fakeas.Token, 1_000_000, http.StatusServiceUnavailable)
-	until(t, "a call without a token", func() bool {
-		return c.take("an answer", c.add(2, 3)).Error != nil
-	})
-	w.as.Fail(fakeas.Token, 0, 0)
-	until(t, "a call with a new token", func() bool {
-		return c.take("an answer", c.add(2, 2)).Error == nil
-	})
-	if st := h.state().Servers[0]; st.State != local.Ready {
-		t.Errorf("acme is %s: %v", st.State, st.Problem)
+	for _, signIn := range []string{"notify", "never"} {
+		t.Run(signIn, func(t *testing.T) {
+			t.Parallel()
+			h := newHome(t)
+			w := newWorldWithin(h, fakeas.Options{AccessLife: 2 * time.Second}, time.Minute).signedIn(h)
+			h.do("set", "acme", "sign-in="+signIn)
+			c := settled(h, w)
+			w.as.Fail(fakeas.Token, 1_000_000, http.StatusServiceUnavailable)
+			until(t, "a call without a token", func() bool {
+				return !sums(c.take("an answer", c.add(2, 3)))
+			})
+			w.as.Fail(fakeas.Token, 0, 0)
+			until(t, "a call with a new token", func() bool {
+				return sums(c.take("an answer", c.add(2, 3)))
+			})
+			if st := h.state().Servers[0]; st.State != local.Ready {
+				t.Errorf("acme is %s: %v", st.State, st.Problem)
+			}
+			h.wantBrowsers(1)
+		})
 	}
-	h.wantBrowsers(1)
 }
+
+// sums reports whether an answer is the sum of 2 and 3.
+func sums(m message) bool { return m.Error == nil && strings.Contains(m.String(), `"sum":5`) }

@@ -78,7 +78,7 @@ func Open(opt Options) (*Log, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	l := &Log{opt: opt, added: make(chan struct{})}
+	l := &Log{opt: opt, full: opt.Size, added: make(chan struct{})}
 	if h, err := l.loadHead(); err == nil && h.Version > headVersion {
 		return nil, fmt.Errorf("open audit log: %w", &NewerError{l.Head()})
 	}
@@ -127,7 +127,10 @@ func (l *Log) open() error {
 		f.Close()
 		return fmt.Errorf("open audit log: %w", err)
 	}
-	l.file, l.size, l.full = f, size, l.opt.Size
+	l.file, l.size = f, size
+	if size <= l.opt.Size { // else it is the one that could not be rotated, or a start
+		l.full = l.opt.Size
+	}
 	if l.chain != nil && size == 0 {
 		l.chain.fresh = true
 	}

@@ -78,3 +78,37 @@ func TestALimitOnTheSizeOfFilesSuspendsNoLog(t *testing.T) {
 		t.Errorf("the log is %s", got)
 	}
 }
+
+// A file that stays in its place (on Windows one that somebody reads) is not closed, made
+// durable and opened again for each record; once it can be renamed it is.
+func TestAFileThatCannotBeRotatedCostsNoReopeningForEachRecord(t *testing.T) {
+	l, err := Open(Options{Path: filepath.Join(t.TempDir(), "audit.jsonl"), Size: 8000, Keep: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := os.Link(l.opt.Path, l.name(1)); err != nil { // to rename it to itself changes nothing
+		t.Fatal(err)
+	}
+	const records = 300
+	opened, was := 0, l.file
+	for range records {
+		mustAppend(t, l, "x")
+		if l.file != was {
+			opened, was = opened+1, l.file
+		}
+	}
+	size := l.size
+	if most := int(size / 1000); size <= 9000 || opened == 0 || opened > most {
+		t.Errorf("opened %d times while it grew to %d bytes, want 1 to %d", opened, size, most)
+	}
+	if err := os.Remove(l.name(1)); err != nil {
+		t.Fatal(err)
+	}
+	for range records {
+		mustAppend(t, l, "x")
+	}
+	if _, err := os.Stat(l.name(1)); err != nil || l.full != l.opt.Size {
+		t.Errorf("%v; the next rotation is at %d bytes, want %d", err, l.full, l.opt.Size)
+	}
+}

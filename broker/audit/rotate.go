@@ -59,7 +59,7 @@ func (l *Log) rotate() error {
 	if free > l.opt.Keep {
 		more, err := l.letGo()
 		if err != nil || more > 0 {
-			l.full = l.size + max(more, l.opt.Size/8)
+			l.growBy(more)
 			return nil
 		}
 		free = l.opt.Keep
@@ -68,6 +68,7 @@ func (l *Log) rotate() error {
 		return err
 	}
 	for i := free - 1; i >= 0; i-- {
+	l.growBy(0) // unless a new one is begun
 		err := os.Rename(l.name(i), l.name(i+1))
 		if err == nil {
 			err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
@@ -80,6 +81,10 @@ func (l *Log) rotate() error {
 }
 
 // letGo makes room for the oldest file but one. The oldest is let go of once the
+// growBy has the next rotation tried when the file is that much longer, which is never
+// soon: to try costs more than a record. l.mu is held.
+func (l *Log) growBy(more int64) { l.full = l.size + max(more, l.opt.Size/8) }
+
 // others hold as many bytes of sealed records as a rotation leaves, in one row with
 // it, whole and without a gap, up to the newest; more is how many bytes that still
 // takes. Whatever stands there instead of the files that Keyporter put there, no

@@ -60,6 +60,20 @@ func (b *Broker) keepLogEnd(ctx context.Context, v *vault.File) error {
 	}))
 }
 
+// syncLog makes the audit log durable. Records that the vault holds as lost and that
+// were written meanwhile are no longer so: the next agent would tell of them for good.
+func (b *Broker) syncLog(ctx context.Context, v *vault.File) error {
+	err := b.audit.Sync()
+	var rec auditRecord
+	if v == nil || readRecord(v, auditKey, &rec) != nil || rec.Lost.Records == 0 {
+		return err
+	}
+	if now := b.audit.Unwritten(); now.Records >= rec.Lost.Records && now.From == rec.Lost.From {
+		return err
+	}
+	return b.keepLogEnd(ctx, v)
+}
+
 // logProblem says what is wrong with the audit log, if anything is.
 func (b *Broker) logProblem() *hint.Error {
 	if err := b.audit.Problem(); err != nil {
@@ -78,18 +92,18 @@ func (b *Broker) keepLog(ctx context.Context) {
 	defer tick.Stop()
 	defer hour.Stop()
 	for {
-		var err error
+		keep := b.syncLog
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			err = b.audit.Sync()
 		case <-hour.C:
-			b.mu.Lock()
-			v := b.vault
-			b.mu.Unlock()
-			err = b.keepLogEnd(ctx, v)
+			keep = b.keepLogEnd
 		}
+		b.mu.Lock()
+		v := b.vault
+		b.mu.Unlock()
+		err := keep(ctx, v)
 		if err != nil && ctx.Err() == nil {
 			b.opt.Log.Warn("end of the audit log not kept", "err", err)
 		}

@@ -119,3 +119,41 @@ func TestRecordsThatTheAgentCouldNotWriteAreToldByTheNext(t *testing.T) {
 	c.told("2 records of ")
 	c.told("could not be written here")
 }
+
+// Records that waited when the vault was told, and that were written after it, are not
+// said to be lost by the agent after one that was killed.
+func TestRecordsThatWereWrittenAreNotToldAsLostAfterAKill(t *testing.T) {
+	c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
+	log := c.paths.Audit()
+	c.must(os.Rename(log, log+".x"))
+	c.must(os.Mkdir(log, 0o700))
+	c.must(c.Pause(t.Context()))
+	c.must(c.Resume(t.Context()))
+	if c.keepLogEnd(t.Context(), c.vault) == nil { // the hour is over
+		t.Fatal("a folder was written as the log")
+	}
+	lost := func() audit.Loss {
+		var rec auditRecord
+		c.must(readRecord(c.vault, auditKey, &rec))
+		return rec.Lost
+	}
+	if n := lost().Records; n != 2 {
+		t.Fatalf("the vault holds %d records as lost, want 2", n)
+	}
+	c.must(os.Remove(log))
+	c.must(os.Rename(log+".x", log))
+	c.must(c.syncLog(t.Context(), c.vault)) // five seconds later; then it is killed
+	if n := lost().Records; n != 0 {
+		t.Errorf("the vault holds %d records as lost that were written", n)
+	}
+	l, err := audit.Open(audit.Options{Path: log}) // as the next agent does
+	c.must(err)
+	next := &Broker{opt: c.opt, audit: l}
+	next.sealLog(t.Context(), c.vault)
+	v, err := l.Verify(t.Context())
+	c.must(err)
+	if len(v.Broken) > 0 {
+		t.Errorf("log --verify says %+v", v.Broken)
+	}
+	c.must(l.Close())
+}

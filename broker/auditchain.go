@@ -3,6 +3,8 @@ package broker
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"time"
 
 	"keyporter/broker/audit"
@@ -82,6 +84,14 @@ func (b *Broker) logProblem() *hint.Error {
 	}
 	if err := b.audit.HeadProblem(); err != nil {
 		return atomicfile.Unwritable(b.audit.Head(), err)
+	}
+	if err := b.audit.RotateProblem(); err != nil {
+		path := b.opt.Paths.Audit()
+		if at := (*fs.PathError)(nil); errors.As(err, &at) {
+			path = at.Path
+		}
+		return hint.Wrap(err, hint.Failed, fmt.Sprintf("The audit log grows without limit, because %s cannot be read.", path),
+			"Take away what stands there if it is no file of yours, or make it readable again.")
 	}
 	return b.damagedLog()
 }

@@ -157,3 +157,31 @@ func TestRecordsThatWereWrittenAreNotToldAsLostAfterAKill(t *testing.T) {
 	}
 	c.must(l.Close())
 }
+
+// A log that grows since an older file cannot be read says so in the state, with its name.
+func TestALogThatCannotBeRotatedIsAProblemOfTheState(t *testing.T) {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := filepath.Join(t.TempDir(), "audit.jsonl")
+	l, err := audit.Open(audit.Options{Path: log, Size: 100, Keep: 1})
+	must(err)
+	defer l.Close()
+	b := &Broker{audit: l}
+	must(l.Begin(audit.NewKey(), audit.Point{}, audit.Loss{}))
+	must(os.Mkdir(log+".1", 0o700))
+	for range 3 {
+		must(l.Append(local.AuditRecord{Event: "pause", Outcome: "ok"}))
+	}
+	if p := b.logProblem(); p == nil || !strings.Contains(p.Text(), "grows without limit, because "+log+".1 cannot be read") {
+		t.Errorf("the problem is %v", p)
+	}
+	must(os.Remove(log + ".1"))
+	must(l.Sync())
+	if p := b.logProblem(); p != nil {
+		t.Errorf("the problem stays: %v", p)
+	}
+}

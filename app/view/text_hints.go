@@ -17,6 +17,8 @@ var hintsOfDoctorJA = []phrase{
 	{"Check that the file is there and yours.", "ファイルがあること、所有者がご自身であることを確認してください。"},
 	{"The end of the audit log was damaged; the file as it was is kept as %s.", "監査ログの末尾が壊れていました。元のファイルは$1として残してあります。"},
 	{"Run keyporter log --verify to see whether records are missing, and keep that file while you find out why.", "keyporter log --verify で記録が欠けていないかを確認し、原因が分かるまでそのファイルを残してください。"},
+	{"The audit log grows without limit, because %s cannot be read.", "$1を読み取れないため、監査ログが際限なく大きくなっています。"},
+	{"Take away what stands there if it is no file of yours, or make it readable again.", "心当たりのないものがそこにあれば取り除き、そうでなければ読み取れるようにしてください。"},
 	{"The audit log is not as it was written. %s, line %d: %s.", "監査ログが書かれたときのままではありません。$1の$2行目: $3。"},
 	{"See all places with keyporter log --verify, and keep the files while you find out who changed them.", "すべての箇所を keyporter log --verify で確認し、誰が変更したかが分かるまでファイルを残してください。"},
 

@@ -51,6 +51,7 @@ type Log struct {
 	file    *os.File   // nil after a failure: the next batch opens it again
 	size    int64
 	full    int64 // the size from which on a rotation is tried
+	unread  error // why the last one that was tried could not read the files
 	closed  bool
 	waiting []waiter      // records that are not in the file yet
 	missed  Loss          // those that there was no room for
@@ -102,6 +103,14 @@ func (l *Log) HeadProblem() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.noHead
+}
+
+// RotateProblem returns why the file grows on although it is full: an older one that
+// cannot be read. It is nil if they can.
+func (l *Log) RotateProblem() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unread
 }
 
 // SetAside returns where the file as it was is kept, if its end was found damaged, or "".

@@ -267,7 +267,10 @@ func (l *Log) sync() error {
 	if l.closed {
 		return nil
 	}
-	if len(l.waiting) > 0 || l.missed.Records > 0 || l.lost != nil {
+	if l.unread != nil {
+		l.full = l.opt.Size // somebody may have mended it
+	}
+	if len(l.waiting) > 0 || l.missed.Records > 0 || l.lost != nil || l.unread != nil {
 		l.lost = l.write()
 	}
 	return errors.Join(l.lost, l.keepHead())

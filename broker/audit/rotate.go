@@ -50,6 +50,7 @@ func (l *Log) gone() bool {
 // somebody reads), or the oldest one has to stay, the file grows on, and a later batch
 // tries again: a record is worth more than the size. l.mu is held.
 func (l *Log) rotate() error {
+	l.unread = nil
 	free := 1
 	for ; free <= l.opt.Keep; free++ {
 		if _, err := os.Lstat(l.name(free)); errors.Is(err, fs.ErrNotExist) {
@@ -67,8 +68,8 @@ func (l *Log) rotate() error {
 	if err := l.closeFile(); err != nil {
 		return err
 	}
-	for i := free - 1; i >= 0; i-- {
 	l.growBy(0) // unless a new one is begun
+	for i := free - 1; i >= 0; i-- {
 		err := os.Rename(l.name(i), l.name(i+1))
 		if err == nil {
 			err = atomicfile.SyncDir(filepath.Dir(l.opt.Path))
@@ -80,11 +81,11 @@ func (l *Log) rotate() error {
 	return nil
 }
 
-// letGo makes room for the oldest file but one. The oldest is let go of once the
 // growBy has the next rotation tried when the file is that much longer, which is never
 // soon: to try costs more than a record. l.mu is held.
 func (l *Log) growBy(more int64) { l.full = l.size + max(more, l.opt.Size/8) }
 
+// letGo makes room for the oldest file but one. The oldest is let go of once the
 // others hold as many bytes of sealed records as a rotation leaves, in one row with
 // it, whole and without a gap, up to the newest; more is how many bytes that still
 // takes. Whatever stands there instead of the files that Keyporter put there, no
@@ -94,14 +95,14 @@ func (l *Log) growBy(more int64) { l.full = l.size + max(more, l.opt.Size/8) }
 func (l *Log) letGo() (more int64, err error) {
 	if l.chain == nil {
 		f, err := atomicfile.Open(l.name(l.opt.Keep))
-		if err != nil {
+		if l.unread = err; err != nil {
 			return 0, fmt.Errorf("read audit log: %w", err)
 		}
 		defer f.Close()
 		return 0, keepSealed(f)
 	}
 	row, err := l.lookThrough(context.Background())
-	if err != nil {
+	if l.unread = err; err != nil {
 		return 0, err
 	}
 	if row.gaps > 0 {

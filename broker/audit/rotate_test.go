@@ -160,3 +160,26 @@ func TestTheLogDoesNotGrow(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// What stands in an older file's place and cannot be read has the log grow on; that is
+// said, until somebody takes it away.
+func TestALogThatGrowsBecauseAnOlderFileCannotBeReadSaysSo(t *testing.T) {
+	d := newDesk(t, 1000)
+	d.numbers(1, 40)
+	d.must(d.RotateProblem())
+	d.must(os.Rename(d.path(2), d.path(9)))
+	d.must(os.Mkdir(d.path(2), 0o700))
+	d.numbers(41, 60)
+	if err := d.RotateProblem(); err == nil || d.size <= 2000 {
+		t.Errorf("the file has %d bytes, and the problem is %v", d.size, err)
+	}
+	d.must(d.Log.Sync())
+	if d.RotateProblem() == nil {
+		t.Error("it is forgotten after five seconds")
+	}
+	d.must(os.Remove(d.path(2)))
+	d.must(os.Rename(d.path(9), d.path(2)))
+	d.must(d.Log.Sync())
+	d.must(d.RotateProblem())
+	d.whole(d.verify().Records)
+}

@@ -89,8 +89,9 @@ func (s *Sent) Forget() {
 	s.values = nil
 }
 
-// Remove is Remove of all of them.
-func (s *Sent) Remove(text string) string { return without(text, false, s.all()) }
+// Remove is Remove of those that are no words, for a text that a program goes on to
+// read: an address in it must stay whole.
+func (s *Sent) Remove(text string) string { return without(text, false, s.noWords()) }
 
 // Quote is Quote without any of them.
 func (s *Sent) Quote(text string, limit int) string { return quote(text, limit, s.all()) }
@@ -102,18 +103,18 @@ const notAWord = 8
 // In reports whether one of them stands in a text, which may be long. Those that may be
 // words do not count.
 func (s *Sent) In(text string) bool {
-	var all []spelled
-	for _, v := range s.all() {
-		if len(v.letters) > 0 && len(v.letters[0]) >= notAWord {
-			all = append(all, v)
-		}
-	}
-	for ; text != ""; text = text[min(len(text), looked/2):] { // by halves, of which each is in two parts
-		if part := text[:min(len(text), looked)]; without(part, false, all) != part {
+	all := s.noWords()
+	for ; text != ""; text = text[min(len(text), 3*looked/2):] { // looked/2 bytes are in two parts
+		if part := text[:min(len(text), 2*looked)]; without(part, false, all) != part {
 			return true
 		}
 	}
 	return false
+}
+
+// noWords returns those that stand in a longer text by no chance.
+func (s *Sent) noWords() []spelled {
+	return slices.DeleteFunc(s.all(), func(v spelled) bool { return len(v.letters) == 0 || len(v.letters[0]) < notAWord })
 }
 
 func (s *Sent) all() []spelled {

@@ -32,7 +32,7 @@ const decodings = 3
 // A spelled is a secret with what it is looked for as.
 type spelled struct {
 	exact   [][]byte
-	letters [][]byte // as lettersOnly has them
+	letters [][]byte // as form.letters has them
 	base64  [][]byte // the same
 }
 
@@ -61,7 +61,7 @@ func spellAll(values []string) []spelled {
 
 // letters leaves the letters and digits of ASCII, small, in which the two alphabets of
 // base64 are one.
-func letters(s string) []byte { return plain(s).decode(lettersOnly).text }
+func letters(s string) []byte { return plain(s).letters().text }
 
 // without takes all out of text. If that was cut it may end with the beginning of one.
 func without(text string, cut bool, all []spelled) string {
@@ -71,7 +71,7 @@ func without(text string, cut bool, all []spelled) string {
 	marks := make([]mark, len(text))
 	found := false
 	for _, f := range formsOf(text) {
-		letters := f.decode(lettersOnly)
+		letters := f.letters()
 		look := func(in form, as mark, spellings [][]byte) {
 			for _, s := range spellings {
 				found = in.mark(s, marks, as) || found
@@ -147,7 +147,10 @@ func formsOf(text string) []form {
 		last := all[done:]
 		done = len(all)
 		for _, f := range last {
-			for _, d := range []decoder{percent, backslash, reference} {
+			for _, d := range decoders {
+				if bytes.IndexByte(f.text, d.first) < 0 {
+					continue
+				}
 				g := f.decode(d)
 				if !slices.ContainsFunc(all, func(known form) bool { return bytes.Equal(known.text, g.text) }) {
 					all = append(all, g)
@@ -189,34 +192,62 @@ func (f form) set(from, to int, marks []mark, as mark) {
 	}
 }
 
-// A decoder returns what the n bytes at the beginning of b say. With n 0 the first byte
-// stands for itself.
-type decoder func(b []byte) (says []byte, n int)
+// A decoder knows one way to write a text.
+type decoder struct {
+	first  byte // with which all begins that it decodes
+	decode func(b []byte) (says []byte, n int)
+}
+
+// Their functions return what the n bytes at the beginning of b say. With n 0 the first
+// byte stands for itself.
+var decoders = []decoder{{'%', percent}, {'\\', backslash}, {'&', reference}}
 
 func (f form) decode(d decoder) form {
-	var g form
+	g := f.empty()
 	for i := 0; i < len(f.text); {
-		says, n := d(f.text[i:])
+		if n := bytes.IndexByte(f.text[i:], d.first); n != 0 {
+			end := i + n
+			if n < 0 {
+				end = len(f.text)
+			}
+			g.text, g.from, g.to = append(g.text, f.text[i:end]...), append(g.from, f.from[i:end]...), append(g.to, f.to[i:end]...)
+			i = end
+			continue
+		}
+		says, n := d.decode(f.text[i:])
 		if n == 0 {
 			says, n = f.text[i:i+1], 1
 		}
 		for _, c := range says {
-			g.text, g.from, g.to = append(g.text, c), append(g.from, f.from[i]), append(g.to, f.to[i+n-1])
+			g.add(c, f.from[i], f.to[i+n-1])
 		}
 		i += n
 	}
 	return g
 }
 
-func lettersOnly(b []byte) ([]byte, int) {
-	c := b[0]
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return []byte{c + 'a' - 'A'}, 1
-	case letter(c):
-		return nil, 0
+// letters leaves what letters does.
+func (f form) letters() form {
+	g := f.empty()
+	for i, c := range f.text {
+		if letter(c) {
+			if c <= 'Z' && c >= 'A' {
+				c += 'a' - 'A'
+			}
+			g.add(c, f.from[i], f.to[i])
+		}
 	}
-	return nil, 1
+	return g
+}
+
+// empty returns a form with room for what f says.
+func (f form) empty() form {
+	n := len(f.text)
+	return form{make([]byte, 0, n), make([]int32, 0, n), make([]int32, 0, n)}
+}
+
+func (f *form) add(c byte, from, to int32) {
+	f.text, f.from, f.to = append(f.text, c), append(f.from, from), append(f.to, to)
 }
 
 func letter(c byte) bool {
@@ -224,15 +255,15 @@ func letter(c byte) bool {
 }
 
 func percent(b []byte) ([]byte, int) {
-	if b[0] != '%' {
+	c, ok := digits(b[1:], 2)
+	if ok == 0 {
 		return nil, 0
 	}
-	c, ok := digits(b[1:], 2)
-	return []byte{byte(c)}, 3 * ok
+	return []byte{byte(c)}, 3
 }
 
 func backslash(b []byte) ([]byte, int) {
-	if b[0] != '\\' || len(b) < 2 {
+	if len(b) < 2 {
 		return nil, 0
 	}
 	switch c := b[1]; {
@@ -270,9 +301,6 @@ func digits(b []byte, n int) (value rune, ok int) {
 const longestReference = len("&CounterClockwiseContourIntegral;")
 
 func reference(b []byte) ([]byte, int) {
-	if b[0] != '&' {
-		return nil, 0
-	}
 	end := bytes.IndexByte(b[:min(len(b), longestReference)], ';')
 	if end < 0 {
 		return nil, 0

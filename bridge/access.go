@@ -86,7 +86,8 @@ func (l *link) Renew(ctx context.Context, refused *streamable.Credentials, heade
 	return v.cred, nil
 }
 
-// heard returns what a server said, for the agent: without what it was sent.
+// heard returns what a server said, for the agent: without what it was sent, but for
+// what may be a word of an address there.
 func (l *link) heard(fields []string) []string {
 	var said []string
 	for _, f := range fields {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"keyporter/broker/local"
+	"keyporter/broker/secret"
 	"keyporter/internal/hint"
 )
 
@@ -72,5 +73,26 @@ func TestAServerThatIsNeverContentIsAskedThreeTimesMore(t *testing.T) {
 	h.end()
 	if asked != maxStepUps {
 		t.Errorf("the agent was asked %d times, want %d", asked, maxStepUps)
+	}
+}
+
+func TestAShortSecretLeavesTheAddressInAChallengeWhole(t *testing.T) {
+	const metadata = "https://mcp.acme.com/.well-known/oauth-protected-resource"
+	a := newAgent(serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", error_description="not `+marker+`-one", resource_metadata="`+metadata+`"`)
+		w.WriteHeader(http.StatusForbidden)
+	})))
+	a.state.SecretQuery = map[string]secret.Plain{"customer": {Value: secret.New("acme")}}
+	var got []string
+	a.stepUp = func(r local.StepUpRequest) (*local.Token, error) {
+		got = r.Challenge
+		return nil, hint.New(hint.Refused, "The permission is missing.", "Ask for it.")
+	}
+	h := start(t, a)
+	h.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}`)
+	h.wantHas(`"id":1`, "The permission is missing.")
+	h.end()
+	if said := strings.Join(got, ""); !strings.Contains(said, metadata) || strings.Contains(said, marker) {
+		t.Errorf("the agent is told %q", got)
 	}
 }

@@ -135,6 +135,9 @@ func (k *keeper) note(method string, cursor, result []byte) {
 			return
 		}
 	}
+	if len(result) > maxKept {
+		return
+	}
 	sum := maphash.Bytes(k.seed, result)
 	if k.last[method] == sum {
 		return
@@ -163,7 +166,7 @@ func (k *keeper) forget() {
 	clear(k.pages)
 }
 
-// maxKept is how large a list may be, in bytes, to be kept.
+// maxKept is how large an answer may be, in bytes, to be kept.
 const maxKept = 4 << 20
 
 // whole returns the complete list that this page ends, or nil.
@@ -189,7 +192,7 @@ func (k *keeper) whole(method, member string, cursor, result []byte) []byte {
 		p.items = append(p.items, e...)
 	}
 	p.next = bytes.Clone(next)
-	if len(p.items) > maxKept {
+	if max(len(p.first), len(p.items)) > maxKept {
 		delete(k.pages, method)
 		return nil
 	}

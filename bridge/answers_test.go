@@ -35,3 +35,22 @@ func TestCompleteListsAreKeptWithAllTheirPages(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerThatIsTooLongIsNotKept(t *testing.T) {
+	long := strings.Repeat("x", maxKept)
+	for name, pages := range map[string][]string{
+		"on one page":            {`{"tools":[{"name":"` + long + `"}]}`},
+		"beside the first items": {`{"tools":[],"x":"` + long + `","nextCursor":"2"}`, `{"tools":[]}`},
+		"on two pages":           {`{"tools":[{"name":"` + long[1:] + `"}],"nextCursor":"2"}`, `{"tools":[{"name":"` + long[1:] + `"}]}`},
+	} {
+		k := newKeeper(nil)
+		var cursor []byte
+		for _, page := range pages {
+			k.note(methodListTools, cursor, []byte(page))
+			cursor = []byte(`"2"`)
+		}
+		if len(k.todo) != 0 || len(k.pages) != 0 {
+			t.Errorf("%s: %d answers and %d lists wait for the agent", name, len(k.todo), len(k.pages))
+		}
+	}
+}

@@ -89,10 +89,18 @@ const maxWords = 4000
 // what the server was sent.
 func inWords(err error, sent *secret.Sent) error {
 	var answer *jsonrpc.Error
+	var said *hint.Error
 	switch {
 	case err == nil:
 		return nil
-	case !errors.As(err, &answer):
+	case errors.As(err, &answer):
+	case errors.As(err, &said):
+		h := hint.New(said.Code, sent.Quote(said.What, maxWords), sent.Quote(said.Do, maxWords))
+		if said.Cause != nil {
+			h.Cause = &quotedError{sent.Quote(said.Cause.Error(), maxWords), said.Cause}
+		}
+		return h
+	default:
 		return &quotedError{sent.Quote(err.Error(), maxWords), err}
 	}
 	var own struct {

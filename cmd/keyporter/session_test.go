@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -61,5 +62,19 @@ func TestAServersErrorsAreSaidWithoutWhatItWasSent(t *testing.T) {
 				t.Errorf("%s: %v, which is said as %q", name, err, text)
 			}
 		})
+	}
+}
+
+func TestASentenceAroundAServersWordsIsSaidWithoutWhatItWasSent(t *testing.T) {
+	var sent secret.Sent
+	sent.Add(secret.New("SECRETWORD-token"))
+	cause := fmt.Errorf("it said SECRET\u200bWORD-token: %w", context.Canceled)
+	err := inWords(fmt.Errorf("call: %w", hint.Wrap(cause, hint.Refused, "It refuses SECRETWORD-token.", "Replace SECRETWORD-token.")), &sent)
+	h := hint.Of(err)
+	if text := fmt.Sprint(h.Code, ": ", h.Text(), " ", h.Cause); text != "refused: It refuses [removed]. Replace [removed]. it said [removed]: context canceled" {
+		t.Errorf("it is said as %q", text)
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Error("the cause is lost")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"filippo.io/age"
+
 	"keyporter/internal/atomicfile"
 )
 

@@ -82,13 +82,9 @@ func lastWords(lines []string) *hint.Error {
 	return nil
 }
 
-// CannotStart returns why no agent can start, or why the one did not that was started
-// last, as far as that can be seen without starting one. Nobody is asked whether one
-// runs.
-func CannotStart(p paths.Paths) error {
-	if err := p.CheckRuntime(); err != nil {
-		return err
-	}
+// DidNotStart returns why the agent did not start that was started last, as far as its
+// log tells: the next one may. Nobody is asked whether one runs.
+func DidNotStart(p paths.Paths) error {
 	f, err := atomicfile.Open(p.AgentLog())
 	if err != nil {
 		return nil // no agent has been started
@@ -103,7 +99,7 @@ func CannotStart(p paths.Paths) error {
 		return nil
 	}
 	if failed := lastWords((&agentLog{file: f}).tail()); failed != nil {
-		return failed
+		return hint.New(failed.Code, "The last one did not start: "+failed.What, failed.Do)
 	}
 	return nil
 }

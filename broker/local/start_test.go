@@ -292,7 +292,7 @@ func TestAgentThatFailsShowsTheEndOfItsLog(t *testing.T) {
 // "The Keyporter agent did not start" was all, and the reason stood in the details.
 func TestAgentThatFailsIsHeardInItsOwnWords(t *testing.T) {
 	env, p := bare(t)
-	if err := CannotStart(p); err != nil {
+	if err := DidNotStart(p); err != nil {
 		t.Errorf("before any agent: %v", err)
 	}
 	_, err := Dial(t.Context(), DialOptions{Paths: p, Start: Always, Environ: append(env, "TEST_AGENT=refuses")})
@@ -300,15 +300,15 @@ func TestAgentThatFailsIsHeardInItsOwnWords(t *testing.T) {
 	if h := hint.Of(err); h == nil || h.Text() != want || h.Cause == nil || !strings.Contains(h.Cause.Error(), "Details: one |") {
 		t.Errorf("got %v", err)
 	}
-	if h := hint.Of(CannotStart(p)); h == nil || h.Text() != want {
-		t.Errorf("the next one would meet %v", h)
+	if h := hint.Of(DidNotStart(p)); h == nil || h.Text() != "The last one did not start: "+want {
+		t.Errorf("of the last one is said: %v", h)
 	}
 	// One that starts may log nothing.
 	c, _ := started(t, DialOptions{Paths: p, Start: Always, Environ: env})
 	if err := c.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := CannotStart(p); err != nil {
+	if err := DidNotStart(p); err != nil {
 		t.Errorf("after one that ran: %v", err)
 	}
 }

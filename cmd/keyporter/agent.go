@@ -70,7 +70,8 @@ func (p *program) status() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.notRunning(stopped, hint.Of(local.CannotStart(where)), asJSON)
+				cannot := where.CheckRuntime()
+				return p.notRunning(stopped, cannot == nil, hint.Of(cmp.Or(cannot, local.DidNotStart(where))), asJSON)
 			}
 			if err != nil {
 				return err
@@ -90,9 +91,9 @@ func (p *program) status() *cobra.Command {
 	return c
 }
 
-// notRunning is the status when there is no agent. problem is what the next one would
-// meet, as far as that is known.
-func (p *program) notRunning(stopped bool, problem *hint.Error, asJSON bool) error {
+// notRunning is the status when there is no agent. problem is what the last one met,
+// or what the next one would if none can start.
+func (p *program) notRunning(stopped, canStart bool, problem *hint.Error, asJSON bool) error {
 	if asJSON {
 		return p.printJSON(struct {
 			Agent   *local.Agent        `json:"agent"`
@@ -105,7 +106,7 @@ func (p *program) notRunning(stopped bool, problem *hint.Error, asJSON bool) err
 	switch {
 	case stopped:
 		fmt.Fprintln(p.stdout, "Keyporter is stopped. Start it: keyporter start")
-	case problem == nil:
+	case canStart:
 		fmt.Fprintln(p.stdout, "The agent is not running. It starts by itself when it is needed.")
 	default:
 		fmt.Fprintln(p.stdout, "The agent is not running.")

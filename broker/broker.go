@@ -97,6 +97,7 @@ type Broker struct {
 	tasks sync.WaitGroup // sign-ins and openings of the vault
 
 	edits      chan struct{} // one slot: who holds it edits config.json (file) and the vault together
+	behind     string        // why config.json could not be brought up to the vault; of who holds edits
 	memWrites  chan struct{} // one slot: who holds it writes state.json and memWritten
 	memWritten []byte
 	installs   chan struct{}   // one slot: who holds it edits MCP clients' files

@@ -121,8 +121,13 @@ func (b *Broker) finishEdit(v *vault.File) (*account.Config, error) {
 // person may have mended. The caller holds b.edits.
 func (b *Broker) catchUp(v *vault.File) {
 	cfg, err := b.finishEdit(v)
+	before := b.behind
+	b.behind = ""
 	switch {
 	case err != nil:
+		if b.behind = err.Error(); b.behind == before {
+			return // tried again and again until the person has mended it
+		}
 		b.opt.Log.Warn("config.json not brought up to the vault", "err", err)
 	case cfg != nil:
 		b.opt.Log.Info("config.json brought up to the vault, after an edit that was interrupted")

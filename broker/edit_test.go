@@ -160,6 +160,33 @@ func TestAHandEditThatBreaksTheFileDuringAnEditCostsNoServer(t *testing.T) {
 	}
 }
 
+// Where the system cannot say that the file changed, there was a line for each look at it.
+func TestALogDoesNotGrowWhileAHandEditIsBroken(t *testing.T) {
+	w := newWorld(t)
+	w.addStatic("desk")
+	whole, err := os.ReadFile(w.paths.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.alone(func() {
+		w.halfAnEdit("ours")
+		for i, mistake := range []string{`{"servers"`, `{"servers": 1}`} {
+			writeText(t, w.paths.ConfigFile(), mistake)
+			for range 3 {
+				w.catchUp(w.Broker.vault)
+			}
+			if n := strings.Count(w.log.String(), "not brought up to the vault"); n != i+1 {
+				t.Errorf("%d lines about %d mistakes:\n%s", n, i+1, w.log)
+			}
+		}
+		writeText(t, w.paths.ConfigFile(), string(whole))
+		w.catchUp(w.Broker.vault)
+		if w.file.Waits() || w.config().Servers["ours"] == nil {
+			t.Error("the edit is not finished once the file is mended")
+		}
+	})
+}
+
 // The vault has the change then, so it is not lost, and is not said to be.
 func TestAnEditWhoseSecondHalfFailsIsFinishedAtTheNext(t *testing.T) {
 	w := newWorld(t)

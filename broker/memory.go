@@ -173,15 +173,19 @@ func (b *Broker) saveMemory() error {
 // writeMemory writes state.json and the pause mark, which is there whenever the file
 // says so: the file decides, and the mark is for when it cannot be read.
 func (b *Broker) writeMemory(text []byte, paused bool) error {
-	var marked error
+	mark := func() {
+		if err := atomicfile.SetMark(b.opt.Paths.PauseMark(), paused); err != nil {
+			b.opt.Log.Warn("pause mark not as state.json says", "paused", paused, "err", err)
+		}
+	}
 	if paused {
-		marked = atomicfile.SetMark(b.opt.Paths.PauseMark(), true)
+		mark()
 	}
 	if err := atomicfile.WriteFile(b.opt.Paths.StateFile(), append(text, '\n')); err != nil {
 		return atomicfile.Unwritable(b.opt.Paths.StateFile(), err)
 	}
 	if !paused {
-		marked = atomicfile.SetMark(b.opt.Paths.PauseMark(), false)
+		mark()
 	}
-	return marked
+	return nil
 }

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -110,5 +112,38 @@ func TestAPauseMarkDoesNotContradictTheStateFile(t *testing.T) {
 	w.stop()
 	if _, err := os.Lstat(w.paths.PauseMark()); err == nil {
 		t.Error("the mark is left")
+	}
+}
+
+// "Paused, but only until it is started anew" was said, and was not so.
+func TestAPauseWhoseMarkFailsIsRememberedAllTheSame(t *testing.T) {
+	w := newWorld(t)
+	if err := os.MkdirAll(filepath.Join(w.paths.PauseMark(), "x"), 0o700); err != nil { // no file can take its place
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		do     func(context.Context) error
+		paused bool
+	}{{"pause", w.Pause, true}, {"resume", w.Resume, false}} {
+		if err := tt.do(t.Context()); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if m, _ := loadMemory(w.paths); m.Paused != tt.paused {
+			t.Errorf("%s: the next agent begins paused: %t", tt.name, m.Paused)
+		}
+		before, err := os.Stat(w.paths.StateFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.saveMemory(); err != nil {
+			t.Error(err)
+		}
+		if after, err := os.Stat(w.paths.StateFile()); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: state.json is written again without need", tt.name)
+		}
+		if n := strings.Count(w.log.String(), "pause mark not as state.json says"); n == 0 {
+			t.Errorf("%s: the log does not say that the mark failed", tt.name)
+		}
 	}
 }

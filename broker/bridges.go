@@ -234,9 +234,7 @@ func (b *Broker) setPaused(ctx context.Context, paused bool, event string) error
 	}
 	h := hint.Of(err)
 	what := "Keyporter is paused, but only until it is started anew: "
-	if paused && markedSince(b.opt.Paths) {
-		what = "Keyporter is paused, and will be when it is started anew, but not all could be saved: "
-	} else if !paused {
+	if !paused {
 		what = "Keyporter goes on, but will be paused again when it is started anew: "
 	}
 	return hint.Wrap(err, h.Code, what+h.What, h.Do)

@@ -83,8 +83,6 @@ func loadMemory(p paths.Paths) (*memory, *hint.Error) {
 	var problem *hint.Error
 	if err != nil {
 		m = &memory{Paused: wasPaused(p, form.Paused)}
-	} else if !m.Paused {
-		m.Paused = markedSince(p)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		problem = setAside(p, m.Paused, err)
@@ -112,18 +110,6 @@ func wasPaused(p paths.Paths, said json.RawMessage) bool {
 	marked, err := atomicfile.Marked(p.PauseMark())
 	text := string(said)
 	return marked || err != nil || text != "" && text != "false" && text != "null"
-}
-
-// markedSince reports whether the pause mark was made after state.json was written: by
-// a pause that state.json could not take, as on a full disk. Resuming writes the file
-// and then removes the mark; a version that has none leaves an older one.
-func markedSince(p paths.Paths) bool {
-	mark, err := os.Lstat(p.PauseMark())
-	if err != nil {
-		return false
-	}
-	state, err := os.Stat(p.StateFile())
-	return err != nil || mark.ModTime().After(state.ModTime())
 }
 
 // setAside moves a state.json that cannot be read away and says so.
@@ -178,9 +164,6 @@ func (b *Broker) saveMemory() error {
 		return nil
 	}
 	if err := b.writeMemory(text, paused); err != nil {
-		if paused && markedSince(b.opt.Paths) {
-			b.memWritten = nil // resuming has to take that back, also where it changes nothing in the file
-		}
 		return err
 	}
 	b.memWritten = text
@@ -188,7 +171,7 @@ func (b *Broker) saveMemory() error {
 }
 
 // writeMemory writes state.json and the pause mark, which is there whenever the file
-// says so: the later of the two decides, and the mark alone when the file cannot be read.
+// says so: the file decides, and the mark is for when it cannot be read.
 func (b *Broker) writeMemory(text []byte, paused bool) error {
 	mark := func() {
 		if err := atomicfile.SetMark(b.opt.Paths.PauseMark(), paused); err != nil {

@@ -3,12 +3,10 @@ package broker
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"keyporter/broker/local"
 	"keyporter/internal/fakemcp"
@@ -107,10 +105,6 @@ func TestAPauseMarkDoesNotContradictTheStateFile(t *testing.T) {
 	if err := os.WriteFile(w.paths.PauseMark(), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	earlier := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(w.paths.PauseMark(), earlier, earlier); err != nil {
-		t.Fatal(err)
-	}
 	w.start()
 	if w.snapshot().Paused {
 		t.Error("it is paused")
@@ -152,60 +146,4 @@ func TestAPauseWhoseMarkFailsIsRememberedAllTheSame(t *testing.T) {
 			t.Errorf("%s: the log does not say that the mark failed", tt.name)
 		}
 	}
-}
-
-// The mark takes no room on a full disk, state.json does: the next agent went on.
-func TestAPauseThatStateFileCannotTakeIsNotForgotten(t *testing.T) {
-	w := newWorld(t)
-	mcp := fakemcp.Start(t, fakemcp.Options{Open: true})
-	w.addStatic("key")
-	w.add("notes", mcp.URL(), func(p *local.PutServer) { p.Server.Account = "key"; p.Bind = true })
-	if err := w.saveMemory(); err != nil {
-		t.Fatal(err)
-	}
-	path, earlier := w.paths.StateFile(), time.Now().Add(-time.Hour)
-	change := func(errs ...error) {
-		t.Helper()
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	pause := func() {
-		t.Helper()
-		change(os.Rename(path, path+"-moved"), os.MkdirAll(filepath.Join(path, "x"), 0o700), // no file can take its place
-			os.Chtimes(path, earlier, earlier), os.Chtimes(path+"-moved", earlier, earlier))
-		if h := hint.Of(w.Pause(t.Context())); h == nil || !strings.Contains(h.What, "will be when it is started anew") || !strings.Contains(h.What, "state.json") {
-			t.Errorf("the user hears %v", h)
-		}
-	}
-	free := func() {
-		t.Helper()
-		change(os.RemoveAll(path), os.Rename(path+"-moved", path))
-	}
-
-	// The user may take it back.
-	pause()
-	free()
-	if err := w.Resume(t.Context()); err != nil {
-		t.Error(err)
-	}
-	w.stop()
-	w.start()
-	w.wantPaused(false)
-
-	// Else it lasts.
-	pause()
-	change(w.Stop(t.Context()))
-	if err := <-w.ended; err == nil {
-		t.Error("the agent's end does not say what is not saved")
-	}
-	free()
-	w.start()
-	w.wantPaused(true)
-	if err := w.Resume(t.Context()); err != nil {
-		t.Error(err)
-	}
-	w.stop()
-	w.start()
-	w.wantPaused(false)
 }

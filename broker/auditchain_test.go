@@ -28,6 +28,16 @@ func (c *clinic) stopInTrouble() {
 	c.ended = nil
 }
 
+// unwritten puts a folder in the log's place, which is beside it then, and makes two
+// records.
+func (c *clinic) unwritten() {
+	log := c.paths.Audit()
+	c.must(os.Rename(log, log+".x"))
+	c.must(os.Mkdir(log, 0o700))
+	c.must(c.Pause(c.t.Context()))
+	c.must(c.Resume(c.t.Context()))
+}
+
 // told fails unless log --verify and doctor say something of the log.
 func (c *clinic) told(want string) {
 	c.t.Helper()
@@ -104,10 +114,7 @@ func TestTheVaultLearnsWhereTheLogEndsAtEachStart(t *testing.T) {
 func TestRecordsThatTheAgentCouldNotWriteAreToldByTheNext(t *testing.T) {
 	c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
 	log := c.paths.Audit()
-	c.must(os.Rename(log, log+".x"))
-	c.must(os.Mkdir(log, 0o700))
-	c.must(c.Pause(t.Context()))
-	c.must(c.Resume(t.Context()))
+	c.unwritten()
 	c.noteUnsaved(nil)
 	if p := c.snapshot().Problem; p == nil || !strings.Contains(p.Text(), "What programs do is not logged") {
 		t.Errorf("the state's problem is %v", p)
@@ -125,10 +132,7 @@ func TestRecordsThatTheAgentCouldNotWriteAreToldByTheNext(t *testing.T) {
 func TestRecordsThatWereWrittenAreNotToldAsLostAfterAKill(t *testing.T) {
 	c := withStatic(t, fakemcp.Start(t, fakemcp.Options{Open: true}).URL())
 	log := c.paths.Audit()
-	c.must(os.Rename(log, log+".x"))
-	c.must(os.Mkdir(log, 0o700))
-	c.must(c.Pause(t.Context()))
-	c.must(c.Resume(t.Context()))
+	c.unwritten()
 	if c.keepLogEnd(t.Context(), c.vault) == nil { // the hour is over
 		t.Fatal("a folder was written as the log")
 	}

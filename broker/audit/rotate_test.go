@@ -34,34 +34,12 @@ func TestFewRecordsPushNoOldOneOut(t *testing.T) {
 				d.must(os.Rename(d.path(0), d.path(i)))
 			}
 		},
-		"by copies of it": func(d *desk) { last(d); copyTo(d, 1); copyTo(d, 2) },
-		"by hard links to it": func(d *desk) {
-			last(d)
-			d.must(os.Link(d.path(3), d.path(2)))
-			d.must(os.Link(d.path(3), d.path(1)))
-		},
-		"by hard links to what is written": func(d *desk) {
-			last(d)
-			d.add("history")
-			d.must(os.Link(d.path(0), d.path(2)))
-			d.must(os.Link(d.path(0), d.path(1)))
-		},
-		"by links to it": func(d *desk) {
-			last(d)
-			d.must(os.Symlink(d.path(3), d.path(2)))
-			d.must(os.Symlink(d.path(3), d.path(1)))
-		},
-		"by links to what is written": func(d *desk) {
-			last(d)
-			d.add("history")
-			d.must(os.Symlink(d.path(0), d.path(2)))
-			d.must(os.Symlink(d.path(0), d.path(1)))
-		},
-		"by links to nothing": func(d *desk) {
-			last(d)
-			d.must(os.Symlink("nothing", d.path(2)))
-			d.must(os.Symlink("nothing", d.path(1)))
-		},
+		"by copies of it":                  func(d *desk) { last(d); copyTo(d, 1); copyTo(d, 2) },
+		"by hard links to it":              func(d *desk) { last(d); links(d, os.Link, d.path(3)) },
+		"by hard links to what is written": func(d *desk) { last(d); d.add("history"); links(d, os.Link, d.path(0)) },
+		"by links to it":                   func(d *desk) { last(d); links(d, os.Symlink, d.path(3)) },
+		"by links to what is written":      func(d *desk) { last(d); d.add("history"); links(d, os.Symlink, d.path(0)) },
+		"by links to nothing":              func(d *desk) { last(d); links(d, os.Symlink, "nothing") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, 1000)
@@ -80,6 +58,12 @@ func TestFewRecordsPushNoOldOneOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// links puts a link to a file into the two places before the oldest one.
+func links(d *desk, link func(to, path string) error, to string) {
+	d.must(link(to, d.path(2)))
+	d.must(link(to, d.path(1)))
 }
 
 func writeAll(d *desk, text string) {

@@ -15,15 +15,7 @@ func TestWhatWaitsIsKeptWhileAFileCannotBeRead(t *testing.T) {
 	for _, name := range []string{"config.json", "config.json.next"} {
 		t.Run(name, func(t *testing.T) {
 			f := newFile(t, `{"version":1,"servers":{},"accounts":{}}`)
-			c, err := f.Load()
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Servers["notes"] = &account.Server{Name: "notes", URL: "https://notes.example/mcp"}
-			staged, err := f.Stage(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+			staged := stageNotes(t, f)
 			path := strings.TrimSuffix(f.Path, "config.json") + name
 			hide(t, path)
 			if done, err := f.Finish(staged); done != nil || err == nil || !strings.Contains(hint.Of(err).What, path) {
@@ -45,15 +37,7 @@ func TestWhatWaitsIsKeptWhileAFileCannotBeRead(t *testing.T) {
 func TestWhatWaitsIsDoneToWhatAPersonHasWrittenMeanwhile(t *testing.T) {
 	const text = `{"version":1,"servers":{"wiki":{"url":"https://wiki.example/mcp","scopes":[],"mine": {"a":1}}},"accounts":{}}`
 	f := newFile(t, text)
-	c, err := f.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Servers["notes"] = &account.Server{Name: "notes", URL: "https://notes.example/mcp"}
-	staged, err := f.Stage(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	staged := stageNotes(t, f)
 	for _, step := range []string{"moved", "broken", "moved again"} {
 		hand := strings.Replace(text, "wiki.example", strings.ReplaceAll(step, " ", "-")+".example", 1)
 		if step == "broken" {
@@ -101,4 +85,19 @@ func show(t *testing.T, path string) {
 	if err := os.Rename(path+".aside", path); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// stageNotes stages f with the server notes added.
+func stageNotes(t *testing.T, f *File) Staged {
+	t.Helper()
+	c, err := f.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Servers["notes"] = &account.Server{Name: "notes", URL: "https://notes.example/mcp"}
+	staged, err := f.Stage(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return staged
 }

@@ -12,21 +12,7 @@ import (
 // A signal may come while the kernel is asked whether the process lives; the runtime
 // sends many.
 func TestASignalDoesNotEndTheProcessOfAConnection(t *testing.T) {
-	l, err := net.Listen("unix", t.TempDir()+"/s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	own, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	_, c := connected(t, net.ListenConfig{})
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	thread, stop, stopped := unix.Gettid(), make(chan struct{}), make(chan struct{})

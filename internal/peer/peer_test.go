@@ -22,25 +22,31 @@ func TestAnotherUsersProcessIsNotThisUser(t *testing.T) {
 }
 
 func TestOwnProcessIsAtBothEnds(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	client, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	server, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
+	client, server := connected(t, net.ListenConfig{})
 	for _, c := range []net.Conn{client, server} {
 		if p, err := Verify(c); err != nil || p != (Process{UID: os.Getuid(), PID: os.Getpid()}) {
 			t.Errorf("got %+v, %v", p, err)
 		}
 	}
+}
+
+// connected returns both ends of a connection through a Unix socket.
+func connected(t *testing.T, listen net.ListenConfig) (client, server net.Conn) {
+	t.Helper()
+	l, err := listen.Listen(t.Context(), "unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err = net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	server, err = l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return client, server
 }

@@ -8,21 +8,7 @@ import (
 
 // The agent's log was full of the panics of readers that got -1.
 func TestAConnectionThatBreaksIsReadAsOneThatBreaks(t *testing.T) {
-	l, err := (&net.ListenConfig{Control: NameSenders}).Listen(t.Context(), "unix", t.TempDir()+"/s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	own, err := net.Dial("unix", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	own, c := connected(t, net.ListenConfig{Control: NameSenders})
 	only := Only(c, os.Getpid())
 	// What is not read is lost with the connection, and the reader is told.
 	if _, err := c.Write([]byte("unread")); err != nil {

@@ -12,7 +12,7 @@ ldflags = -ldflags '-s -w -X main.version=$(version)'
 # has run.
 cc = "$$(scripts/cc)"
 
-FUZZTIME ?= 30s
+FUZZCOUNT ?= 200000x
 KILLS ?= 1000
 # A commit whose programs make soak puts beside the present ones.
 OLDER ?= 2fce977
@@ -64,7 +64,7 @@ test: ## everything that is checked, and the set-up it needs
 	@scripts/setup go tray test node
 	CC=$(cc) scripts/lint
 	CGO_ENABLED=1 CC=$(cc) go test -race -timeout 15m ./...
-	scripts/fuzz 3s
+	scripts/fuzz 20000x
 
 conformance: ## the official MCP conformance suite; writes docs/conformance.md
 	@scripts/setup go node
@@ -98,9 +98,9 @@ powercut: ## each condition in which a power cut may leave the files (make test:
 	@scripts/setup go test
 	KEYPORTER_POWERCUT_EVERY=1 CGO_ENABLED=0 go test -count=1 -timeout 30m -v ./test/powercut
 
-fuzz: ## each fuzz target for FUZZTIME (30s)
+fuzz: ## each fuzz target with FUZZCOUNT inputs (200000x)
 	@scripts/setup go
-	scripts/fuzz '$(FUZZTIME)'
+	scripts/fuzz '$(FUZZCOUNT)'
 
 lint: ## gofmt, vet, staticcheck, known vulnerabilities
 	@scripts/setup go tray

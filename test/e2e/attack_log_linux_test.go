@@ -167,7 +167,7 @@ func TestALogThatIsPutAsideForAWhileMissesNothing(t *testing.T) {
 	h.tells("could not be written here")
 }
 
-// So does any program of the user to the agent (prlimit --fsize).
+// Any program of the user can give the agent such a limit (prlimit --fsize).
 func TestALimitOnTheSizeOfFilesKeepsNothingOutOfTheLog(t *testing.T) {
 	t.Parallel()
 	h := plainHome(t).quick()

@@ -14,7 +14,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 )
 
@@ -100,7 +99,12 @@ func squat(socket, says string) error {
 // Knock is Say as another user. dir takes a copy of the test binary, and
 // has to be open to everybody.
 func Knock(ctx context.Context, dir, socket, says string) (string, error) {
-	cmd, err := as(ctx, dir, knocks, socket, says)
+	return KnockAs(ctx, Nobody, dir, socket, says)
+}
+
+// KnockAs is Knock as a certain user.
+func KnockAs(ctx context.Context, uid uint32, dir, socket, says string) (string, error) {
+	cmd, err := as(ctx, uid, dir, knocks, socket, says)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +116,7 @@ func Knock(ctx context.Context, dir, socket, says string) (string, error) {
 // told ends that, and returns what was said to them. dir is as for Knock; the
 // socket's folder is one that everybody can write to.
 func Squat(ctx context.Context, dir, socket, says string) (told func() (string, error), err error) {
-	cmd, err := as(ctx, dir, squats, socket, says)
+	cmd, err := as(ctx, Nobody, dir, squats, socket, says)
 	if err != nil {
 		return nil, err
 	}
@@ -140,18 +144,31 @@ func Squat(ctx context.Context, dir, socket, says string) (told func() (string, 
 	return end, nil
 }
 
-// as makes a command that runs a copy of the test binary as another user.
-func as(ctx context.Context, dir string, args ...string) (*exec.Cmd, error) {
+// as makes a command that runs a copy of the test binary as a user.
+func as(ctx context.Context, uid uint32, dir string, args ...string) (*exec.Cmd, error) {
 	self, err := os.ReadFile(program)
 	if err != nil {
 		return nil, err
 	}
-	child := filepath.Join(dir, "child")
-	if err := os.WriteFile(child, self, 0o755); err != nil {
+	child, err := writeProgram(dir, self)
+	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, child, args...)
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	return cmd, nil
+}
+
+// writeProgram writes a file that is to be started. A child of another test that
+// inherited it, open for writing, would keep it from being started.
+func writeProgram(dir string, content []byte) (string, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	f, err := os.CreateTemp(dir, "child")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(content)
+	return f.Name(), errors.Join(err, f.Chmod(0o755), f.Close())
 }

@@ -2,11 +2,11 @@ package scan
 
 import (
 	"encoding/json"
-	"os"
 	"path"
 	"strings"
 
 	"keyporter/broker/secret"
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/lazy"
 )
 
@@ -126,7 +126,7 @@ func (r *reader) expand(s string) string {
 
 // headerFile reads "Name: value" lines.
 func (r *reader) headerFile(out *Remote, file string, headers map[string]string) bool {
-	b, err := os.ReadFile(file)
+	b, err := atomicfile.ReadFile(file)
 	if err != nil {
 		return false
 	}
@@ -167,7 +167,7 @@ func clientInfo(value string) (c staticClient) {
 	b := []byte(value)
 	if file, ok := strings.CutPrefix(value, "@"); ok {
 		var err error
-		if b, err = os.ReadFile(file); err != nil {
+		if b, err = atomicfile.ReadFile(file); err != nil {
 			return c
 		}
 	}

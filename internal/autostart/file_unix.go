@@ -14,7 +14,7 @@ import (
 
 // read returns the entry's text, or nil if there is none.
 func read(path string) ([]byte, error) {
-	b, err := os.ReadFile(path)
+	b, err := atomicfile.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -14,12 +14,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 
+	"keyporter/internal/atomicfile"
 	"keyporter/internal/peer"
 )
 
@@ -49,7 +51,8 @@ type Instance struct {
 // further start, on a goroutine of its own, and must return at once. If another
 // one runs, the error is ErrRuns.
 func Acquire(ctx context.Context, dir, name string, show func()) (*Instance, error) {
-	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600))
+	lock := flock.New(filepath.Join(dir, name+".lock"), flock.SetPermissions(0o600),
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|atomicfile.Nonblock)) // waits at no pipe that lies there
 	socket := filepath.Join(dir, name+".sock")
 	for {
 		mine, err := lock.TryLock()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"keyporter/internal/peer/peertest"
@@ -83,5 +84,20 @@ func TestAnotherUsersListenerIsNotTheAppThatRuns(t *testing.T) {
 	}
 	if got, err := told(); err != nil || got != "" {
 		t.Errorf("another user's program was told %q (%v)", got, err)
+	}
+}
+
+// A pipe would hold up every start, until somebody opens its other end.
+func TestAPipeInThePlaceOfTheLockHangsNobody(t *testing.T) {
+	ctx, dir := testContext(t), t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "tray.lock"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	i, err := Acquire(ctx, dir, "tray", func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Close(); err != nil {
+		t.Error(err)
 	}
 }

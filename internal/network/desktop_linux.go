@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"keyporter/internal/atomicfile"
 )
 
 // readDesktop asks KDE's file where the desktop is KDE, and GNOME's settings
@@ -18,7 +20,7 @@ func readDesktop(ctx context.Context, getenv func(string) string) Desktop {
 	}
 	desktop := strings.ToUpper(getenv("XDG_CURRENT_DESKTOP"))
 	if desktop == "" || strings.Contains(desktop, "KDE") {
-		text, err := os.ReadFile(filepath.Join(config, "kioslaverc"))
+		text, err := atomicfile.ReadFile(filepath.Join(config, "kioslaverc"))
 		if d := kde(string(text)); err == nil && d != (Desktop{}) || strings.Contains(desktop, "KDE") {
 			return d
 		}

@@ -372,7 +372,7 @@ func TestAServerThatEndsASignInIsToldOfOnce(t *testing.T) {
 		t.Error(err)
 	}
 	st := w.snapshot()
-	w.until("a notification", func(*local.State) bool { _, n := w.seen(); return n > 0 })
+	w.untilSeen("a notification", func(_, n int) bool { return n > 0 })
 	if len(st.Notices) != 1 || !st.Notices[0].SignedOut || st.Notices[0].Server != "notes" {
 		t.Errorf("notices %+v", st.Notices)
 	}
@@ -398,6 +398,7 @@ func TestTwentyWaitingBridgesMakeOneNoticeAndNoBrowser(t *testing.T) {
 		wg.Go(func() { errs <- w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: 30 * time.Second}) })
 	}
 	w.until("a notice", func(st *local.State) bool { return len(st.Notices) == 1 })
+	w.untilSeen("a notification", func(_, n int) bool { return n > 0 })
 	if err := w.signIn("notes", "alice"); err != nil {
 		t.Fatal(err)
 	}
@@ -438,12 +439,7 @@ func TestAClickOnTheNotificationSignsIn(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: 30 * time.Second}) }()
 	w.until("a notice", func(st *local.State) bool { return len(st.Notices) == 1 })
-	for {
-		if _, n := w.seen(); n == 1 {
-			break
-		}
-		<-time.After(time.Millisecond)
-	}
+	w.untilSeen("a notification", func(_, n int) bool { return n == 1 })
 	w.mu.Lock()
 	click := w.clicks[0]
 	w.mu.Unlock()
@@ -473,6 +469,7 @@ func TestTheSignInToolOpensABrowserOnlyWhereTheUserHasBeen(t *testing.T) {
 		t.Errorf("answer = %+v, want what the user can do", out)
 	}
 	w.until("a notice", func(st *local.State) bool { return len(st.Notices) == 1 })
+	w.untilSeen("a notification", func(_, n int) bool { return n > 0 })
 	ask()
 	w.until("the notice", func(st *local.State) bool { return len(st.Notices) == 1 && st.Servers[0].State == local.SignInNeeded })
 	if opened, notices := w.seen(); opened != 0 || notices != 1 {
@@ -489,7 +486,8 @@ func TestTheSignInToolOpensABrowserOnlyWhereTheUserHasBeen(t *testing.T) {
 	w.mu.Lock()
 	w.user = ""
 	w.mu.Unlock()
-	if ask(); len(w.opened) != 0 {
+	ask()
+	if opened, _ := w.seen(); opened != 0 {
 		t.Error("a model opened the browser within ten minutes of the last one")
 	}
 	w.Broker.mu.Lock()
@@ -497,6 +495,7 @@ func TestTheSignInToolOpensABrowserOnlyWhereTheUserHasBeen(t *testing.T) {
 	w.Broker.mu.Unlock()
 	ask()
 	w.until("a sign-in under way", func(st *local.State) bool { return st.Servers[0].State == local.SigningIn })
+	w.untilSeen("a browser", func(opened, _ int) bool { return opened > 0 })
 	ask()
 	if opened, _ := w.seen(); opened != 1 {
 		t.Errorf("%d browsers, want one", opened)
@@ -510,12 +509,23 @@ func TestABrowserLoopEndsAfterThree(t *testing.T) {
 	w := newWorld(t)
 	_, mcp := oauthServer(t, fakeas.Options{})
 	w.add("notes", mcp.URL(), func(p *local.PutServer) { p.Server.SignIn = account.SignInBrowser })
-	for range 6 {
-		_ = w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: 200 * time.Millisecond})
+	for i := range 3 {
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() { _ = w.AwaitReady(ctx, local.AwaitRequest{Server: "notes", Wait: time.Hour}) })
+		w.untilSeen("a browser", func(opened, _ int) bool { return opened == i+1 })
+		cancel()
+		wg.Wait()
 		if err := w.CancelSignIn(t.Context(), local.Name{Name: "notes"}); err != nil {
 			t.Fatal(err)
 		}
 		w.until("the sign-in to end", func(st *local.State) bool { return st.Servers[0].State == local.SignInNeeded })
+	}
+	for range 3 {
+		wantCode(t, w.AwaitReady(t.Context(), local.AwaitRequest{Server: "notes", Wait: time.Millisecond}), hint.SignInNeeded)
+		if st := w.status("notes"); st.State != local.SignInNeeded {
+			t.Errorf("the server is %s, want no sign-in under way", st.State)
+		}
 	}
 	if opened, _ := w.seen(); opened != 3 {
 		t.Errorf("%d browsers were opened, want 3", opened)

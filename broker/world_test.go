@@ -46,6 +46,7 @@ type world struct {
 	clicks  []func()
 	change  func(*Options) // nil: nothing is changed
 	user    string         // who signs in when the agent opens a browser; empty: nobody
+	shown   chan struct{}  // closed at the next browser or notification
 }
 
 // saysNo is a user who declines.
@@ -72,7 +73,7 @@ func newWorld(t *testing.T) *world {
 func newWorldWith(t *testing.T, change func(*Options)) *world {
 	t.Helper()
 	dir := t.TempDir()
-	w := &world{t: t, paths: paths.Paths{Config: dir, State: dir, Runtime: dir}, log: &lockedBuffer{}, change: change}
+	w := &world{t: t, paths: paths.Paths{Config: dir, State: dir, Runtime: dir}, log: &lockedBuffer{}, change: change, shown: make(chan struct{})}
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -125,6 +126,7 @@ func (w *world) browse(_ context.Context, url string, private bool) error {
 	w.mu.Lock()
 	w.opened = append(w.opened, url)
 	w.private = private
+	w.tellShown()
 	user := w.user
 	w.mu.Unlock()
 	if user == saysNo {
@@ -139,13 +141,41 @@ func (w *world) notify(_ context.Context, n local.Notice, click func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.notices, w.clicks = append(w.notices, n), append(w.clicks, click)
+	w.tellShown()
 	return nil
+}
+
+// tellShown is called with w.mu.
+func (w *world) tellShown() {
+	close(w.shown)
+	w.shown = make(chan struct{})
 }
 
 func (w *world) seen() (opened, notices int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.opened), len(w.notices)
+}
+
+// untilSeen waits until ok, looking again at each browser and notification. These
+// come after the change of the state that they are about.
+func (w *world) untilSeen(what string, ok func(opened, notices int) bool) {
+	w.t.Helper()
+	limit := time.After(20 * time.Second)
+	for {
+		w.mu.Lock()
+		shown := w.shown
+		done := ok(len(w.opened), len(w.notices))
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-shown:
+		case <-limit:
+			w.t.Fatalf("waiting for %s", what)
+		}
+	}
 }
 
 func (w *world) noSecretIn(where, text string) {

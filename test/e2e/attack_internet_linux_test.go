@@ -29,6 +29,7 @@ type internet struct {
 	hosts   map[string]http.Handler // by name
 	names   map[string][][]string   // addresses of a name, one answer after the other; the last one stays
 	lookups map[string]int
+	asked   []string // for which names, of all
 	reached []string // to which address each connection was made
 }
 
@@ -127,6 +128,7 @@ func (n *internet) lookup(query []byte) ([]byte, bool) {
 	m.Response, m.RecursionAvailable, m.Additionals = true, true, nil
 	name := strings.TrimSuffix(q.Name.String(), ".")
 	n.mu.Lock()
+	n.asked = append(n.asked, name)
 	answers := n.names[name]
 	var addresses []string
 	if len(answers) > 0 {
@@ -248,11 +250,20 @@ func (n *internet) wantPublic(t *testing.T, what string) int {
 	return all
 }
 
-// forget forgets the connections so far.
-func (n *internet) forget() {
+// traffic returns which names were looked up, and to where connections were made,
+// since it was last asked.
+func (n *internet) traffic() (asked, reached []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.reached = nil
+	asked, reached = n.asked, n.reached
+	n.asked, n.reached = nil, nil
+	return asked, reached
+}
+
+// connections is how many connections traffic has.
+func (n *internet) connections() int {
+	_, reached := n.traffic()
+	return len(reached)
 }
 
 // home returns a home that trusts this internet's certificates.

@@ -80,6 +80,8 @@ func TestNobodyIsLedInside(t *testing.T) {
 		{"by a name that changes its mind", (*site).byRebinding},
 		{"by localhost that is elsewhere", (*site).byLocalhost},
 		{"by a profile", (*site).byProfile},
+		{"by its own name", (*site).byItsOwnName},
+		{"at a start", (*site).atAStart},
 	} {
 		t.Run(attack.name, func(t *testing.T) {
 			of := *s
@@ -206,7 +208,7 @@ func (s *site) byLocalhost(t *testing.T) {
 	if m := c.ask("initialize", initializeParams); !strings.Contains(m.String(), "should be this computer, but leads elsewhere") || thief.Load() != 0 {
 		t.Errorf("a bridge says %v, and sent %d requests to another computer", m, thief.Load())
 	}
-	n.forget()
+	n.connections() // those to this computer
 }
 
 // byProfile has the address of a team's profile lead to a place that anybody on

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"keyporter/broker/local"
+	"keyporter/internal/fakeas"
 )
 
 func TestASignInThatNobodyWaitsForAnyMoreEnds(t *testing.T) {
@@ -34,4 +37,34 @@ func TestASignInThatNobodyWaitsForAnyMoreEnds(t *testing.T) {
 			t.Errorf("the sign-in ended after %v, deserted: %v; want %v", d, at.deserted, deserted)
 		}
 	})
+}
+
+// Somebody interrupts keyporter login and types it again before the first one is over.
+func TestASignInRightAfterOneWasInterruptedIsAnotherOne(t *testing.T) {
+	w := newWorld(t)
+	as, mcp := oauthServer(t, fakeas.Options{})
+	w.add("notes", mcp.URL(), nil)
+	ending := &attempt{server: "notes", asker: person, cancel: func() {}, events: []*local.SignInEvent{{Open: as.URL() + "/the-page-of-the-first"}}}
+	w.update(func() { w.attempts["notes"] = ending })
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	_ = w.follow(gone, ending, false, func(*local.SignInEvent) error { return nil }) // the first one, which leaves
+	done := make(chan error, 1)
+	go func() { done <- w.signIn("notes", "alice") }()
+	for joined := false; !joined; {
+		news := w.news()
+		w.mu.Lock()
+		joined = ending.waiters > 0
+		w.mu.Unlock()
+		if !joined {
+			<-news
+		}
+	}
+	w.finish(ending, context.Canceled)
+	if err := <-done; err != nil {
+		t.Errorf("the second sign-in: %v", err)
+	}
+	if st := w.status("notes"); st.State != local.Ready {
+		t.Errorf("state = %s", st.State)
+	}
 }

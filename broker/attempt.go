@@ -182,39 +182,6 @@ func (b *Broker) finish(at *attempt, err error) {
 	}
 }
 
-// follow tells one caller of an attempt's events until it is over. A caller who
-// leaves as the last one ends it, unless the agent opened the browser itself.
-func (b *Broker) follow(ctx context.Context, at *attempt, joined bool, tell func(*local.SignInEvent) error) error {
-	b.update(func() { at.waiters++ })
-	defer b.update(func() {
-		if at.waiters--; at.waiters == 0 && !at.opens {
-			at.cancel()
-		}
-	})
-	for told := 0; ; {
-		news := b.news()
-		b.mu.Lock()
-		events, over, err := at.events[told:], at.over, at.err
-		b.mu.Unlock()
-		told += len(events)
-		for _, ev := range events {
-			mine := *ev
-			mine.Joined = joined && ev.Open != ""
-			if err := tell(&mine); err != nil {
-				return err
-			}
-		}
-		if over {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-news:
-		}
-	}
-}
-
 // startSignIn begins a sign-in that no caller follows.
 func (b *Broker) startSignIn(s *account.Server, who asker) error {
 	b.mu.Lock()

@@ -40,11 +40,7 @@ func (b *Broker) signInEach(ctx context.Context, s *account.Server, r local.Sign
 	var last *local.SignInEvent
 	for done := map[string]bool{}; ; {
 		done[s.Account] = true
-		at, joined, err := b.begin(s, r, person)
-		if err != nil {
-			return err
-		}
-		err = b.follow(ctx, at, joined, func(ev *local.SignInEvent) error {
+		err := b.signInOnce(ctx, s, r, func(ev *local.SignInEvent) error {
 			if ev.Done {
 				last = ev
 				return nil

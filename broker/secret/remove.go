@@ -33,8 +33,11 @@ const looked = 32 << 10
 
 func quote(text string, limit int, all []spelled) string {
 	cut := limit > 0 && len(text) > looked // here, or by whoever read no more of it
-	text = visible(text)
-	if n := max(looked, limit*utf8.UTFMax); limit > 0 && len(text) > n {
+	n := 0
+	if limit > 0 {
+		n = max(looked, limit*utf8.UTFMax)
+	}
+	if text = visible(text, n); n > 0 && len(text) > n {
 		text = strings.ToValidUTF8(text[:n], "")
 	}
 	text = without(text, cut, all)
@@ -44,20 +47,30 @@ func quote(text string, limit int, all []spelled) string {
 	return text
 }
 
-// visible puts a text on one line and leaves out what does not show.
-func visible(text string) string {
-	text = strings.Map(func(r rune) rune {
+// visible puts a text on one line and leaves out what does not show. Of a text that is
+// longer than most then, a little more is enough; 0 means all of it.
+func visible(text string, most int) string {
+	var b strings.Builder
+	space := false // to be written once something follows
+	for _, r := range text {
 		switch {
-		case r > ' ' && r < unicode.MaxASCII:
-			return r
 		case unicode.IsSpace(r):
-			return ' '
+			space = b.Len() > 0
+			continue
+		case r > ' ' && r < unicode.MaxASCII:
 		case r == utf8.RuneError, !unicode.IsPrint(r), unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
-			return -1
+			continue
 		}
-		return r
-	}, text)
-	return strings.Join(strings.Fields(text), " ")
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+		if most > 0 && b.Len() > most {
+			break
+		}
+	}
+	return b.String()
 }
 
 // kept is how many values Sent remembers.

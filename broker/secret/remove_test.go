@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestASecretIsTakenOutInEachSpelling(t *testing.T) {
@@ -146,6 +147,20 @@ func TestWhatWasSentIsNoticedInJSON(t *testing.T) {
 	} {
 		if s.In(text) != want {
 			t.Errorf("In(%s) = %t", text, !want)
+		}
+	}
+}
+
+// What is read of a long text is what a reading of all of it would begin with.
+func TestABeginningIsReadAsTheWholeTextIs(t *testing.T) {
+	text := strings.Repeat(" a\u200b \u00a0é\x1b\xff\n名 ", 100)
+	all := visible(text, 0)
+	if !strings.HasPrefix(all, "a é 名 a é") || strings.HasSuffix(all, " ") {
+		t.Fatalf("all of it: %.40q", all)
+	}
+	for most := 1; most < len(all)+10; most++ {
+		if got := visible(text, most); !strings.HasPrefix(all, got) || len(got) < min(most, len(all)) || len(got) > most+utf8.UTFMax+1 {
+			t.Errorf("%d: %d bytes, %.40q", most, len(got), got)
 		}
 	}
 }

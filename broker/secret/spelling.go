@@ -37,7 +37,7 @@ type spelled struct {
 }
 
 func spell(v string) spelled {
-	s := spelled{exact: [][]byte{[]byte(v), []byte(visible(v))}}
+	s := spelled{exact: [][]byte{[]byte(v), []byte(visible(v, 0))}}
 	if len(v) < shortest {
 		return s
 	}

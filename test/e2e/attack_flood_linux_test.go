@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"keyporter/internal/fakeas"
@@ -105,6 +106,47 @@ func TestABridgeOutlivesAnswersWithoutAnEnd(t *testing.T) {
 	}
 	// One message may have 64 MiB; growing to that takes twice as much for a moment.
 	if got := peakMemory(t, c.cmd.Process.Pid); got > 256<<10 {
+		t.Errorf("the bridge had %d KiB at most", got)
+	}
+	c.close()
+}
+
+// TestManyLargeRefusalsAtOnceTakeNoMemory has a server refuse hundreds of calls with a
+// megabyte each, all at once. What is read of them shares one limit.
+func TestManyLargeRefusalsAtOnceTakeNoMemory(t *testing.T) {
+	t.Parallel()
+	const calls = 400
+	h := newHome(t, "KEYPORTER_LOG=info")
+	s := newHostile(h, fakeas.Options{})
+	s.signedIn(h)
+	c := h.launch("acme")
+	c.initialize()
+	c.wantText(c.add(1, 2), "3")
+	var came atomic.Int32
+	all := make(chan struct{}) // closed when all calls are there
+	text := bytes.Repeat([]byte("refused "), 1<<17)
+	s.answers(fakemcp.Path, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // the calls are all alike
+		if came.Add(1) == calls {
+			close(all)
+		}
+		<-all
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write(text)
+	})
+	var answers []<-chan message
+	for range calls {
+		answers = append(answers, c.add(1, 2))
+	}
+	for _, answer := range answers {
+		if m := c.take("the end of a call", answer); m.Error == nil && !strings.Contains(string(m.Result), `"isError":true`) {
+			t.Fatalf("a call that was refused: %.200v", m)
+		}
+	}
+	s.answers(fakemcp.Path, nil)
+	c.wantText(c.add(3, 4), "7")
+	// 32 MiB of them at a time, a copy of each for the words, and what Go has not collected.
+	if got := peakMemory(t, c.cmd.Process.Pid); got > 240<<10 {
 		t.Errorf("the bridge had %d KiB at most", got)
 	}
 	c.close()

@@ -53,9 +53,9 @@ func TestASignInRightAfterOneWasInterruptedIsAnotherOne(t *testing.T) {
 	go func() { done <- w.signIn("notes", "alice") }()
 	for joined := false; !joined; {
 		news := w.news()
-		w.mu.Lock()
+		w.Broker.mu.Lock()
 		joined = ending.waiters > 0
-		w.mu.Unlock()
+		w.Broker.mu.Unlock()
 		if !joined {
 			<-news
 		}

@@ -156,7 +156,9 @@ func as(ctx context.Context, uid uint32, dir string, args ...string) (*exec.Cmd,
 	}
 	cmd := exec.CommandContext(ctx, child, args...)
 	cmd.Dir, cmd.Env, cmd.Stderr = "/", []string{}, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	if int(uid) != os.Getuid() {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	}
 	return cmd, nil
 }
 

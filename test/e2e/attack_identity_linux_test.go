@@ -188,3 +188,65 @@ func TestAProgramThatBecomesAnotherOneIsNotTakenForIt(t *testing.T) {
 	}
 	asks(tray, "a token")
 }
+
+// lastPID is where the system says which number the process before the next one got
+// (proc_sys_kernel(5)). Root may choose it; others wait until the numbers begin anew.
+const lastPID = "/proc/sys/kernel/ns_last_pid"
+
+// A program that was allowed for as long as it runs has ended, and another process of the
+// same program has its number.
+func TestTheNumberOfAProcessThatEndedAllowsNobody(t *testing.T) {
+	t.Parallel()
+	h := newHome(t).quick()
+	h.keyed()
+	h.do("settings", "set", "approvals=session")
+	shell := filepath.Join(h.dir, "sh")
+	check(t, exec.Command("cp", "/bin/sh", shell).Run())
+	const script = `while read next; do "$0" call acme get_time >/dev/null 2>&1; echo "code $?"; done`
+	start := func() (*exec.Cmd, func() string) {
+		cmd := exec.Command(shell, "-c", script, program)
+		cmd.Env, cmd.Dir = h.env, h.dir
+		in, err := cmd.StdinPipe()
+		check(t, err)
+		out, err := cmd.StdoutPipe()
+		check(t, err)
+		check(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		return cmd, func() string {
+			_, err := io.WriteString(in, "\n")
+			check(t, err)
+			line, err := lines.ReadString('\n')
+			check(t, err)
+			return strings.TrimSpace(line)
+		}
+	}
+	end := func(cmd *exec.Cmd) {
+		check(t, cmd.Process.Kill())
+		_ = cmd.Wait() // killed
+	}
+	first, calls := start()
+	if code := calls(); code != "code 4" {
+		t.Errorf("before it is allowed: %s", code)
+	}
+	h.allow(h.asking(shell, local.ApprovalWaiting).ID)
+	if code := calls(); code != "code 0" {
+		t.Errorf("once it is allowed: %s", code)
+	}
+	end(first)
+	second, calls := start()
+	defer func() { end(second) }()
+	until(t, "another process to get the number", func() bool {
+		if second.Process.Pid == first.Process.Pid {
+			return true
+		}
+		if os.WriteFile(lastPID, fmt.Append(nil, first.Process.Pid-1), 0) != nil {
+			return true // the number is another one then
+		}
+		end(second)
+		second, calls = start()
+		return false
+	})
+	if code := calls(); code != "code 4" {
+		t.Errorf("process %d, which has the number of process %d: %s", second.Process.Pid, first.Process.Pid, code)
+	}
+}

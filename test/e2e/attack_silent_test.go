@@ -18,48 +18,39 @@ import (
 // A silence takes requests and answers none.
 type silence struct {
 	asked, gone chan struct{} // a value for each request, as it comes and as its client leaves
-	end         chan struct{} // closed when the server goes away
 }
 
 func newSilence() *silence {
-	return &silence{make(chan struct{}, 16), make(chan struct{}, 16), make(chan struct{})}
+	return &silence{make(chan struct{}, 16), make(chan struct{}, 16)}
 }
 
 func (s *silence) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body) // else nobody hears that the client has gone
 	s.asked <- struct{}{}
-	select {
-	case <-r.Context().Done():
-		s.gone <- struct{}{}
-	case <-s.end:
-		panic(http.ErrAbortHandler)
-	}
+	<-r.Context().Done()
+	s.gone <- struct{}{}
 }
 
 // TestASignInThatIsNeverAnsweredHoldsUpNobody has each endpoint of a sign-in take the
-// request and say nothing. The agent works on for others, and the person can leave.
+// request and say nothing, while others use the agent and a bridge. The person can
+// leave, and begin anew.
 func TestASignInThatIsNeverAnsweredHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "KEYPORTER_LOG=info")
-	s := newHostile(h, fakeas.Options{})
-	other := newWorld(h, fakeas.Options{})
-	h.do("add", "other", other.mcp.URL())
-	h.do("login", "other")
-	c := h.launch("other")
+	newWorld(h, fakeas.Options{}).signedIn(h)
+	c := h.launch("acme")
 	c.initialize()
-
-	silent := newHostile(h, fakeas.Options{})
-	mute := newSilence()
+	silent, mute := newHostile(h, fakeas.Options{}), newSilence()
 	silent.answers(fakemcp.Path, mute.ServeHTTP)
 	_, _, added := h.start("add", "silent", silent.mcp.URL()) // which takes three seconds
-
-	h.do("add", "acme", s.mcp.URL(), "--offline")
+	s := newHostile(h, fakeas.Options{})
+	h.do("add", "mute", s.mcp.URL(), "--offline")
 	for _, endpoint := range []string{fakemcp.MetadataPath, fakeas.Metadata, fakeas.Register, fakeas.Token} {
 		mute := newSilence()
 		s.answers(endpoint, mute.ServeHTTP)
-		login, _, ended := h.start("login", "acme")
+		login, _, ended := h.start("login", "mute")
 		wants(t, "a request to "+endpoint, mute.asked)
-		h.do("token", "other")
+		h.do("token", "acme")
 		h.do("list")
 		c.wantText(c.add(1, 2), "3")
 		select {
@@ -71,56 +62,14 @@ func TestASignInThatIsNeverAnsweredHoldsUpNobody(t *testing.T) {
 				t.Errorf("%s: exit code %d\n%s", endpoint, r.code, h.said(r.err))
 			}
 		}
-
 		wants(t, "the end of the request to "+endpoint, mute.gone)
-
 		s.answers(endpoint, nil)
 	}
-	h.do("login", "acme")
+	h.do("login", "mute")
 	c.close()
 	if r := wants(t, "the end of an add that is not answered", added); r.code != 0 || h.said(r.err) == "" || !strings.Contains(h.do("list"), "silent") {
 		t.Errorf("add: exit code %d\n%s", r.code, h.said(r.err))
 	}
-}
-
-// TestACallThatIsNeverAnsweredHoldsUpNoOther has a server take calls and say nothing.
-// The bridge's other calls go on, and when the server goes away, those fail with words.
-func TestACallThatIsNeverAnsweredHoldsUpNoOther(t *testing.T) {
-	t.Parallel()
-	h := newHome(t, "KEYPORTER_LOG=info")
-	s := newHostile(h, fakeas.Options{})
-	s.signedIn(h)
-	c := h.launch("acme")
-	c.initialize()
-	c.wantText(c.add(1, 2), "3")
-	mute := newSilence()
-	s.answers(fakemcp.Path, mute.ServeHTTP)
-	var calls []<-chan message
-	for range 10 {
-		calls = append(calls, c.beginCall("greet", map[string]any{}))
-		wants(t, "a call", mute.asked)
-	}
-	s.answers(fakemcp.Path, nil)
-	for n := range 20 {
-		c.wantText(c.add(n, 100), fmt.Sprint(n+100))
-	}
-	for _, call := range calls {
-		if len(call) > 0 || len(mute.gone) > 0 {
-			t.Error("a call was given up though its client waits")
-		}
-	}
-
-	close(mute.end)
-	for _, call := range calls {
-		if m := c.take("the end of a call", call); m.Error == nil && !strings.Contains(string(m.Result), `"isError":true`) {
-			t.Errorf("a call that nobody answered: %v", m)
-		}
-	}
-
-	c.wantText(c.add(3, 4), "7")
-
-	c.close()
-
 }
 
 // oddIDs are what no header field can carry as visible ASCII, or none of a decent size.
@@ -128,11 +77,17 @@ var oddIDs = map[string]string{
 	"escape sequences": "a\x1b[31mb", "a C1 control": "a\u009b31m", "a tabulator": "a\tb", "ten thousand characters": strings.Repeat("a", 10_000),
 }
 
-// TestASessionWithAnOddIDIsRefused has a server name sessions so that whoever repeats
-// the name writes what a terminal, a log or the next server would obey.
-func TestASessionWithAnOddIDIsRefused(t *testing.T) {
+// TestNoOddIDOfAServerIsRepeated has a server name sessions and events so that whoever
+// repeats the name writes what a terminal, a log or the next server would obey.
+func TestNoOddIDOfAServerIsRepeated(t *testing.T) {
 	t.Parallel()
 	h := newHome(t, "KEYPORTER_LOG=debug")
+	t.Run("of a session", func(t *testing.T) { oddSessions(t, h.in(t)) })
+	t.Run("of an event", func(t *testing.T) { oddEvents(t, h.in(t)) })
+}
+
+// oddSessions has each answer to initialize name such a session.
+func oddSessions(t *testing.T, h *home) {
 	ids := map[string]string{"letters beyond ASCII": "sesión", "bytes that are no text": "a\xff\xfeb", "a NUL": "a\x00b", "an end of line": "a\rX-Evil: 1", "a megabyte": strings.Repeat("a", 1<<20)}
 	for name, id := range oddIDs {
 		ids[name] = id
@@ -161,12 +116,12 @@ func TestASessionWithAnOddIDIsRefused(t *testing.T) {
 			_ = rw.Flush() // the client may have gone
 		})
 	})
-	h.do("add", "acme", m.URL(), "--offline")
+	h.do("add", "sessions", m.URL(), "--offline")
 	for name, id := range ids {
 		mu.Lock()
 		session = id
 		mu.Unlock()
-		c := h.launch("acme")
+		c := h.launch("sessions")
 		m := c.ask("initialize", initializeParams)
 		if m.Error == nil || len(m.Error.Message) > 2000 {
 			t.Errorf("%s: %.300v", name, m)
@@ -184,10 +139,8 @@ func TestASessionWithAnOddIDIsRefused(t *testing.T) {
 	}
 }
 
-// TestAStreamIsNotResumedAtAnOddID has a server break streams off behind such an id.
-func TestAStreamIsNotResumedAtAnOddID(t *testing.T) {
-	t.Parallel()
-	h := newHome(t, "KEYPORTER_LOG=debug")
+// oddEvents has each stream break off behind such an id.
+func oddEvents(t *testing.T, h *home) {
 	resumed := make(chan string, 16)
 	var mu sync.Mutex
 	var event string // of the next answer
@@ -210,8 +163,8 @@ func TestAStreamIsNotResumedAtAnOddID(t *testing.T) {
 			}
 		})
 	})
-	h.do("add", "acme", m.URL(), "--offline")
-	c := h.launch("acme")
+	h.do("add", "streams", m.URL(), "--offline")
+	c := h.launch("streams")
 	c.initialize()
 	for name, id := range oddIDs {
 		mu.Lock()

@@ -224,29 +224,35 @@ func TestTheNumberOfAProcessThatEndedAllowsNobody(t *testing.T) {
 		check(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
 	}
-	first, calls := start()
-	if code := calls(); code != "code 4" {
-		t.Errorf("before it is allowed: %s", code)
+	allowed := func() (pid int) {
+		cmd, calls := start()
+		defer end(cmd)
+		if code := calls(); code != "code 4" {
+			t.Errorf("before it is allowed: %s", code)
+		}
+		h.allow(h.asking(shell, local.ApprovalWaiting).ID)
+		if code := calls(); code != "code 0" {
+			t.Errorf("once it is allowed: %s", code)
+		}
+		return cmd.Process.Pid
 	}
-	h.allow(h.asking(shell, local.ApprovalWaiting).ID)
-	if code := calls(); code != "code 0" {
-		t.Errorf("once it is allowed: %s", code)
-	}
-	end(first)
-	second, calls := start()
-	defer func() { end(second) }()
+	var first int
+	var second *exec.Cmd
+	var calls func() string
 	until(t, "another process to get the number", func() bool {
-		if second.Process.Pid == first.Process.Pid {
-			return true
+		first = allowed()
+		for syscall.Kill(first, 0) != nil { // else somebody else's program has it
+			chosen := os.WriteFile(lastPID, fmt.Append(nil, first-1), 0) == nil
+			second, calls = start()
+			if second.Process.Pid == first || !chosen {
+				return true
+			}
+			end(second)
 		}
-		if os.WriteFile(lastPID, fmt.Append(nil, first.Process.Pid-1), 0) != nil {
-			return true // the number is another one then
-		}
-		end(second)
-		second, calls = start()
 		return false
 	})
+	defer end(second)
 	if code := calls(); code != "code 4" {
-		t.Errorf("process %d, which has the number of process %d: %s", second.Process.Pid, first.Process.Pid, code)
+		t.Errorf("process %d, which has the number of process %d: %s", second.Process.Pid, first, code)
 	}
 }

@@ -2,12 +2,14 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"keyporter/broker/local"
 	"keyporter/internal/fakeas"
+	"keyporter/internal/hint"
 )
 
 func TestASignInThatNobodyWaitsForAnyMoreEnds(t *testing.T) {
@@ -41,30 +43,42 @@ func TestASignInThatNobodyWaitsForAnyMoreEnds(t *testing.T) {
 
 // Somebody interrupts keyporter login and types it again before the first one is over.
 func TestASignInRightAfterOneWasInterruptedIsAnotherOne(t *testing.T) {
-	w := newWorld(t)
-	as, mcp := oauthServer(t, fakeas.Options{})
-	w.add("notes", mcp.URL(), nil)
-	ending := &attempt{server: "notes", asker: person, cancel: func() {}, events: []*local.SignInEvent{{Open: as.URL() + "/the-page-of-the-first"}}}
-	w.update(func() { w.attempts["notes"] = ending })
-	gone, leave := context.WithCancel(t.Context())
-	leave()
-	_ = w.follow(gone, ending, false, func(*local.SignInEvent) error { return nil }) // the first one, which leaves
-	done := make(chan error, 1)
-	go func() { done <- w.signIn("notes", "alice") }()
-	for joined := false; !joined; {
-		news := w.news()
-		w.Broker.mu.Lock()
-		joined = ending.waiters > 0
-		w.Broker.mu.Unlock()
-		if !joined {
-			<-news
-		}
-	}
-	w.finish(ending, context.Canceled)
-	if err := <-done; err != nil {
-		t.Errorf("the second sign-in: %v", err)
-	}
-	if st := w.status("notes"); st.State != local.Ready {
-		t.Errorf("state = %s", st.State)
+	refused := hint.New(hint.Refused, "The server refused.", "")
+	for name, end := range map[string]struct {
+		first, want error
+		signIns     int
+	}{
+		"interrupted":       {context.Canceled, nil, 1},
+		"refused meanwhile": {refused, refused, 0},
+		"done meanwhile":    {nil, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			as, mcp := oauthServer(t, fakeas.Options{})
+			w.add("notes", mcp.URL(), nil)
+			ending := &attempt{server: "notes", asker: person, cancel: func() {}, events: []*local.SignInEvent{{Open: as.URL() + "/the-page-of-the-first"}}}
+			w.update(func() { w.attempts["notes"] = ending })
+			gone, leave := context.WithCancel(t.Context())
+			leave()
+			_ = w.follow(gone, ending, false, func(*local.SignInEvent) error { return nil }) // the first one, which leaves
+			done := make(chan error, 1)
+			go func() { done <- w.signIn("notes", "alice") }()
+			for joined := false; !joined; {
+				news := w.news()
+				w.Broker.mu.Lock()
+				joined = ending.waiters > 0
+				w.Broker.mu.Unlock()
+				if !joined {
+					<-news
+				}
+			}
+			w.finish(ending, end.first)
+			if err := <-done; !errors.Is(err, end.want) {
+				t.Errorf("the second sign-in: %v, want %v", err, end.want)
+			}
+			if n := as.Counters().Signins; n != end.signIns {
+				t.Errorf("%d sign-ins, want %d", n, end.signIns)
+			}
+		})
 	}
 }

@@ -5,11 +5,12 @@ import (
 
 	"keyporter/broker/account"
 	"keyporter/broker/local"
+	"keyporter/internal/hint"
 )
 
 // signInOnce begins a sign-in for a person, or joins the one under way, and tells of
-// it until it is over. One that everybody else has left just before ends without
-// having been refused: another one begins then.
+// it until it is over. One that everybody else had left just before may end for that alone:
+// another one begins then.
 func (b *Broker) signInOnce(ctx context.Context, s *account.Server, r local.SignInRequest, tell func(*local.SignInEvent) error) error {
 	for {
 		at, joined, err := b.begin(s, r, person)
@@ -18,7 +19,7 @@ func (b *Broker) signInOnce(ctx context.Context, s *account.Server, r local.Sign
 		}
 		err = b.follow(ctx, at, joined, tell)
 		b.mu.Lock()
-		again := joined && at.deserted && at.over
+		again := joined && at.deserted && at.over && at.err != nil && hint.CodeOf(at.err) != hint.Refused
 		b.mu.Unlock()
 		if !again || ctx.Err() != nil {
 			return err

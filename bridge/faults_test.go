@@ -22,7 +22,8 @@ const (
 	goodAnswer = `{"jsonrpc":"2.0","id":7,"result":{"ok":true}}`
 )
 
-// raw writes bytes on the connection of a request as they are, and cuts it.
+// raw writes bytes on the connection of a request as they are, and cuts it: a whole
+// answer among them says so (Connection: close), or the next request may come on it.
 func raw(parts ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -115,7 +116,7 @@ var faults = []struct {
 	{"HTML with status 200", says(200, "text/html", "<h1>Sign in</h1>"), []string{`"error"`, "did not answer as an MCP server", "Sign in"}},
 	{"no content type", raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"), []string{`"error"`}},
 	{"202 for a request", says(202, "", ""), []string{`"error"`, "an empty body"}},
-	{"204 for a request", raw("HTTP/1.1 204 No Content\r\n\r\n"), []string{`"error"`, "an empty body"}},
+	{"204 for a request", raw("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), []string{`"error"`, "an empty body"}},
 	{"JSON that is cut but complete as HTTP", says(200, "application/json", `{"jsonrpc":"2.0","id":7,`), []string{`"error"`}},
 	{"JSON that is no message", says(200, "application/json", `"hello"`), []string{`"error"`}},
 	{"the answer to somebody else's request", says(200, "application/json", `{"jsonrpc":"2.0","id":99,"result":{}}`), []string{`"id":7`, `"error"`, "the answer to another request"}},

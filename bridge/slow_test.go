@@ -117,7 +117,7 @@ func TestASessionIdThatNoRequestCanCarryIsRefused(t *testing.T) {
 					return
 				}
 				body := `{"jsonrpc":"2.0","id":1,"result":` + initResult + `}`
-				raw(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nMcp-Session-Id: %s\r\n\r\n%s", len(body), id, body))(w, r)
+				raw(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\nMcp-Session-Id: %s\r\n\r\n%s", len(body), id, body))(w, r)
 			}))))
 			h.send(initialize)
 			if line := h.wantHas(`"id":1`, `"error"`); len(line) > 2000 || strings.ContainsAny(line, "\x1b\u009b\x00") {

@@ -2,6 +2,11 @@ package view
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,11 +119,38 @@ func TestCallRows(t *testing.T) {
 		{&local.AuditRecord{Event: "call", Server: "Notion", Method: "tools/call", Outcome: "-32602"}, "Notion|tools/call|error (-32602)|true||"},
 		{&local.AuditRecord{Event: "install", Program: "Claude Desktop", Server: "Notion", Outcome: "ok"}, "Claude Desktop → Notion|Put in|ok|false||"},
 		{&local.AuditRecord{Event: "records_dropped", Server: "Notion", Outcome: "5"}, "Notion|Records left out|5|true||"},
+		{&local.AuditRecord{Event: "deny", Program: "python3", Server: "Notion", Outcome: "no_answer"}, "python3 → Notion|Program denied|no answer|true||"},
 		{&local.AuditRecord{Event: "new_thing", Server: "a\u202eb", Outcome: "ok"}, "ab|new thing|ok|false||"},
 	} {
 		r := CallRowOf(en, c.r)
 		if got := fmt.Sprintf("%s|%s|%s|%v|%s|%s", r.Who, r.What, r.Outcome, r.Failed, r.Latency, r.Bytes); got != c.want {
 			t.Errorf("row is %s, want %s", got, c.want)
+		}
+	}
+}
+
+// events finds the names of events in the agent's source.
+var events = regexp.MustCompile(`(?:Event: |Event = |event[A-Z]\w* += )"(\w+)"`)
+
+func TestEachEventOfTheAgentHasWords(t *testing.T) {
+	names := map[string]bool{}
+	err := filepath.WalkDir(filepath.Join("..", "..", "broker"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range events.FindAllSubmatch(source, -1) {
+			names[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil || len(names) < 20 {
+		t.Fatalf("found %v, %v", names, err)
+	}
+	ja := TextsIn(Japanese)
+	for name := range names {
+		if words := ja.event(name); strings.ContainsAny(words, "abcdefghijklmnopqrstuvwxyz") {
+			t.Errorf("%s is shown as %q in Japanese", name, words)
 		}
 	}
 }

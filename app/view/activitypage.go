@@ -64,6 +64,8 @@ func (t *Texts) event(e string) string {
 		"install": a.Install, "uninstall": a.Uninstall, "repair": a.Repair, "share": a.Share, "join": a.Join, "forget": a.Forget,
 		"scan_fix": a.ScanFix, "scan_undo": a.ScanUndo, "run": a.Run, dropped: a.Dropped,
 		"use_vault": a.UseVault, "restore_vault": a.Restored, "start": a.Start,
+		"records_lost": a.Lost, "records_waiting": a.Waiting, "log_broken": a.Broken,
+		"set_approvals": a.Approvals, "approve": a.Approve, "deny": a.Deny, "revoke": a.Revoke,
 	}
 	if w, ok := words[e]; ok {
 		return w
@@ -80,7 +82,7 @@ func (t *Texts) outcome(code string) string {
 		"": "", "ok": a.OK, "failed": a.Failed, "usage": a.Usage, "not_found": a.NotFound, "exists": a.Exists,
 		"sign_in_needed": a.SignInNeeded, "approval_needed": a.ApprovalNeeded, "locked": a.Locked, "paused": a.Paused,
 		"stopped": a.Stopped, "refused": a.Refused, "unreachable": a.Unreachable, "cancelled": a.Cancelled, "tool_error": a.ToolError,
-		"error": a.ServerError, "closed": a.Closed, "ended": a.Ended,
+		"error": a.ServerError, "closed": a.Closed, "ended": a.Ended, "no_answer": a.NoAnswer,
 	}
 	if w, ok := words[code]; ok {
 		return w

@@ -49,6 +49,13 @@ type Activity struct {
 	Restored  string // the vault, from its copy
 	Start     string // of the agent
 	Dropped   string // the outcome is how many
+	Lost      string // records that could not be written; the name says how many
+	Waiting   string // records that are not written yet
+	Broken    string // the log was found damaged
+	Approvals string // whether programs are asked about
+	Approve   string // a program
+	Deny      string
+	Revoke    string // what a program was allowed
 
 	// Why it failed, by the code of the outcome.
 	Failed         string
@@ -67,6 +74,7 @@ type Activity struct {
 	ServerError    string
 	Closed         string
 	Ended          string
+	NoAnswer       string // of a person who was asked about a program
 }
 
 // Settings are the texts of the page Settings.
@@ -158,6 +166,13 @@ var activityEN = Activity{
 	Restored:  "Vault restored",
 	Start:     "Agent started",
 	Dropped:   "Records left out",
+	Lost:      "Records lost",
+	Waiting:   "Records not written yet",
+	Broken:    "Log damaged",
+	Approvals: "Approvals changed",
+	Approve:   "Program allowed",
+	Deny:      "Program denied",
+	Revoke:    "Permission revoked",
 
 	Failed:         "failed",
 	Usage:          "wrong request",
@@ -175,6 +190,7 @@ var activityEN = Activity{
 	ServerError:    "error",
 	Closed:         "closed",
 	Ended:          "ended",
+	NoAnswer:       "no answer",
 }
 
 var activityJA = Activity{
@@ -224,6 +240,13 @@ var activityJA = Activity{
 	Restored:  "保管庫を復元",
 	Start:     "エージェントを起動",
 	Dropped:   "省略された記録",
+	Lost:      "失われた記録",
+	Waiting:   "未保存の記録",
+	Broken:    "監査ログの破損",
+	Approvals: "承認の設定を変更",
+	Approve:   "プログラムを許可",
+	Deny:      "プログラムを拒否",
+	Revoke:    "許可を取り消し",
 
 	Failed:         "失敗",
 	Usage:          "不正な要求",
@@ -241,6 +264,7 @@ var activityJA = Activity{
 	ServerError:    "エラー",
 	Closed:         "終了",
 	Ended:          "サーバーが終了",
+	NoAnswer:       "応答なし",
 }
 
 var settingsEN = Settings{

@@ -192,8 +192,9 @@ func TestFullDiskIsSaidAndForgottenOnceThereIsSpace(t *testing.T) {
 	if !inside(t) {
 		return
 	}
-	h := newHome(t)
-	v := newVolume(t, filepath.Join(h.dir, "kp"), filepath.Join(h.dir, ".config"))
+	h := bareHome(t)
+	v := newVolume(t, filepath.Join(h.dir, "kp"), filepath.Join(h.dir, ".config")) // which is there until the agent has ended
+	keyporterIn(h)
 	w := newWorld(h, fakeas.Options{}).signedIn(h)
 	damaged(h, w, "there is no space left", func() *host {
 		c := settled(h, w)
@@ -209,8 +210,9 @@ func TestReadOnlyHomeIsSaidAndServedFrom(t *testing.T) {
 		return
 	}
 	ownRuntime(t)
-	h := newHome(t, "KEYPORTER_HOME=")
+	h := bareHome(t)
 	v := newVolume(t, filepath.Join(h.dir, ".local"), filepath.Join(h.dir, ".config"))
+	keyporterIn(h, "KEYPORTER_HOME=")
 	w := newWorld(h, fakeas.Options{}).signedIn(h)
 	var c *host
 	damaged(h, w, "read-only", func() *host {

@@ -28,13 +28,8 @@ func (d *desktop) enter(t *testing.T, name string) string {
 // Only root can be two users; anybody else looks at what his own user may say.
 func TestAnotherUserAtTheTrayAppsSocketOpensNoWindow(t *testing.T) {
 	ctx, d := testContext(t), newDesktop(t)
-	agent := serveAgent(t, d.home+"/kp", state("ready"))
 	host := newHost(t, ctx, d)
-	mapped := windows(t, d)
-	first := start(t, d.environ())
-	item := must(host.Item(ctx))(t)
-	receive(t, ctx, agent.watchers)
-	must(item.WaitRow(ctx, "Open Keyporter…"))(t)
+	_, first, item, mapped := d.runs(t, ctx, host)
 
 	socket := filepath.Join(d.enter(t, "kp"), "tray.sock")
 	check(t, os.Chmod(socket, 0o777))

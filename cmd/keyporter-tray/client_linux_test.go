@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,36 +11,38 @@ import (
 	"keyporter/internal/trayhost"
 )
 
+// commandLine returns the environment of programs on the desktop, whose vault has a
+// passphrase, and runs keyporter there. Its agent is stopped in the end.
+func (d *desktop) commandLine(t *testing.T, ctx context.Context, keyporter string, more ...string) (env []string, run func(args ...string)) {
+	t.Helper()
+	pass := filepath.Join(d.home, "pass")
+	check(t, os.WriteFile(pass, []byte("SECRETWORD of the vault\n"), 0o600))
+	env = d.environ(append(more, "KEYPORTER_VAULT=passphrase", "KEYPORTER_PASSPHRASE_FILE="+pass)...)
+	runIn := func(ctx context.Context, args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(ctx, keyporter, args...)
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("keyporter %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	t.Cleanup(func() { runIn(context.Background(), "stop") }) // ctx has ended by then
+	return env, func(args ...string) { t.Helper(); runIn(ctx, args...) }
+}
+
 // TestClientThatForgotItsServersIsRestored goes through everything with the real
 // agent: Claude Desktop rewrites its file while the tray is connected, the tray
 // says so on the desktop, and the notification's button puts the servers back.
 func TestClientThatForgotItsServersIsRestored(t *testing.T) {
 	programs := buildPrograms(t)
 	ctx, d := testContext(t), newDesktop(t)
-	pass := filepath.Join(d.home, "pass")
-	check(t, os.WriteFile(pass, []byte("SECRETWORD of the vault\n"), 0o600))
-	env := d.environ("KEYPORTER_VAULT=passphrase", "KEYPORTER_PASSPHRASE_FILE="+pass)
 	service := newNotificationService(t, d)
 	host := newHost(t, ctx, d)
-	cli := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(ctx, programs.keyporter, args...)
-		cmd.Env = env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("keyporter %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
+	env, cli := d.commandLine(t, ctx, programs.keyporter)
 	file := filepath.Join(d.home, ".config", "Claude", "claude_desktop_config.json")
 	check(t, os.MkdirAll(filepath.Dir(file), 0o700))
 	cli("add", "Notion", "https://mcp.example.com/mcp", "--offline")
 	cli("install", "claude-desktop", "Notion")
-	t.Cleanup(func() {
-		cmd := exec.Command(programs.keyporter, "stop")
-		cmd.Env = env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("keyporter stop: %v\n%s", err, out)
-		}
-	})
 	startProgram(t, programs.tray, env)
 	item := must(host.Item(ctx))(t)
 	must(item.WaitRow(ctx, "Pause everything"))(t)

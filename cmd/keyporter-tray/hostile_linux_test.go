@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,28 +22,11 @@ func TestNoTextOfStrangersChangesTheMenuOrANotification(t *testing.T) {
 	const odd, shown = "Al\x1b[2J\u202eice\u200b\n&_x<b>%s%n", "Al[2Jice&_x<b>%s%n"
 	programs := buildPrograms(t)
 	ctx, d := testContext(t), newDesktop(t)
-	pass := filepath.Join(d.home, "pass")
-	check(t, os.WriteFile(pass, []byte("SECRETWORD of the vault\n"), 0o600))
-	env := d.environ("KEYPORTER_VAULT=passphrase", "KEYPORTER_PASSPHRASE_FILE="+pass, "KEYPORTER_BROWSER="+peers.Browser(t))
 	service := newNotificationService(t, d)
 	host := newHost(t, ctx, d)
-	cli := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(ctx, programs.keyporter, args...)
-		cmd.Env = env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("keyporter %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
+	env, cli := d.commandLine(t, ctx, programs.keyporter, "KEYPORTER_BROWSER="+peers.Browser(t))
 	as := fakeas.Start(t, fakeas.Options{User: odd, AutoApprove: true})
 	cli("add", "acme", fakemcp.Start(t, fakemcp.Options{Issuer: as.Issuer()}).URL())
-	t.Cleanup(func() {
-		cmd := exec.Command(programs.keyporter, "stop")
-		cmd.Env = env
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("keyporter stop: %v\n%s", err, out)
-		}
-	})
 	cli("login", "acme")
 	startProgram(t, programs.tray, env)
 	item := must(host.Item(ctx))(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"keyporter/broker/local"
+	"keyporter/internal/trayhost"
 )
 
 // windows returns a channel that hears of each window that appears on the
@@ -59,16 +61,23 @@ func windows(t *testing.T, d *desktop) <-chan uint32 {
 	return mapped
 }
 
+// runs starts the tray app and an agent for it, and waits until it is in host's panel.
+func (d *desktop) runs(t *testing.T, ctx context.Context, host *trayhost.Host) (agent *fakeAgent, first *program, item *trayhost.Item, mapped <-chan uint32) {
+	t.Helper()
+	agent = serveAgent(t, d.home+"/kp", state("ready"))
+	mapped = windows(t, d)
+	first = start(t, d.environ())
+	item = must(host.Item(ctx))(t)
+	receive(t, ctx, agent.watchers)
+	must(item.WaitRow(ctx, "Open Keyporter…"))(t)
+	return agent, first, item, mapped
+}
+
 // TestSecondStartOpensTheWindowOfTheFirst also looks at the entry Open Keyporter….
 func TestSecondStartOpensTheWindowOfTheFirst(t *testing.T) {
 	ctx, d := testContext(t), newDesktop(t)
-	agent := serveAgent(t, d.home+"/kp", state("ready"))
 	host := newHost(t, ctx, d)
-	mapped := windows(t, d)
-	first := start(t, d.environ())
-	item := must(host.Item(ctx))(t)
-	receive(t, ctx, agent.watchers)
-	must(item.WaitRow(ctx, "Open Keyporter…"))(t)
+	agent, first, item, mapped := d.runs(t, ctx, host)
 	if len(mapped) > 0 {
 		t.Error("a window is there though nobody asked for one")
 	}
